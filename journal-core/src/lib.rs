@@ -1,0 +1,2 @@
+//! Daybook's journal.
+pub mod model;

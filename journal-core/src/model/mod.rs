@@ -1,0 +1,20 @@
+//! Plain data: what a journal is made of. No I/O, no clock, no driver.
+
+pub mod change;
+pub mod decimal;
+pub mod row;
+pub mod schema;
+pub mod seal;
+pub mod site;
+pub mod time;
+pub mod transaction;
+pub mod value;
+
+pub use change::{Change, Op};
+pub use decimal::Decimal;
+pub use row::{Name, Row};
+pub use schema::{Column, Parent, Schema, Table, Type};
+pub use seal::{Hash, Rejection, Seal, SealedRun, Vector};
+pub use site::{Epoch, Hlc, Origin, SchemaVersion, SealNr, SiteName, TransNr, TransactionId};
+pub use transaction::{Codec, NewTransaction, StoredEntry, StoredTransaction};
+pub use value::Value;

@@ -1,0 +1,110 @@
+//! Rows: named cells in one order.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::value::Value;
+
+/// The name of an entity (table) or a column.
+pub type Name = Arc<str>;
+
+/// Named cells, sorted by name, each name at most once. A cell that is not there is *absent*: it says nothing about the
+/// column, where `Value::Null` says NULL.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(from = "Vec<(Name, Value)>", into = "Vec<(Name, Value)>")]
+pub struct Row(Vec<(Name, Value)>);
+
+impl Row {
+    /// No cells.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets a cell, replacing what stood under that name.
+    pub fn set(&mut self, name: impl Into<Name>, value: impl Into<Value>) {
+        let (name, value) = (name.into(), value.into());
+        match self.0.binary_search_by(|(have, _)| have.as_ref().cmp(&name)) {
+            Ok(at) => self.0[at].1 = value,
+            Err(at) => self.0.insert(at, (name, value)),
+        }
+    }
+
+    /// The same, for building in one expression.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<Name>, value: impl Into<Value>) -> Self {
+        self.set(name, value);
+        self
+    }
+
+    /// The cell of that name; `None` when absent.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.binary_search_by(|(have, _)| have.as_ref().cmp(name)).ok().map(|at| &self.0[at].1)
+    }
+
+    /// Takes a cell out.
+    pub fn remove(&mut self, name: &str) -> Option<Value> {
+        self.0.binary_search_by(|(have, _)| have.as_ref().cmp(name)).ok().map(|at| self.0.remove(at).1)
+    }
+
+    /// Whether a cell of that name is there.
+    pub fn contains(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// The cells in the order of their names.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Name, &Value)> {
+        self.0.iter().map(|(name, value)| (name, value))
+    }
+
+    /// The names in order.
+    pub fn names(&self) -> impl ExactSizeIterator<Item = &Name> {
+        self.0.iter().map(|(name, _)| name)
+    }
+
+    /// Number of cells.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no cell.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl FromIterator<(Name, Value)> for Row {
+    fn from_iter<I: IntoIterator<Item = (Name, Value)>>(cells: I) -> Self {
+        let mut row = Self::new();
+        row.extend(cells);
+        row
+    }
+}
+
+impl Extend<(Name, Value)> for Row {
+    fn extend<I: IntoIterator<Item = (Name, Value)>>(&mut self, cells: I) {
+        for (name, value) in cells {
+            self.set(name, value);
+        }
+    }
+}
+
+impl From<Vec<(Name, Value)>> for Row {
+    fn from(cells: Vec<(Name, Value)>) -> Self {
+        cells.into_iter().collect()
+    }
+}
+
+impl From<Row> for Vec<(Name, Value)> {
+    fn from(row: Row) -> Self {
+        row.0
+    }
+}
+
+impl IntoIterator for Row {
+    type Item = (Name, Value);
+    type IntoIter = std::vec::IntoIter<(Name, Value)>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}

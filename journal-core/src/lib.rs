@@ -1,2 +1,3 @@
 //! Daybook's journal.
+pub mod codec;
 pub mod model;

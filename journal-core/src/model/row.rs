@@ -12,7 +12,7 @@ pub type Name = Arc<str>;
 /// Named cells, sorted by name, each name at most once. A cell that is not there is *absent*: it says nothing about the
 /// column, where `Value::Null` says NULL.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-#[serde(from = "Vec<(Name, Value)>", into = "Vec<(Name, Value)>")]
+#[serde(try_from = "Vec<(Name, Value)>", into = "Vec<(Name, Value)>")]
 pub struct Row(Vec<(Name, Value)>);
 
 impl Row {
@@ -89,9 +89,15 @@ impl Extend<(Name, Value)> for Row {
     }
 }
 
-impl From<Vec<(Name, Value)>> for Row {
-    fn from(cells: Vec<(Name, Value)>) -> Self {
-        cells.into_iter().collect()
+/// Stored cells that are not in the order of their names, or name one twice: one row would have two byte forms.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the cells are not in the one order of their names")]
+pub struct UnsortedCells;
+
+impl TryFrom<Vec<(Name, Value)>> for Row {
+    type Error = UnsortedCells;
+    fn try_from(cells: Vec<(Name, Value)>) -> Result<Self, Self::Error> {
+        if cells.is_sorted_by(|(a, _), (b, _)| a < b) { Ok(Self(cells)) } else { Err(UnsortedCells) }
     }
 }
 

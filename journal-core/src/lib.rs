@@ -1,3 +1,5 @@
 //! Daybook's journal.
 pub mod codec;
+pub mod journal;
 pub mod model;
+pub mod sql;

@@ -1,0 +1,298 @@
+//! One connection to one database, owned by one task. Never pooled: a lane keeps its connection and drops it on doubt,
+//! and a dropped connection rolls back what it had begun.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sqlx::postgres::{PgArguments, PgConnectOptions};
+use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{Arguments as _, AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, SqliteConnection};
+
+use super::dialect::Dialect;
+use super::error::{SqlClass, SqlError};
+use super::param::{Inner as RecordInner, Param, Record};
+use super::url::{DbUrl, Target};
+
+/// How long SQLite waits for another process's write. Long: posting batches are short, and giving up loses work done.
+const BUSY_WAIT: Duration = Duration::from_secs(30);
+/// How long PostgreSQL waits for a lock before it gives the wait up as transient.
+const LOCK_TIMEOUT: &str = "5s";
+/// A transaction left idle by a client that hangs is ended, so that it cannot hold a pause for ever.
+const IDLE_IN_TRANSACTION_TIMEOUT: &str = "60s";
+
+/// What opening may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Read and write; a SQLite file that is not there is created.
+    Create,
+    /// Read and write what is there.
+    Write,
+    /// Read only, enforced by the database.
+    Read,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Conn {
+    inner: Inner,
+    /// SQLite's writers take turns in this process, first come first served; its own busy wait knows no order and lets
+    /// a writer starve beside a busy one.
+    gate: Option<Arc<tokio::sync::Mutex<()>>>,
+    turn: Option<tokio::sync::OwnedMutexGuard<()>>,
+}
+
+#[derive(Debug)]
+enum Inner {
+    Sqlite(Box<SqliteConnection>),
+    Postgres(Box<PgConnection>),
+}
+
+/// A borrowed connection: what statements run on. Made from a [`Conn`] or from an application's own sqlx connection.
+#[derive(Debug)]
+pub enum ConnRef<'c> {
+    /// SQLite.
+    Sqlite(&'c mut SqliteConnection),
+    /// PostgreSQL.
+    Postgres(&'c mut PgConnection),
+}
+
+impl Conn {
+    /// Opens a connection with the settings Daybook relies on (SQLite: WAL, full synchronisation, foreign keys;
+    /// PostgreSQL: UTC, lock and idle limits kept by the server). `purpose` shows in the database's session list.
+    pub async fn open(url: &DbUrl, access: Access, purpose: &str) -> Result<Self, SqlError> {
+        match &url.target {
+            Target::Sqlite(path) => open_sqlite(path, access).await,
+            Target::Postgres(options) => open_postgres(options, access, purpose).await,
+        }
+    }
+
+    /// Which SQL it speaks.
+    pub fn dialect(&self) -> Dialect {
+        match self.inner {
+            Inner::Sqlite(_) => Dialect::Sqlite,
+            Inner::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    /// Lends the connection for statements.
+    pub fn lend(&mut self) -> ConnRef<'_> {
+        match &mut self.inner {
+            Inner::Sqlite(conn) => ConnRef::Sqlite(conn),
+            Inner::Postgres(conn) => ConnRef::Postgres(conn),
+        }
+    }
+
+    /// Begins a transaction that will write. SQLite takes its one writer lock here.
+    pub async fn begin(&mut self) -> Result<(), SqlError> {
+        if let Some(gate) = &self.gate {
+            self.turn = None;
+            self.turn = Some(gate.clone().lock_owned().await);
+        }
+        let begun = match self.dialect() {
+            Dialect::Sqlite => self.lend().script("BEGIN IMMEDIATE").await,
+            Dialect::Postgres => self.lend().script("BEGIN").await,
+        };
+        if begun.is_err() {
+            self.turn = None;
+        }
+        begun
+    }
+
+    /// Begins a read-only transaction whose statements all see the database as it stands at its first one.
+    pub async fn begin_snapshot(&mut self) -> Result<(), SqlError> {
+        match self.dialect() {
+            Dialect::Sqlite => self.lend().script("BEGIN").await,
+            Dialect::Postgres => self.lend().script("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await,
+        }
+    }
+
+    /// Commits. After an error the outcome is unknown unless the error's class says otherwise: drop the connection.
+    pub async fn commit(&mut self) -> Result<(), SqlError> {
+        let committed = self.lend().script("COMMIT").await;
+        self.turn = None;
+        committed
+    }
+
+    /// Rolls back. After an error drop the connection, which rolls back too.
+    pub async fn rollback(&mut self) -> Result<(), SqlError> {
+        let rolled_back = self.lend().script("ROLLBACK").await;
+        self.turn = None;
+        rolled_back
+    }
+
+    /// Runs a migration history of Daybook's own, kept apart from the application's in `history_table`.
+    pub async fn migrate(&mut self, migrator: &sqlx::migrate::Migrator) -> Result<(), SqlError> {
+        match &mut self.inner {
+            Inner::Sqlite(conn) => migrator.run(conn.as_mut()).await?,
+            Inner::Postgres(conn) => migrator.run(conn.as_mut()).await?,
+        }
+        Ok(())
+    }
+
+    /// Closes in good order. Dropping is enough for correctness; closing lets SQLite fold its log into the file.
+    pub async fn close(self) {
+        // The connection is gone either way, and nothing is open on it.
+        let _gone = match self.inner {
+            Inner::Sqlite(conn) => conn.close().await,
+            Inner::Postgres(conn) => conn.close().await,
+        };
+    }
+}
+
+async fn open_sqlite(path: &Path, access: Access) -> Result<Conn, SqlError> {
+    let mut options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(access == Access::Create)
+        .read_only(access == Access::Read)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_WAIT)
+        .disable_statement_logging();
+    if access != Access::Read {
+        options = options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
+    }
+    let conn = SqliteConnection::connect_with(&options).await.map_err(|error| {
+        let mut error = SqlError::from(error);
+        error.message = format!("{}: {}", path.display(), error.message);
+        error
+    })?;
+    Ok(Conn { inner: Inner::Sqlite(Box::new(conn)), gate: Some(gate(path)), turn: None })
+}
+
+async fn open_postgres(options: &PgConnectOptions, access: Access, purpose: &str) -> Result<Conn, SqlError> {
+    let options = options
+        .clone()
+        .application_name(&format!("daybook {purpose}"))
+        .options([
+            ("lock_timeout", LOCK_TIMEOUT),
+            ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_TIMEOUT),
+            ("default_transaction_read_only", if access == Access::Read { "on" } else { "off" }),
+            ("timezone", "UTC"),
+        ])
+        .disable_statement_logging();
+    let conn = PgConnection::connect_with(&options).await?;
+    Ok(Conn { inner: Inner::Postgres(Box::new(conn)), gate: None, turn: None })
+}
+
+/// The turn-taking of one file's writers in this process.
+fn gate(path: &Path) -> Arc<tokio::sync::Mutex<()>> {
+    type Gates = HashMap<PathBuf, Arc<tokio::sync::Mutex<()>>>;
+    static GATES: Mutex<Option<Gates>> = Mutex::new(None);
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let mut gates = GATES.lock().unwrap_or_else(PoisonError::into_inner);
+    gates.get_or_insert_default().entry(path).or_default().clone()
+}
+
+impl ConnRef<'_> {
+    /// Which SQL it speaks.
+    pub fn dialect(&self) -> Dialect {
+        match self {
+            Self::Sqlite(_) => Dialect::Sqlite,
+            Self::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    /// Lends it on.
+    pub fn lend(&mut self) -> ConnRef<'_> {
+        match self {
+            Self::Sqlite(conn) => ConnRef::Sqlite(conn),
+            Self::Postgres(conn) => ConnRef::Postgres(conn),
+        }
+    }
+
+    /// Runs one statement (a template, see [`Dialect::render`]) and returns how many rows it touched. The statement is
+    /// prepared once per connection and text.
+    pub async fn execute(&mut self, template: &str, params: Vec<Param>) -> Result<u64, SqlError> {
+        let sql = self.dialect().render(template);
+        let done = match self {
+            Self::Sqlite(conn) => {
+                let query = sqlx::query_with(AssertSqlSafe(sql), sqlite_arguments(params)?);
+                query.execute(&mut **conn).await?.rows_affected()
+            }
+            Self::Postgres(conn) => {
+                let query = sqlx::query_with(AssertSqlSafe(sql), postgres_arguments(params)?);
+                query.execute(&mut **conn).await?.rows_affected()
+            }
+        };
+        Ok(done)
+    }
+
+    /// Runs one query (a template) and returns all its rows. Bound the result in the statement.
+    pub async fn fetch(&mut self, template: &str, params: Vec<Param>) -> Result<Vec<Record>, SqlError> {
+        let sql = self.dialect().render(template);
+        let records = match self {
+            Self::Sqlite(conn) => {
+                let query = sqlx::query_with(AssertSqlSafe(sql), sqlite_arguments(params)?);
+                let rows = query.fetch_all(&mut **conn).await?;
+                rows.into_iter().map(|row| Record(RecordInner::Sqlite(row))).collect()
+            }
+            Self::Postgres(conn) => {
+                let query = sqlx::query_with(AssertSqlSafe(sql), postgres_arguments(params)?);
+                let rows = query.fetch_all(&mut **conn).await?;
+                rows.into_iter().map(|row| Record(RecordInner::Postgres(row))).collect()
+            }
+        };
+        Ok(records)
+    }
+
+    /// The first row of a query, if any.
+    pub async fn fetch_optional(&mut self, template: &str, params: Vec<Param>) -> Result<Option<Record>, SqlError> {
+        Ok(self.fetch(template, params).await?.into_iter().next())
+    }
+
+    /// The one row of a query; none is an error.
+    pub async fn fetch_one(&mut self, template: &str, params: Vec<Param>) -> Result<Record, SqlError> {
+        let record = self.fetch_optional(template, params).await?;
+        record.ok_or_else(|| SqlError::new(SqlClass::Schema, "a row that must be there is not"))
+    }
+
+    /// Runs statements without parameters (a template), several divided by semicolons, unprepared: DDL and control.
+    pub async fn script(&mut self, template: &str) -> Result<(), SqlError> {
+        let sql = AssertSqlSafe(self.dialect().render(template));
+        match self {
+            Self::Sqlite(conn) => sqlx::raw_sql(sql).execute(&mut **conn).await.map(|_| ()),
+            Self::Postgres(conn) => sqlx::raw_sql(sql).execute(&mut **conn).await.map(|_| ()),
+        }
+        .map_err(SqlError::from)
+    }
+}
+
+impl<'c> From<&'c mut SqliteConnection> for ConnRef<'c> {
+    fn from(conn: &'c mut SqliteConnection) -> Self {
+        Self::Sqlite(conn)
+    }
+}
+
+impl<'c> From<&'c mut PgConnection> for ConnRef<'c> {
+    fn from(conn: &'c mut PgConnection) -> Self {
+        Self::Postgres(conn)
+    }
+}
+
+fn unbindable(error: Box<dyn std::error::Error + Send + Sync>) -> SqlError {
+    SqlError::new(SqlClass::Data, error.to_string())
+}
+
+macro_rules! arguments {
+    ($name:ident, $arguments:ty) => {
+        fn $name(params: Vec<Param>) -> Result<$arguments, SqlError> {
+            let mut arguments = <$arguments>::default();
+            for param in params {
+                match param {
+                    Param::Bool(value) => arguments.add(value),
+                    Param::I64(value) => arguments.add(value),
+                    Param::F64(value) => arguments.add(value),
+                    Param::Text(value) => arguments.add(value),
+                    Param::Bytes(value) => arguments.add(value),
+                    Param::Uuid(value) => arguments.add(value),
+                }
+                .map_err(unbindable)?;
+            }
+            Ok(arguments)
+        }
+    };
+}
+
+arguments!(sqlite_arguments, SqliteArguments);
+arguments!(postgres_arguments, PgArguments);

@@ -1,0 +1,163 @@
+//! Driver errors sorted by what to do about them (`testing.md`'s outcome classes, in `docs/architecture.md`).
+
+use std::fmt;
+
+/// Which kind of constraint a statement broke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Constraint {
+    /// Primary key or unique key.
+    Unique,
+    /// A reference without its parent, or a parent that is still referred to.
+    ForeignKey,
+    /// NULL where none may stand.
+    NotNull,
+    /// A CHECK or exclusion constraint.
+    Check,
+}
+
+/// What an error means for the work that met it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SqlClass {
+    /// Definite no, and it will stay no: the data breaks a constraint.
+    Constraint(Constraint),
+    /// Definite no, and it will stay no: a value or a statement the database cannot take.
+    Data,
+    /// Definite no for now: deadlock, lock wait, busy, out of resources. The same work again may succeed.
+    Transient,
+    /// No room left. Nothing is lost; the same work again succeeds once there is room.
+    Full,
+    /// The connection is gone; whether a COMMIT on its way happened is unknown.
+    Lost,
+    /// No way in: wrong password, no such database, file or right.
+    Refused,
+    /// The store itself is damaged or cannot be trusted (I/O error, corruption). Stop.
+    Broken,
+    /// A mismatch between Daybook and what stands in the database, such as a missing table of its own.
+    Schema,
+}
+
+/// An error of a SQL database: its class, its code and its message. Never holds a password; bound values are not part
+/// of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SqlError {
+    /// What to do about it.
+    pub class: SqlClass,
+    /// The database's code: an SQLSTATE, or SQLite's extended result code.
+    pub code: String,
+    /// The constraint's or the table's name, where the database tells.
+    pub object: Option<String>,
+    /// The database's message.
+    pub message: String,
+}
+
+impl SqlError {
+    /// An error found on this side of the driver.
+    pub fn new(class: SqlClass, message: impl Into<String>) -> Self {
+        Self { class, code: String::new(), object: None, message: message.into() }
+    }
+
+    /// Whether the work may be tried again as it is.
+    pub fn is_transient(&self) -> bool {
+        match self.class {
+            SqlClass::Transient | SqlClass::Full | SqlClass::Lost => true,
+            SqlClass::Constraint(_) | SqlClass::Data | SqlClass::Refused | SqlClass::Broken | SqlClass::Schema => false,
+        }
+    }
+}
+
+impl fmt::Display for SqlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        if !self.code.is_empty() {
+            write!(f, " ({})", self.code)?;
+        }
+        match self.class {
+            SqlClass::Full => f.write_str("; nothing is lost, make room and it goes on"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for SqlError {}
+
+impl From<sqlx::Error> for SqlError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::Database(error) => from_database(error.as_ref()),
+            sqlx::Error::Io(error) => {
+                let class = match error.kind() {
+                    std::io::ErrorKind::NotFound | std::io::ErrorKind::PermissionDenied => SqlClass::Refused,
+                    std::io::ErrorKind::StorageFull => SqlClass::Full,
+                    _ => SqlClass::Lost,
+                };
+                Self::new(class, format!("connection: {error}"))
+            }
+            error @ (sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed
+            | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_)) => Self::new(SqlClass::Lost, error.to_string()),
+            error @ (sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::ColumnIndexOutOfBounds { .. }
+            | sqlx::Error::ColumnNotFound(_) | sqlx::Error::TypeNotFound { .. }) => Self::new(SqlClass::Schema, error.to_string()),
+            error @ sqlx::Error::Configuration(_) => Self::new(SqlClass::Refused, error.to_string()),
+            error => Self::new(SqlClass::Data, error.to_string()),
+        }
+    }
+}
+
+impl From<sqlx::migrate::MigrateError> for SqlError {
+    fn from(error: sqlx::migrate::MigrateError) -> Self {
+        match error {
+            sqlx::migrate::MigrateError::Execute(error) | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => {
+                Self::from(error)
+            }
+            error => Self::new(SqlClass::Schema, error.to_string()),
+        }
+    }
+}
+
+fn from_database(error: &dyn sqlx::error::DatabaseError) -> SqlError {
+    let code = error.code().unwrap_or_default().into_owned();
+    let postgres = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some();
+    let class = if postgres { postgres_class(&code) } else { sqlite_class(&code) };
+    let object = error.constraint().or_else(|| error.table()).map(str::to_owned);
+    SqlError { class, code, object, message: error.message().to_owned() }
+}
+
+fn postgres_class(state: &str) -> SqlClass {
+    match state {
+        "23505" | "23P01" => SqlClass::Constraint(Constraint::Unique),
+        "23503" | "23001" => SqlClass::Constraint(Constraint::ForeignKey),
+        "23502" => SqlClass::Constraint(Constraint::NotNull),
+        "23514" => SqlClass::Constraint(Constraint::Check),
+        "40001" | "40P01" | "55P03" | "55006" | "57014" => SqlClass::Transient,
+        "53100" => SqlClass::Full,
+        "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P02" => SqlClass::Lost,
+        "3D000" | "42501" => SqlClass::Refused,
+        "42P01" | "3F000" | "42703" | "42883" => SqlClass::Schema,
+        _ => match state.get(..2).unwrap_or_default() {
+            "53" => SqlClass::Transient,
+            "08" => SqlClass::Lost,
+            "28" => SqlClass::Refused,
+            "58" | "XX" => SqlClass::Broken,
+            _ => SqlClass::Data,
+        },
+    }
+}
+
+fn sqlite_class(code: &str) -> SqlClass {
+    let code: i64 = code.parse().unwrap_or(0);
+    match code {
+        1555 | 2067 | 2579 => return SqlClass::Constraint(Constraint::Unique),
+        787 | 1811 => return SqlClass::Constraint(Constraint::ForeignKey),
+        1299 => return SqlClass::Constraint(Constraint::NotNull),
+        275 => return SqlClass::Constraint(Constraint::Check),
+        _ => {}
+    }
+    // The low byte is the primary result code.
+    match code & 0xff {
+        5 | 6 | 7 | 9 | 15 | 17 => SqlClass::Transient,
+        13 => SqlClass::Full,
+        3 | 8 | 14 | 23 => SqlClass::Refused,
+        10 | 11 | 26 => SqlClass::Broken,
+        1 => SqlClass::Schema,
+        _ => SqlClass::Data,
+    }
+}

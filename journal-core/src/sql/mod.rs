@@ -1,0 +1,15 @@
+//! The seam to SQL databases: one connection type, one parameter type, one error type for all of them, so that a
+//! statement is written once. Knows no table. The only place that may name `AssertSqlSafe`: SQL text is made of
+//! constants and of identifiers quoted by [`quote`], never of data.
+
+mod conn;
+mod dialect;
+mod error;
+mod param;
+mod url;
+
+pub use conn::{Access, Conn, ConnRef};
+pub use dialect::{Dialect, quote};
+pub use error::{Constraint, SqlClass, SqlError};
+pub use param::{Param, Record};
+pub use url::{DbUrl, InvalidUrl};

@@ -1,1 +1,3 @@
-
+//! Daybook's engine.
+pub mod control;
+pub mod ledger;

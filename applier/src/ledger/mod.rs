@@ -1,0 +1,242 @@
+//! The contract of a ledger: the normalized tables, the checkpoint beside them and the seal that goes with a decision,
+//! all in one database transaction. One conformance suite (`conformance`, feature `test-util`) holds every ledger to
+//! it. Only the poster, the reshape and the auditor's replay write through this.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use journal_core::journal::ReadError;
+use journal_core::model::{
+    Change, Name, Origin, Row, Schema, SchemaVersion, SealNr, SealedRun, TransNr, TransactionId, Value,
+};
+use journal_core::sql::SqlError;
+
+use crate::control::Standing;
+
+/// How far an origin's accepted transactions are posted here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Posted {
+    /// The last seal posted whole.
+    pub seal_nr: SealNr,
+    /// The last transaction passed, in that seal or within the next one.
+    pub trans_nr: TransNr,
+}
+
+/// A change in the names and types of the ledger's version, with what its mapping dropped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerChange {
+    /// The change. An update without cells asks only that the row stands there.
+    pub change: Change,
+    /// Complement cells to keep beside the row; empty at the version the entry was written at.
+    pub complement: Row,
+}
+
+/// Why a change cannot be posted: the data's fault, the same at every try. The origin rejects, a peer quarantines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fault {
+    /// A row of that primary or unique key stands there already.
+    DuplicateKey,
+    /// A row refers to a parent that is not there.
+    MissingParent,
+    /// A row to delete, or whose key changes, is still referred to.
+    StillReferenced,
+    /// The row to change is not there.
+    MissingRow,
+    /// The row does not hold the old values the change relies on.
+    UnexpectedRow,
+    /// NULL where none may stand.
+    NotNull,
+    /// A CHECK of the ledger says no.
+    Check,
+    /// The result has no exact place in the column (overflow, or a delta on NULL).
+    OutOfRange,
+    /// The entry's content cannot be read.
+    Unreadable,
+    /// The change does not fit its schema version: unknown table or column, wrong type, part of a key missing.
+    Unfit,
+    /// No mapping leads from the entry's version to the ledger's for this change.
+    Unmappable,
+    /// A peer wrote the same key at the same time.
+    Concurrent,
+    /// It touches keys of a transaction that is in quarantine.
+    Dependent,
+}
+
+impl Fault {
+    /// Every fault.
+    pub const ALL: [Self; 13] = [
+        Self::DuplicateKey,
+        Self::MissingParent,
+        Self::StillReferenced,
+        Self::MissingRow,
+        Self::UnexpectedRow,
+        Self::NotNull,
+        Self::Check,
+        Self::OutOfRange,
+        Self::Unreadable,
+        Self::Unfit,
+        Self::Unmappable,
+        Self::Concurrent,
+        Self::Dependent,
+    ];
+
+    /// The stable code, with a page in `docs/errors`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::DuplicateKey => "D0201",
+            Self::MissingParent => "D0202",
+            Self::StillReferenced => "D0203",
+            Self::MissingRow => "D0204",
+            Self::UnexpectedRow => "D0205",
+            Self::NotNull => "D0206",
+            Self::Check => "D0207",
+            Self::OutOfRange => "D0208",
+            Self::Unreadable => "D0209",
+            Self::Unfit => "D0210",
+            Self::Unmappable => "D0211",
+            Self::Concurrent => "D0212",
+            Self::Dependent => "D0213",
+        }
+    }
+}
+
+/// Why a statement on the ledger failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
+pub enum LedgerError {
+    /// The data's fault. The open transaction must be rolled back.
+    #[error("{}: {detail}", fault.code())]
+    Fault { fault: Fault, detail: String },
+    /// The checkpoint is not where the caller believed: another applier moved it, or an earlier commit's lost reply
+    /// was a yes. Roll back and start again from what stands there.
+    #[error("the checkpoint of {origin} is not where this applier left it")]
+    Moved { origin: Origin },
+    /// The ledger holds what the schema version does not allow, such as a table that is not there.
+    #[error("the ledger is not as its schema version says: {0}")]
+    Damaged(String),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] SqlError),
+}
+
+impl From<ReadError> for LedgerError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Store(error) => Self::Store(error),
+            error @ ReadError::Corrupt { .. } => Self::Damaged(error.to_string()),
+        }
+    }
+}
+
+/// A transaction put aside at a peer, whole; its content stays in the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quarantined {
+    /// Which one.
+    pub id: TransactionId,
+    /// The seal it came in.
+    pub seal_nr: SealNr,
+    /// Why.
+    pub fault: Fault,
+    /// What exactly, for people.
+    pub detail: String,
+    /// The quarantined transaction whose keys it touches, where `fault` is [`Fault::Dependent`].
+    pub depends_on: Option<TransactionId>,
+}
+
+/// Writes one site's ledger. Works in transactions: [`begin`](Self::begin), the work, [`commit`](Self::commit). A
+/// dropped future or any error other than [`LedgerError::Fault`] leaves the outcome unknown: drop the whole ledger
+/// value, open another, and let the checkpoint tell.
+pub trait Ledger: Send {
+    /// The schema the ledger stands at, as of opening.
+    fn schema(&self) -> &Arc<Schema>;
+
+    /// Begins a transaction and share-locks the site's control row and lease, so that a pause or a takeover waits for
+    /// this transaction to end and none can slip in between. Returns what they say; the caller compares and rolls
+    /// back when it does not like it.
+    fn begin(&mut self) -> impl Future<Output = Result<Standing, LedgerError>> + Send;
+
+    /// Locks and returns how far an origin is posted here. Waits for an older session that may still be committing.
+    fn lock_posted(&mut self, origin: &Origin) -> impl Future<Output = Result<Posted, LedgerError>> + Send;
+
+    /// Applies changes in order. Each must find exactly the rows it is about. On [`LedgerError::Fault`] nothing after
+    /// the change at fault was applied, and the transaction can only be rolled back.
+    fn apply(&mut self, changes: &[LedgerChange]) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// Writes a seal of own transactions with its rejections, and moves the own head. [`LedgerError::Moved`] unless it
+    /// follows the head that stands there.
+    fn seal(&mut self, run: &SealedRun) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// Puts a transaction in quarantine.
+    fn quarantine(&mut self, transaction: &Quarantined) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// Ends a quarantine: `discarded` or posted after all. Who and why were recorded when it was asked for.
+    fn release(
+        &mut self,
+        id: &TransactionId,
+        outcome: Release,
+    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// Moves an origin's checkpoint. The last statement before commit. [`LedgerError::Moved`] unless it stands at
+    /// `from`; refuses a step back.
+    fn advance(
+        &mut self,
+        origin: &Origin,
+        from: Posted,
+        to: Posted,
+    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// Commits; durable when it returns. A [`LedgerError::Fault`] here (a deferred constraint) is a definite no.
+    fn commit(&mut self) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// Rolls back.
+    fn rollback(&mut self) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// How far every peer origin is posted here. A plain read, outside transactions.
+    fn posted(&mut self) -> impl Future<Output = Result<Vec<(Origin, Posted)>, LedgerError>> + Send;
+
+    /// What is in quarantine here, in the order of arrival, with what an operator asked for.
+    fn quarantined(&mut self) -> impl Future<Output = Result<Vec<(Quarantined, Asked)>, LedgerError>> + Send;
+}
+
+/// What an operator asked for a quarantined transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// Nothing yet: it is held.
+    Nothing,
+    /// Post it now, whatever was concurrent.
+    Retry,
+    /// Leave it out here for good.
+    Discard,
+}
+
+/// How a quarantine ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Release {
+    /// Its effect was posted in this transaction.
+    Posted,
+    /// Left out for good.
+    Discarded,
+}
+
+/// Reads a ledger's rows, for digests, comparisons and reshapes. All reads between
+/// [`begin_snapshot`](Self::begin_snapshot) and [`end_snapshot`](Self::end_snapshot) see one state.
+pub trait LedgerReader: Send {
+    /// Begins a snapshot.
+    fn begin_snapshot(&mut self) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// Ends it.
+    fn end_snapshot(&mut self) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// The version the ledger stands at.
+    fn version(&mut self) -> impl Future<Output = Result<SchemaVersion, LedgerError>> + Send;
+
+    /// Up to `limit` rows of a table in the order of its key (values' own order), after a key. Each with its complement
+    /// cells.
+    fn scan(
+        &mut self,
+        schema: &Schema,
+        table: &Name,
+        after: Option<&[Value]>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<(Row, Row)>, LedgerError>> + Send;
+}

@@ -1,0 +1,89 @@
+//! Private database servers for tests: started when first asked for, one database per test, gone with the process.
+//!
+//! A test asks with [`postgres_or_skip`] and returns early on `None`. `REQUIRE_SERVERS=pg` makes absence a
+//! failure, which is how the test command runs.
+
+mod cluster;
+mod postgres;
+mod software;
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+pub use postgres::{Database, Durability, PostgresServer, Settings};
+pub use software::Software;
+
+/// What to do about missing servers, in the words of the report.
+const INSTALL_POSTGRES: &str = "install postgresql, for instance with `apt-get install postgresql`";
+
+/// The first shared server, or `None` with one line on standard error when PostgreSQL is not installed.
+///
+/// # Panics
+/// When it is absent though `REQUIRE_SERVERS` names `pg`, or when it does not start.
+pub fn postgres_or_skip() -> Option<&'static PostgresServer> {
+    postgres_installed().then(shared_postgres)
+}
+
+/// Both shared servers, under the conditions of [`postgres_or_skip`].
+///
+/// # Panics
+/// As [`postgres_or_skip`].
+pub fn two_postgres_or_skip() -> Option<(&'static PostgresServer, &'static PostgresServer)> {
+    postgres_installed().then(|| (shared_postgres(), shared_postgres_b()))
+}
+
+/// A server of the test's own, for tests that stop it or need its settings.
+///
+/// # Panics
+/// As [`postgres_or_skip`].
+pub fn own_postgres_or_skip(settings: Settings) -> Option<PostgresServer> {
+    postgres_installed().then(|| PostgresServer::start(settings))
+}
+
+/// The server that the tests of one binary share. No test may stop it; each makes a database of its own.
+///
+/// # Panics
+/// When PostgreSQL is not installed or does not start.
+pub fn shared_postgres() -> &'static PostgresServer {
+    static SERVER: OnceLock<PostgresServer> = OnceLock::new();
+    SERVER.get_or_init(|| PostgresServer::start(Settings::default()))
+}
+
+/// A second shared server, for groups whose sites must not share one.
+///
+/// # Panics
+/// As [`shared_postgres`].
+pub fn shared_postgres_b() -> &'static PostgresServer {
+    static SERVER: OnceLock<PostgresServer> = OnceLock::new();
+    SERVER.get_or_init(|| PostgresServer::start(Settings::default()))
+}
+
+/// Whether server tests can run; says once that they do not.
+fn postgres_installed() -> bool {
+    match Software::find() {
+        Ok(_) => true,
+        Err(missing) if required("pg") => {
+            panic!("REQUIRE_SERVERS names pg, but {missing} ({INSTALL_POSTGRES})")
+        }
+        Err(missing) => {
+            not_run("postgresql", &format!("{missing}; {INSTALL_POSTGRES}"));
+            false
+        }
+    }
+}
+
+/// Whether `REQUIRE_SERVERS`, a list with commas, names `server`.
+pub fn required(server: &str) -> bool {
+    std::env::var("REQUIRE_SERVERS").is_ok_and(|list| list.split(',').any(|name| name.trim() == server))
+}
+
+/// Says, once per process, that tests which need `what` do not run. Past the test harness, which would
+/// swallow the line because a skipped test counts as passed.
+pub fn not_run(what: &str, why: &str) {
+    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let first = SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(what.to_owned());
+    if first {
+        let _ = writeln!(std::io::stderr(), "not run: {what} ({why})");
+    }
+}

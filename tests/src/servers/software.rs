@@ -1,0 +1,106 @@
+//! Finds the PostgreSQL that is installed here, and the user it may run as.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use crate::tether;
+
+/// Where distributions put each major version in a directory of its own, outside `PATH`: Debian and Ubuntu,
+/// the PostgreSQL project's RPMs, Homebrew.
+const VERSIONED: &[(&str, &str, &str)] = &[
+    ("/usr/lib/postgresql", "", "bin"),
+    ("/usr", "pgsql-", "bin"),
+    ("/opt/homebrew/opt", "postgresql@", "bin"),
+];
+
+/// The server refuses to run as root, so root hands over to this user, which the distribution's package makes.
+const UNPRIVILEGED: &str = "postgres";
+
+/// An installed PostgreSQL.
+#[derive(Clone, Debug)]
+pub struct Software {
+    bin: PathBuf,
+    as_root: bool,
+}
+
+impl Software {
+    /// What is installed, looked up once: the version in `PATH`, else the newest in a distribution's directory.
+    ///
+    /// # Errors
+    /// What is missing, in words.
+    pub fn find() -> Result<&'static Self, &'static str> {
+        static FOUND: OnceLock<Result<Software, String>> = OnceLock::new();
+        FOUND.get_or_init(Self::look).as_ref().map_err(String::as_str)
+    }
+
+    fn look() -> Result<Self, String> {
+        let in_path = tether::find_program("postgres")
+            .and_then(|program| fs::canonicalize(program).ok())
+            .and_then(|program| program.parent().map(Path::to_owned));
+        let bin = in_path
+            .into_iter()
+            .chain(versioned())
+            .find(|bin| bin.join("postgres").is_file() && bin.join("initdb").is_file())
+            .ok_or("no `postgres` with its `initdb` was found")?;
+        let as_root = rustix::process::geteuid().is_root();
+        if as_root && tether::setpriv().is_none() {
+            return Err("root needs `setpriv` (util-linux) to run the server as another user".into());
+        }
+        if as_root && !user_exists(UNPRIVILEGED) {
+            return Err(format!("there is no user `{UNPRIVILEGED}` for root to run the server as"));
+        }
+        Ok(Self { bin, as_root })
+    }
+
+    /// A command for one of PostgreSQL's programs, run as the user that may; dies by `signal` with this process.
+    pub(super) fn command(&self, program: &str, signal: &str) -> Command {
+        self.command_of(&self.bin.join(program), signal)
+    }
+
+    /// As [`Self::command`], for any program.
+    pub(super) fn command_of(&self, program: &Path, signal: &str) -> Command {
+        if !self.as_root {
+            return tether::command(program, signal);
+        }
+        let mut command = Command::new(tether::setpriv().expect("checked when the software was found"));
+        command.args(["--reuid", UNPRIVILEGED, "--regid", UNPRIVILEGED, "--clear-groups"]);
+        command.args(["--pdeathsig", signal, "--"]).arg(program);
+        // The caller's directory may be closed to that user, and the server wants to return to where it began.
+        command.current_dir("/");
+        command
+    }
+
+    /// Gives `directory` to the user that the server runs as.
+    ///
+    /// # Panics
+    /// When that fails.
+    pub(super) fn hand_over(&self, directory: &Path) {
+        if self.as_root {
+            let output = Command::new("chown").arg(format!("{UNPRIVILEGED}:")).arg(directory).output();
+            let output = output.expect("run chown");
+            assert!(output.status.success(), "chown: {}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
+}
+
+/// The `bin` directories of the distributions, newest major version first.
+fn versioned() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for (root, prefix, bin) in VERSIONED {
+        for entry in fs::read_dir(root).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let version = name.to_str().and_then(|name| name.strip_prefix(prefix)).map(str::parse::<u32>);
+            if let Some(Ok(version)) = version {
+                found.push((version, entry.path().join(bin)));
+            }
+        }
+    }
+    found.sort();
+    found.into_iter().rev().map(|(_, bin)| bin).collect()
+}
+
+fn user_exists(user: &str) -> bool {
+    Command::new("id").args(["-u", user]).output().is_ok_and(|output| output.status.success())
+}

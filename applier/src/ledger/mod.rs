@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use journal_core::journal::ReadError;
 use journal_core::model::{
-    Change, Name, Origin, Row, Schema, SchemaVersion, SealNr, SealedRun, TransNr, TransactionId, Value,
+    Name, Origin, Row, Schema, SchemaVersion, SealNr, SealedRun, TransNr, TransactionId, Value,
 };
 use journal_core::sql::SqlError;
 
@@ -22,14 +22,10 @@ pub struct Posted {
     pub trans_nr: TransNr,
 }
 
-/// A change in the names and types of the ledger's version, with what its mapping dropped.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LedgerChange {
-    /// The change. An update without cells asks only that the row stands there.
-    pub change: Change,
-    /// Complement cells to keep beside the row; empty at the version the entry was written at.
-    pub complement: Row,
-}
+/// A change in the names and types of the ledger's version, with what it does to its row's complement. An update
+/// without cells asks only that the row stands there. An upsert with `if_new` inserts that row (and complement) where
+/// none of its key stands, and updates with `change.cells` where one does.
+pub use schema_mappers::Image as LedgerChange;
 
 /// Why a change cannot be posted: the data's fault, the same at every try. The origin rejects, a peer quarantines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

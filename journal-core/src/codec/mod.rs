@@ -3,3 +3,4 @@
 pub mod chain;
 pub mod json;
 pub mod payload;
+pub mod vector;

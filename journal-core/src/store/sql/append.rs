@@ -1,0 +1,233 @@
+//! Appending: numbers, rows, and what a repeated idempotency key gives. Begins and commits nothing.
+
+use crate::journal::{AppendError, Appended, ReadError};
+use crate::model::{NewTransaction, Origin, StoredEntry, StoredTransaction, TransNr, TransactionId};
+use crate::sql::{ConnRef, Dialect, Param, SqlClass, SqlError};
+use crate::store::{check_batch, same_content, wall_clock};
+
+use super::text;
+
+/// Appends transactions inside the database transaction that is open on `conn`; they are durable when, and only when,
+/// that one commits. Returns a number each, rising; a `tx_id` that is there already with the same content gives its
+/// first number.
+///
+/// After any error the caller rolls its transaction back: part of the batch may be in it. On PostgreSQL the journal's
+/// table lock is taken before the numbers, so readers wait for this transaction's end before they pass its numbers:
+/// keep it short.
+pub async fn append_in(
+    mut conn: ConnRef<'_>,
+    origin: &Origin,
+    batch: &[NewTransaction],
+) -> Result<Vec<Appended>, AppendError> {
+    check_batch(batch)?;
+    if batch.is_empty() {
+        return Ok(Vec::new());
+    }
+    let numbers = take_numbers(&mut conn, batch.len()).await?;
+    let appended_at = wall_clock();
+    let rows: Vec<JournalRow<'_>> =
+        batch.iter().zip(&numbers).map(|(new, nr)| JournalRow::of_new(*nr, new, appended_at)).collect();
+    let fresh = insert_first_entries(&mut conn, origin, &rows).await?;
+    insert_rest(&mut conn, origin, &rows, &fresh).await?;
+    let mut appended = Vec::with_capacity(batch.len());
+    for ((new, trans_nr), fresh) in batch.iter().zip(numbers).zip(fresh) {
+        appended.push(match fresh {
+            true => Appended { trans_nr, repeated: false },
+            false => Appended { trans_nr: first_number(&mut conn, origin, new).await?, repeated: true },
+        });
+    }
+    Ok(appended)
+}
+
+/// Writes transactions that have their numbers: a peer's, checked and on the way into this journal.
+pub(super) async fn insert_received(
+    conn: &mut ConnRef<'_>,
+    origin: &Origin,
+    transactions: &[&StoredTransaction],
+) -> Result<(), SqlError> {
+    let rows: Vec<JournalRow<'_>> =
+        transactions.iter().flat_map(|transaction| JournalRow::of_stored(transaction).with_rest()).collect();
+    insert(conn, &text::INSERT_ENTRIES, origin, &rows).await
+}
+
+/// One row to write, borrowed from its transaction.
+#[derive(Clone, Copy)]
+struct JournalRow<'t> {
+    trans_nr: TransNr,
+    tx_id: uuid::Uuid,
+    schema_version: i64,
+    author: &'t str,
+    appended_at: i64,
+    entries: &'t [StoredEntry],
+    /// Which of `entries` this row is.
+    at: usize,
+}
+
+impl<'t> JournalRow<'t> {
+    fn of_new(trans_nr: TransNr, new: &'t NewTransaction, appended_at: i64) -> Self {
+        Self {
+            trans_nr,
+            tx_id: new.tx_id,
+            schema_version: new.schema_version.0,
+            author: &new.author,
+            appended_at,
+            entries: &new.entries,
+            at: 0,
+        }
+    }
+
+    fn of_stored(stored: &'t StoredTransaction) -> Self {
+        Self {
+            trans_nr: stored.id.trans_nr,
+            tx_id: stored.tx_id,
+            schema_version: stored.schema_version.0,
+            author: &stored.author,
+            appended_at: stored.appended_at,
+            entries: &stored.entries,
+            at: 0,
+        }
+    }
+
+    fn rest(self) -> impl Iterator<Item = Self> {
+        (1..self.entries.len()).map(move |at| Self { at, ..self })
+    }
+
+    fn with_rest(self) -> impl Iterator<Item = Self> {
+        std::iter::once(self).chain(self.rest())
+    }
+
+    fn bind(&self, origin: &Origin, params: &mut Vec<Param>) {
+        let entry = &self.entries[self.at];
+        params.extend([
+            origin.site.as_str().into(),
+            origin.epoch.0.into(),
+            self.trans_nr.0.into(),
+            entry.entry_nr.into(),
+            self.tx_id.into(),
+            self.schema_version.into(),
+            entry.entity.as_ref().into(),
+            entry.op.as_str().into(),
+            entry.row_key.as_str().into(),
+            entry.codec.into(),
+            entry.payload.as_slice().into(),
+            self.author.into(),
+            Param::from(self.appended_at),
+        ]);
+    }
+}
+
+/// Takes `count` numbers, rising. PostgreSQL: a sequence, after the table lock that shows readers that numbers are on
+/// their way. SQLite: the counter row, under the writer lock, so that numbers are dense and in commit order.
+async fn take_numbers(conn: &mut ConnRef<'_>, count: usize) -> Result<Vec<TransNr>, SqlError> {
+    let wanted = i64::try_from(count).unwrap_or(i64::MAX);
+    match conn.dialect() {
+        Dialect::Sqlite => {
+            let last = conn.fetch_one(text::TAKE_NUMBERS_SQLITE, vec![wanted.into()]).await?.i64(0)?;
+            Ok((last - wanted + 1..=last).map(TransNr).collect())
+        }
+        Dialect::Postgres => {
+            conn.execute(text::LOCK_JOURNAL, Vec::new()).await?;
+            let records = conn.fetch(text::TAKE_NUMBERS_POSTGRES, vec![wanted.into()]).await?;
+            let mut numbers =
+                records.iter().map(|record| record.i64(0).map(TransNr)).collect::<Result<Vec<_>, _>>()?;
+            numbers.sort_unstable();
+            Ok(numbers)
+        }
+    }
+}
+
+/// Writes the first entries and says of each whether it was new. A repeated key is skipped rather than refused: the
+/// database transaction stays usable, which an application's own needs.
+async fn insert_first_entries(
+    conn: &mut ConnRef<'_>,
+    origin: &Origin,
+    rows: &[JournalRow<'_>],
+) -> Result<Vec<bool>, SqlError> {
+    let mut fresh = Vec::with_capacity(rows.len());
+    for (chunk, template) in chunked(rows, &text::INSERT_FIRST_ENTRIES) {
+        let written = conn.execute(template, bind(origin, chunk)).await?;
+        if usize::try_from(written) == Ok(chunk.len()) {
+            fresh.extend(std::iter::repeat_n(true, chunk.len()));
+            continue;
+        }
+        for row in chunk {
+            fresh.push(find(conn, origin, row.tx_id).await? == Some(row.trans_nr));
+        }
+    }
+    Ok(fresh)
+}
+
+async fn insert_rest(
+    conn: &mut ConnRef<'_>,
+    origin: &Origin,
+    rows: &[JournalRow<'_>],
+    fresh: &[bool],
+) -> Result<(), SqlError> {
+    let rest: Vec<JournalRow<'_>> =
+        rows.iter().zip(fresh).filter(|(_, fresh)| **fresh).flat_map(|(row, _)| row.rest()).collect();
+    insert(conn, &text::INSERT_ENTRIES, origin, &rest).await
+}
+
+async fn insert(
+    conn: &mut ConnRef<'_>,
+    templates: &'static text::Inserts,
+    origin: &Origin,
+    rows: &[JournalRow<'_>],
+) -> Result<(), SqlError> {
+    for (chunk, template) in chunked(rows, templates) {
+        conn.execute(template, bind(origin, chunk)).await?;
+    }
+    Ok(())
+}
+
+fn bind(origin: &Origin, rows: &[JournalRow<'_>]) -> Vec<Param> {
+    let mut params = Vec::with_capacity(rows.len() * text::JOURNAL_COLUMNS);
+    rows.iter().for_each(|row| row.bind(origin, &mut params));
+    params
+}
+
+/// Cuts rows into pieces of the prepared sizes, the largest first, each with the text that takes it.
+pub(super) fn chunked<'r, T>(
+    mut rows: &'r [T],
+    templates: &'static text::Inserts,
+) -> impl Iterator<Item = (&'r [T], &'static str)> {
+    std::iter::from_fn(move || {
+        let at = text::CHUNKS.iter().position(|size| *size <= rows.len())?;
+        let (chunk, rest) = rows.split_at(text::CHUNKS[at]);
+        rows = rest;
+        Some((chunk, templates[at].as_str()))
+    })
+}
+
+async fn find(
+    conn: &mut ConnRef<'_>,
+    origin: &Origin,
+    tx_id: uuid::Uuid,
+) -> Result<Option<TransNr>, SqlError> {
+    let params = vec![origin.site.as_str().into(), origin.epoch.0.into(), tx_id.into()];
+    let record = conn.fetch_optional(text::FIND_TX_ID, params).await?;
+    record.map(|record| record.i64(0).map(TransNr)).transpose()
+}
+
+/// The number a key has had since its first append, after checking that this is the same transaction again.
+async fn first_number(
+    conn: &mut ConnRef<'_>,
+    origin: &Origin,
+    new: &NewTransaction,
+) -> Result<TransNr, AppendError> {
+    // The INSERT met the row, so it is committed or our own; a snapshot taken before it was cannot see it.
+    let unseen =
+        || SqlError::new(SqlClass::Transient, format!("tx_id {} was appended a moment ago", new.tx_id));
+    let trans_nr = find(conn, origin, new.tx_id).await?.ok_or_else(unseen)?;
+    let id = TransactionId { origin: origin.clone(), trans_nr };
+    let damaged = |error: ReadError| match error {
+        ReadError::Store(error) => error,
+        ReadError::Corrupt { detail, .. } => SqlError::new(SqlClass::Broken, detail),
+    };
+    let stored = super::read::load_transaction(conn, &id).await.map_err(damaged)?.ok_or_else(unseen)?;
+    if same_content(&stored, new) {
+        Ok(trans_nr)
+    } else {
+        Err(AppendError::OtherContent { tx_id: new.tx_id, trans_nr })
+    }
+}

@@ -1,0 +1,114 @@
+//! Writing seals and moving heads. Begins and commits nothing: a seal shares its database transaction with the ledger
+//! rows it stands for, a received run with its entries.
+
+use crate::codec::vector;
+use crate::model::seal::GENESIS;
+use crate::model::{Origin, Rejection, Seal, SealNr, SealedRun};
+use crate::sql::{ConnRef, Param, SqlClass, SqlError};
+
+use super::{append::chunked, read::origin_params, text};
+
+/// Writes the seal of a run of the site's own transactions, with its rejections, and moves the own head to it, inside
+/// the database transaction open on `conn`. The transactions themselves are in the journal already.
+///
+/// Refuses a seal that does not follow the head (in number, hash and range): the row counts guard it, so that of two
+/// appliers that decided the same run only one commits. That refusal is [`SqlClass::Transient`]: roll back, read the
+/// head again, decide again.
+pub async fn write_seal(mut conn: ConnRef<'_>, run: &SealedRun) -> Result<(), SqlError> {
+    // The head first: a second applier waits on its row rather than failing on the seal's key.
+    advance_head(&mut conn, &run.seal).await?;
+    insert_seals(&mut conn, &[run]).await
+}
+
+/// Writes seals and rejections.
+pub(super) async fn insert_seals(conn: &mut ConnRef<'_>, runs: &[&SealedRun]) -> Result<(), SqlError> {
+    for (chunk, template) in chunked(runs, &text::INSERT_SEALS) {
+        let mut params = Vec::with_capacity(chunk.len() * text::SEAL_COLUMNS);
+        chunk.iter().for_each(|run| bind_seal(&run.seal, &mut params));
+        conn.execute(template, params).await?;
+    }
+    let rejections: Vec<(&Origin, &Rejection)> = runs
+        .iter()
+        .flat_map(|run| run.rejections.iter().map(|rejection| (&run.seal.origin, rejection)))
+        .collect();
+    for (chunk, template) in chunked(&rejections, &text::INSERT_REJECTIONS) {
+        let mut params = Vec::with_capacity(chunk.len() * text::REJECTION_COLUMNS);
+        for (origin, rejection) in chunk {
+            params.extend(origin_params(origin));
+            params.extend([
+                rejection.trans_nr.0.into(),
+                rejection.code.as_str().into(),
+                Param::from(rejection.detail.as_str()),
+            ]);
+        }
+        conn.execute(template, params).await?;
+    }
+    Ok(())
+}
+
+/// Moves the head of the seal's origin to it from the seal before. Exactly one row moves, or it is refused.
+pub(super) async fn advance_head(conn: &mut ConnRef<'_>, seal: &Seal) -> Result<(), SqlError> {
+    move_head(conn, seal, SealNr(seal.seal_nr.0 - 1), seal.first_nr.0 - 1, &seal.prev_hash).await
+}
+
+/// Moves a head over several seals at once: from before `first` to `last`.
+pub(super) async fn move_head_over(
+    conn: &mut ConnRef<'_>,
+    first: &Seal,
+    last: &Seal,
+) -> Result<(), SqlError> {
+    move_head(conn, last, SealNr(first.seal_nr.0 - 1), first.first_nr.0 - 1, &first.prev_hash).await
+}
+
+async fn move_head(
+    conn: &mut ConnRef<'_>,
+    to: &Seal,
+    from: SealNr,
+    from_last_nr: i64,
+    from_hash: &[u8],
+) -> Result<(), SqlError> {
+    let mut params = origin_params(&to.origin);
+    params.extend([
+        to.seal_nr.0.into(),
+        to.last_nr.0.into(),
+        to.hash.as_slice().into(),
+        Param::from(to.hlc.0),
+    ]);
+    let moved = if from.0 == 0 {
+        if from_hash != GENESIS || from_last_nr != 0 {
+            return Err(misplaced(to));
+        }
+        conn.execute(text::FIRST_HEAD, params).await?
+    } else {
+        params.extend([from.0.into(), from_hash.into(), Param::from(from_last_nr)]);
+        conn.execute(text::ADVANCE_HEAD, params).await?
+    };
+    if moved == 1 { Ok(()) } else { Err(misplaced(to)) }
+}
+
+fn misplaced(seal: &Seal) -> SqlError {
+    let message =
+        format!("seal {} of {} does not follow the head: another writer moved it", seal.seal_nr, seal.origin);
+    SqlError::new(SqlClass::Transient, message)
+}
+
+fn bind_seal(seal: &Seal, params: &mut Vec<Param>) {
+    params.extend(origin_params(&seal.origin));
+    params.extend([
+        seal.seal_nr.0.into(),
+        seal.first_nr.0.into(),
+        seal.last_nr.0.into(),
+        seal.tx_count.into(),
+        seal.entry_count.into(),
+        seal.rejected_count.into(),
+        seal.hlc.0.into(),
+        vector::write(&seal.seen).into(),
+        seal.schema.into(),
+        seal.algorithm.into(),
+        seal.prev_hash.as_slice().into(),
+        seal.hash.as_slice().into(),
+        seal.leaves.as_slice().into(),
+        seal.signature.as_slice().into(),
+        Param::from(seal.sealed_at),
+    ]);
+}

@@ -1,0 +1,101 @@
+//! Every statement of the SQL journal, as templates for [`crate::sql::ConnRef`]. Columns are always named: a view or a
+//! later release may add some.
+
+use std::sync::LazyLock;
+
+/// Rows that one INSERT carries. Few sizes, so that the texts repeat and stay prepared; 256 rows of 13 cells stay far
+/// below SQLite's 32,766 parameters.
+pub(super) const CHUNKS: [usize; 5] = [256, 64, 16, 4, 1];
+
+pub(super) const JOURNAL_COLUMNS: usize = 13;
+pub(super) const SEAL_COLUMNS: usize = 17;
+pub(super) const REJECTION_COLUMNS: usize = 5;
+
+/// One INSERT text for each size of [`CHUNKS`].
+pub(super) type Inserts = LazyLock<[String; CHUNKS.len()]>;
+
+/// First entries: they carry the uniqueness of the idempotency key, so they alone may meet a repetition.
+pub(super) static INSERT_FIRST_ENTRIES: Inserts =
+    LazyLock::new(|| inserts(&format!("INSERT INTO {JOURNAL} VALUES"), JOURNAL_COLUMNS, ON_REPEATED));
+pub(super) static INSERT_ENTRIES: Inserts =
+    LazyLock::new(|| inserts(&format!("INSERT INTO {JOURNAL} VALUES"), JOURNAL_COLUMNS, ""));
+pub(super) static INSERT_SEALS: Inserts = LazyLock::new(|| {
+    inserts(
+        "INSERT INTO {d}seal (origin, epoch, seal_nr, first_nr, last_nr, tx_count, entry_count, rejected_count, hlc, \
+         seen, schema, algorithm, prev_hash, hash, leaves, signature, sealed_at) VALUES",
+        SEAL_COLUMNS,
+        "",
+    )
+});
+pub(super) static INSERT_REJECTIONS: Inserts = LazyLock::new(|| {
+    inserts("INSERT INTO {d}rejection (origin, epoch, trans_nr, code, detail) VALUES", REJECTION_COLUMNS, "")
+});
+
+const JOURNAL: &str = "{d}journal (origin, epoch, trans_nr, entry_nr, tx_id, schema_version, entity, op, row_key, \
+                       codec, payload, author, appended_at)";
+const ON_REPEATED: &str = " ON CONFLICT (origin, epoch, tx_id) WHERE entry_nr = 1 DO NOTHING";
+
+fn inserts(head: &str, columns: usize, tail: &str) -> [String; CHUNKS.len()] {
+    CHUNKS.map(|rows| {
+        let mut text = head.to_owned();
+        for row in 0..rows {
+            text.push_str(if row == 0 { " (" } else { ", (" });
+            for column in 0..columns {
+                let comma = if column == 0 { "" } else { ", " };
+                text.push_str(&format!("{comma}${}", row * columns + column + 1));
+            }
+            text.push(')');
+        }
+        text + tail
+    })
+}
+
+/// PostgreSQL, before any number is taken: whoever holds a number holds this lock, so a reader that sees no holder
+/// knows that no number is on its way (`design.md`, section 3).
+pub(super) const LOCK_JOURNAL: &str = "LOCK TABLE {d}journal IN ROW EXCLUSIVE MODE";
+pub(super) const TAKE_NUMBERS_POSTGRES: &str = "SELECT nextval('{d}trans_nr') FROM generate_series(1, $1)";
+pub(super) const TAKE_NUMBERS_SQLITE: &str =
+    "UPDATE {d}trans_nr SET last_nr = last_nr + $1 RETURNING last_nr";
+
+pub(super) const FIND_TX_ID: &str =
+    "SELECT trans_nr FROM {d}journal WHERE origin = $1 AND epoch = $2 AND tx_id = $3 AND entry_nr = 1";
+
+/// What each transaction weighs, so that a read can be bounded before it is made.
+pub(super) const WEIGHTS: &str = "SELECT trans_nr, CAST(sum(octet_length(payload) + octet_length(row_key) + 96) AS bigint) FROM {d}journal \
+     WHERE origin = $1 AND epoch = $2 AND trans_nr > $3 AND trans_nr <= $4 \
+     GROUP BY trans_nr ORDER BY trans_nr LIMIT $5";
+pub(super) const TRANSACTIONS: &str = "SELECT trans_nr, entry_nr, tx_id, schema_version, entity, op, row_key, codec, payload, author, appended_at \
+     FROM {d}journal WHERE origin = $1 AND epoch = $2 AND trans_nr > $3 AND trans_nr <= $4 \
+     ORDER BY trans_nr, entry_nr";
+
+pub(super) const SEALS: &str = "SELECT seal_nr, first_nr, last_nr, tx_count, entry_count, rejected_count, hlc, seen, schema, algorithm, \
+     prev_hash, hash, leaves, signature, sealed_at FROM {d}seal WHERE origin = $1 AND epoch = $2 AND seal_nr > $3 \
+     ORDER BY seal_nr LIMIT $4";
+pub(super) const SEAL_HASH: &str =
+    "SELECT hash FROM {d}seal WHERE origin = $1 AND epoch = $2 AND seal_nr = $3";
+pub(super) const COVERING_SEAL: &str = "SELECT seal_nr FROM {d}seal WHERE origin = $1 AND epoch = $2 AND last_nr >= $3 AND first_nr <= $3 \
+     ORDER BY last_nr LIMIT 1";
+pub(super) const REJECTIONS: &str = "SELECT trans_nr, code, detail FROM {d}rejection WHERE origin = $1 AND epoch = $2 AND trans_nr > $3 \
+     AND trans_nr <= $4 ORDER BY trans_nr";
+
+pub(super) const HEADS: &str =
+    "SELECT origin, epoch, seal_nr, last_nr, hash, hlc FROM {d}received ORDER BY origin, epoch";
+pub(super) const HEAD: &str =
+    "SELECT origin, epoch, seal_nr, last_nr, hash, hlc FROM {d}received WHERE origin = $1 AND epoch = $2";
+pub(super) const LOCK_HEAD: &str = "SELECT origin, epoch, seal_nr, last_nr, hash, hlc FROM {d}received WHERE origin = $1 AND epoch = $2{for_update}";
+pub(super) const FIRST_HEAD: &str = "INSERT INTO {d}received (origin, epoch, seal_nr, last_nr, hash, hlc) \
+                                     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (origin, epoch) DO NOTHING";
+pub(super) const ADVANCE_HEAD: &str = "UPDATE {d}received SET seal_nr = $3, last_nr = $4, hash = $5, hlc = $6 \
+     WHERE origin = $1 AND epoch = $2 AND seal_nr = $7 AND hash = $8 AND last_nr = $9";
+
+pub(super) const SITE: &str = "SELECT name, epoch, group_name, stripe, ledger_version FROM {d}site";
+pub(super) const INSERT_SITE: &str = "INSERT INTO {d}site (name, epoch, group_name, stripe, ledger_version) VALUES ($1, $2, $3, $4, $5) \
+     ON CONFLICT DO NOTHING";
+pub(super) const SET_LEDGER_VERSION: &str = "UPDATE {d}site SET ledger_version = $1";
+
+pub(super) const SCHEMA_VERSIONS: &str =
+    "SELECT version, hash, tables, files, released_at FROM {d}schema_version ORDER BY version";
+pub(super) const SCHEMA_VERSION: &str =
+    "SELECT version, hash, tables, files, released_at FROM {d}schema_version WHERE version = $1";
+pub(super) const INSERT_SCHEMA_VERSION: &str = "INSERT INTO {d}schema_version (version, hash, tables, files, released_at) VALUES ($1, $2, $3, $4, $5) \
+     ON CONFLICT (version) DO NOTHING";

@@ -1,1 +1,1 @@
-
+//! The benchmarks of Daybook.

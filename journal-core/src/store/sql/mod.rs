@@ -1,9 +1,13 @@
-//! The journal in a SQL database, SQLite or PostgreSQL: one store over the seam [`crate::sql`]. The functions here work
-//! inside a database transaction of their caller's, which is how a seal comes to share its commit with the ledger.
+//! The journal in a SQL database, SQLite or PostgreSQL: one store over the seam [`crate::sql`].
+//!
+//! The free functions work inside a database transaction of their caller's, which is how a seal comes to share its
+//! commit with the ledger. [`SqlJournal`] is the store for everything that has a transaction of its own.
 
 mod append;
+mod holes;
 mod migrate;
 mod read;
+pub(crate) mod receive;
 mod schema_version;
 mod seal;
 mod site;
@@ -15,3 +19,154 @@ pub use read::{load_head, load_heads, lock_head, read_runs, read_tail_rows, read
 pub use schema_version::{ReleasedSchema, insert_schema_version, list_schema_versions, load_schema_version};
 pub use seal::write_seal;
 pub use site::{STRIPES, Site, create_site, read_site, set_ledger_version};
+
+use crate::journal::{AppendError, Appended, Head, JournalStore, ReadError, ReadLimit, ReceiveError, Tail};
+use crate::model::{NewTransaction, Origin, SealNr, SealedRun, TransNr};
+use crate::sql::{Access, Conn, DbUrl, SqlClass, SqlError};
+
+/// Why a journal could not be opened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
+pub enum OpenError {
+    #[error("{url} holds no journal yet; `daybook init` makes one")]
+    NotInitialised { url: String },
+    #[error("open the journal in {url}")]
+    Store { url: String, source: SqlError },
+}
+
+/// One site's journal in its database, over one connection of its own.
+///
+/// A connection in doubt (an error, a future dropped half-way) is dropped, which rolls back what it had begun; the next
+/// call opens another.
+#[derive(Debug)]
+pub struct SqlJournal {
+    url: DbUrl,
+    access: Access,
+    purpose: String,
+    site: Site,
+    /// Taken out while a call works on it, so that a call that does not come to its end leaves none behind.
+    conn: Option<Conn>,
+    watch: Option<holes::Watch>,
+}
+
+impl SqlJournal {
+    /// Opens the journal of an initialised site. `purpose` shows in the database's session list.
+    pub async fn open(url: &DbUrl, access: Access, purpose: &str) -> Result<Self, OpenError> {
+        let failed = |source| OpenError::Store { url: url.to_string(), source };
+        let mut conn = Conn::open(url, access, purpose).await.map_err(failed)?;
+        let site = match read_site(conn.lend()).await {
+            Ok(site) => site,
+            // No table to read the site from.
+            Err(error) if error.class == SqlClass::Schema => None,
+            Err(error) => return Err(failed(error)),
+        };
+        let site = site.ok_or_else(|| OpenError::NotInitialised { url: url.to_string() })?;
+        Ok(Self {
+            url: url.clone(),
+            access,
+            purpose: purpose.to_owned(),
+            site,
+            conn: Some(conn),
+            watch: None,
+        })
+    }
+
+    /// The site, as read when the journal was opened.
+    pub fn site(&self) -> &Site {
+        &self.site
+    }
+
+    /// Lends a connection for [the functions of this module](self) and takes it back with [`Self::give_back`] when all
+    /// went well. A connection that is not given back is replaced at the next call.
+    pub async fn connection(&mut self) -> Result<Conn, SqlError> {
+        if let Some(conn) = self.conn.take() {
+            return Ok(conn);
+        }
+        let mut conn = Conn::open(&self.url, self.access, &self.purpose).await?;
+        // The database may have been restored or replaced meanwhile: its numbers would be another life's.
+        match read_site(conn.lend()).await? {
+            Some(site) if site.origin == self.site.origin => Ok(conn),
+            found => {
+                let found = found.map_or_else(|| "no site".to_owned(), |site| site.origin.to_string());
+                let message = format!(
+                    "the database was {} and is {found} now: open the journal anew",
+                    self.site.origin
+                );
+                Err(SqlError::new(SqlClass::Schema, message))
+            }
+        }
+    }
+
+    /// Takes back a connection on which nothing is open and nothing failed.
+    pub fn give_back(&mut self, conn: Conn) {
+        self.conn = Some(conn);
+    }
+
+    /// Commits what went well, rolls back what did not, and keeps the connection only when it is known to be clean.
+    async fn finish<T, E: From<SqlError>>(&mut self, mut conn: Conn, work: Result<T, E>) -> Result<T, E> {
+        match work {
+            Ok(done) => {
+                conn.commit().await?;
+                self.conn = Some(conn);
+                Ok(done)
+            }
+            Err(error) => {
+                if conn.rollback().await.is_ok() {
+                    self.conn = Some(conn);
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+impl JournalStore for SqlJournal {
+    fn origin(&self) -> &Origin {
+        &self.site.origin
+    }
+
+    async fn append(&mut self, batch: &[NewTransaction]) -> Result<Vec<Appended>, AppendError> {
+        let mut conn = self.connection().await?;
+        conn.begin().await?;
+        let appended = append_in(conn.lend(), &self.site.origin, batch).await;
+        self.finish(conn, appended).await
+    }
+
+    async fn read_tail(&mut self, after: TransNr, limit: ReadLimit) -> Result<Tail, ReadError> {
+        let mut conn = self.connection().await?;
+        let tail = holes::read_tail(conn.lend(), &self.site.origin, after, limit, &mut self.watch).await?;
+        self.conn = Some(conn);
+        Ok(tail)
+    }
+
+    async fn heads(&mut self) -> Result<Vec<Head>, ReadError> {
+        let mut conn = self.connection().await?;
+        let heads = load_heads(conn.lend()).await?;
+        self.conn = Some(conn);
+        Ok(heads)
+    }
+
+    async fn read_runs(
+        &mut self,
+        origin: &Origin,
+        after: SealNr,
+        limit: ReadLimit,
+    ) -> Result<Vec<SealedRun>, ReadError> {
+        let mut conn = self.connection().await?;
+        let runs = read_runs(conn.lend(), origin, after, limit).await?;
+        self.conn = Some(conn);
+        Ok(runs)
+    }
+
+    async fn receive(&mut self, runs: &[SealedRun]) -> Result<Head, ReceiveError> {
+        // Hashing is done before any lock is taken.
+        crate::store::check_runs(&self.site.origin, runs)?;
+        let Some(origin) = runs.first().map(|run| &run.seal.origin) else {
+            return Err(SqlError::new(SqlClass::Data, "no runs to receive").into());
+        };
+        let mut conn = self.connection().await?;
+        conn.begin().await?;
+        let head = receive::take(conn.lend(), origin, runs).await;
+        self.finish(conn, head).await
+    }
+}

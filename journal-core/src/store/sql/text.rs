@@ -99,3 +99,15 @@ pub(super) const SCHEMA_VERSION: &str =
     "SELECT version, hash, tables, files, released_at FROM {d}schema_version WHERE version = $1";
 pub(super) const INSERT_SCHEMA_VERSION: &str = "INSERT INTO {d}schema_version (version, hash, tables, files, released_at) VALUES ($1, $2, $3, $4, $5) \
      ON CONFLICT (version) DO NOTHING";
+
+/// PostgreSQL: who holds the journal's write lock in this database, by virtual transaction id. Transactions that were
+/// prepared for a two-phase commit have no session.
+pub(super) const JOURNAL_WRITERS: &str = "SELECT l.virtualtransaction, l.pid IS NULL, CASE WHEN l.pid IS NULL \
+     THEN 'a prepared transaction (see pg_prepared_xacts)' \
+     ELSE format('pid %s (%s, %s, in its transaction since %s)', l.pid, \
+          coalesce(nullif(a.application_name, ''), 'no application name'), coalesce(a.state, 'state hidden'), \
+          coalesce(to_char(a.xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), 'unknown')) END \
+     FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid \
+     WHERE l.locktype = 'relation' AND l.mode = 'RowExclusiveLock' AND l.granted \
+     AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+     AND l.relation = '{d}journal'::regclass";

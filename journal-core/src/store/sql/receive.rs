@@ -1,0 +1,78 @@
+//! Taking a peer's sealed runs: entries, seals, rejections and the received head in one database transaction.
+
+use crate::codec::chain::ChainFault;
+use crate::journal::{Head, ReceiveError};
+use crate::model::seal::GENESIS;
+use crate::model::{Origin, Seal, SealNr, SealedRun, StoredTransaction, TransNr};
+use crate::sql::{ConnRef, Param};
+
+use super::read::{lock_head, origin_params, read_hash};
+use super::{append::insert_received, seal, text};
+
+/// Writes what is new of `runs` (not empty, of one origin, checked each by itself) and returns the head as it then is.
+/// Begins and commits nothing.
+pub(super) async fn take(
+    mut conn: ConnRef<'_>,
+    origin: &Origin,
+    runs: &[SealedRun],
+) -> Result<Head, ReceiveError> {
+    // The answer to an earlier commit may have been lost, so these runs may be here. The locking read waits for that
+    // older session to end; a plain one could still see the head from before its commit.
+    let head = lock_head(conn.lend(), origin).await?;
+    let head = head.unwrap_or_else(|| before_the_first(origin));
+    let new = runs.iter().position(|run| run.seal.seal_nr > head.seal_nr).unwrap_or(runs.len());
+    let (old, new) = runs.split_at(new);
+    for run in old {
+        refuse_fork(&mut conn, &run.seal).await?;
+    }
+    let (Some(first), Some(last)) = (new.first(), new.last()) else { return Ok(head) };
+    check_follows(&head, &first.seal)?;
+    let transactions: Vec<&StoredTransaction> = new.iter().flat_map(|run| &run.transactions).collect();
+    insert_received(&mut conn, origin, &transactions).await?;
+    seal::insert_seals(&mut conn, &new.iter().collect::<Vec<_>>()).await?;
+    seal::move_head_over(&mut conn, &first.seal, &last.seal).await?;
+    Ok(head_at(&last.seal))
+}
+
+pub(crate) fn before_the_first(origin: &Origin) -> Head {
+    Head {
+        origin: origin.clone(),
+        seal_nr: SealNr(0),
+        last_nr: TransNr(0),
+        hash: GENESIS,
+        hlc: crate::model::Hlc(0),
+    }
+}
+
+pub(crate) fn head_at(seal: &Seal) -> Head {
+    Head {
+        origin: seal.origin.clone(),
+        seal_nr: seal.seal_nr,
+        last_nr: seal.last_nr,
+        hash: seal.hash,
+        hlc: seal.hlc,
+    }
+}
+
+/// Whether the first new seal follows the head without a gap in seals, hashes or numbers.
+pub(crate) fn check_follows(head: &Head, seal: &Seal) -> Result<(), ReceiveError> {
+    let (origin, seal_nr) = (seal.origin.clone(), seal.seal_nr);
+    if seal.seal_nr != head.seal_nr.next() {
+        return Err(ReceiveError::Gap { origin, seal_nr, have: head.seal_nr });
+    }
+    if seal.prev_hash != head.hash || seal.first_nr != head.last_nr.next() {
+        return Err(ReceiveError::Chain { origin, seal_nr, fault: ChainFault::Unlinked });
+    }
+    Ok(())
+}
+
+async fn refuse_fork(conn: &mut ConnRef<'_>, seal: &Seal) -> Result<(), ReceiveError> {
+    let mut params = origin_params(&seal.origin);
+    params.push(Param::from(seal.seal_nr.0));
+    let record = conn.fetch_one(text::SEAL_HASH, params).await?;
+    if read_hash(record.bytes(0)?)? == seal.hash {
+        Ok(())
+    } else {
+        Err(ReceiveError::Fork { origin: seal.origin.clone(), seal_nr: seal.seal_nr })
+    }
+}

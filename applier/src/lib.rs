@@ -1,3 +1,4 @@
 //! Daybook's engine.
 pub mod control;
 pub mod ledger;
+pub mod ship;

@@ -151,18 +151,20 @@ pub trait Ledger: Send {
     /// back when it does not like it.
     fn begin(&mut self) -> impl Future<Output = Result<Standing, LedgerError>> + Send;
 
-    /// Locks and returns how far an origin is posted here. Waits for an older session that may still be committing.
+    /// Locks and returns how far an origin is posted here; for the own origin, which moves with every seal, how far it
+    /// is decided. Waits for an older session that may still be committing, so it comes before any change.
     fn lock_posted(&mut self, origin: &Origin) -> impl Future<Output = Result<Posted, LedgerError>> + Send;
 
     /// Applies changes in order. Each must find exactly the rows it is about. On [`LedgerError::Fault`] nothing after
     /// the change at fault was applied, and the transaction can only be rolled back.
     fn apply(&mut self, changes: &[LedgerChange]) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
-    /// Writes a seal of own transactions with its rejections, and moves the own head. [`LedgerError::Moved`] unless it
+    /// Writes a seal of own transactions with its rejections, and moves the journal's own head. The caller advances the
+    /// own origin's checkpoint with it. [`LedgerError::Moved`] unless it
     /// follows the head that stands there.
     fn seal(&mut self, run: &SealedRun) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
-    /// Puts a transaction in quarantine.
+    /// Puts a transaction in quarantine. One that is there already is held again, for the reason given now.
     fn quarantine(&mut self, transaction: &Quarantined) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
     /// Ends a quarantine: `discarded` or posted after all. Who and why were recorded when it was asked for.
@@ -187,8 +189,11 @@ pub trait Ledger: Send {
     /// Rolls back.
     fn rollback(&mut self) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
-    /// How far every peer origin is posted here. A plain read, outside transactions.
+    /// How far every origin is posted here, the own one included. A plain read, outside transactions.
     fn posted(&mut self) -> impl Future<Output = Result<Vec<(Origin, Posted)>, LedgerError>> + Send;
+
+    /// Whether an operator asked for something that is not carried out yet. A plain read, cheap: asked at every turn.
+    fn asked(&mut self) -> impl Future<Output = Result<bool, LedgerError>> + Send;
 
     /// What is in quarantine here, in the order of arrival, with what an operator asked for.
     fn quarantined(&mut self) -> impl Future<Output = Result<Vec<(Quarantined, Asked)>, LedgerError>> + Send;

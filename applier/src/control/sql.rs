@@ -1,0 +1,296 @@
+//! The control state in the ledger's own database. Row locks make the promises: posting transactions share-lock the
+//! control row and key-share-lock the lease, so a pause and a takeover wait for them, while a sign of life does not.
+
+use journal_core::model::{SchemaVersion, TransactionId};
+use journal_core::sql::{Access, Conn, ConnRef, DbUrl, Dialect, Param, Record, SqlClass, SqlError};
+
+use super::{Control, ControlStore, Desired, Lease, Standing};
+use crate::ledger::{Asked, LedgerError};
+
+const STANDING: &str = "SELECT c.generation, c.desired, c.who, c.why, c.since, l.fence, s.ledger_version, \
+     EXISTS (SELECT 1 FROM {d}complement) FROM {d}control c CROSS JOIN {d}lease l CROSS JOIN {d}site s";
+/// A key-share lock on the lease: it stops a takeover, which locks the row for update, but no sign of life.
+const POSTING_LOCKS: &str = " FOR SHARE OF c, s FOR KEY SHARE OF l";
+const LOCK_CONTROL: &str = "SELECT generation, desired, who, why, since FROM {d}control{for_update}";
+const LEASE: &str = "SELECT fence, holder, beat FROM {d}lease";
+const LOCK_LEASE: &str = "SELECT fence, holder, beat FROM {d}lease{for_update}";
+const TAKE_LEASE: &str = "UPDATE {d}lease SET fence = $1, holder = $2, beat = $3";
+const BEAT: &str = "UPDATE {d}lease SET beat = beat + 1 WHERE fence = $1 AND holder <> ''";
+const RELEASE_LEASE: &str = "UPDATE {d}lease SET holder = '', beat = beat + 1 WHERE fence = $1";
+
+/// PostgreSQL: the sessions that hold locks a posting transaction takes.
+const POSTING_SESSIONS: &str = "SELECT DISTINCT CAST(l.pid AS bigint), coalesce(a.application_name, '') \
+     FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid \
+     WHERE l.locktype = 'relation' AND l.mode = 'RowShareLock' AND l.granted AND l.pid <> pg_backend_pid() \
+     AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+     AND l.relation = '{d}control'::regclass ORDER BY 1";
+
+/// What a standing query found: the contract's [`Standing`], and whether any row has a complement.
+#[derive(Debug)]
+pub(crate) struct Stood {
+    pub(crate) standing: Standing,
+    pub(crate) complemented: bool,
+}
+
+/// Reads the standing under the locks of a posting transaction, in one statement.
+pub(crate) async fn lock_standing(mut conn: ConnRef<'_>) -> Result<Stood, LedgerError> {
+    let locks = match conn.dialect() {
+        Dialect::Postgres => POSTING_LOCKS,
+        Dialect::Sqlite => "", // BEGIN IMMEDIATE holds the one writer lock.
+    };
+    read_standing(&mut conn, &format!("{STANDING}{locks}")).await
+}
+
+async fn read_standing(conn: &mut ConnRef<'_>, template: &str) -> Result<Stood, LedgerError> {
+    let Some(record) = conn.fetch_optional(template, Vec::new()).await? else {
+        let message = "the database is not made a site yet, or its control or lease row is missing";
+        return Err(LedgerError::Damaged(message.to_owned()));
+    };
+    let standing = Standing {
+        control: read_control(&record)?,
+        fence: record.i64(5)?,
+        ledger_version: SchemaVersion(record.i64(6)?),
+    };
+    Ok(Stood { standing, complemented: record.bool(7)? })
+}
+
+fn read_control(record: &Record) -> Result<Control, LedgerError> {
+    let desired = match record.text(1)?.as_str() {
+        "running" => Desired::Running,
+        "paused" => Desired::Paused,
+        other => return Err(LedgerError::Damaged(format!("the control row desires {other:?}"))),
+    };
+    let (generation, since) = (record.i64(0)?, record.i64(4)?);
+    Ok(Control { generation, desired, who: record.text(2)?, why: record.text(3)?, since })
+}
+
+fn read_lease(record: &Record) -> Result<Lease, SqlError> {
+    Ok(Lease { fence: record.i64(0)?, holder: record.text(1)?, beat: record.i64(2)? })
+}
+
+/// The database's clock in microseconds since 1970, as an expression. For people: it decides nothing.
+pub(crate) fn now(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => "CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
+        Dialect::Postgres => "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)",
+    }
+}
+
+/// Puts on record who did what, in the open transaction.
+pub async fn record_action(mut conn: ConnRef<'_>, who: &str, what: &str, why: &str) -> Result<(), SqlError> {
+    let now = now(conn.dialect());
+    let template = format!("INSERT INTO {{d}}action (done_at, who, what, why) VALUES ({now}, $1, $2, $3)");
+    conn.execute(&template, vec![who.into(), what.into(), why.into()]).await.map(|_| ())
+}
+
+/// The control state over a connection of its own. A connection in doubt is dropped; the next call opens another.
+#[derive(Debug)]
+pub struct SqlControl {
+    url: DbUrl,
+    /// Taken out while a call works on it, so that a call that does not come to its end leaves none behind.
+    conn: Option<Conn>,
+}
+
+impl SqlControl {
+    /// Opens the control state of a site. A SQLite file that is not there is not created.
+    pub async fn open(url: &DbUrl) -> Result<Self, LedgerError> {
+        let mut control = Self { url: url.clone(), conn: None };
+        control.conn = Some(control.connection().await?);
+        Ok(control)
+    }
+
+    async fn connection(&mut self) -> Result<Conn, SqlError> {
+        match self.conn.take() {
+            Some(conn) => Ok(conn),
+            None => Conn::open(&self.url, Access::Write, "control").await,
+        }
+    }
+
+    /// Commits what went well, rolls back what did not, and keeps the connection only when it is known to be clean.
+    async fn finish<T>(&mut self, mut conn: Conn, work: Result<T, LedgerError>) -> Result<T, LedgerError> {
+        let ended = match &work {
+            Ok(_) => conn.commit().await,
+            Err(_) => conn.rollback().await,
+        };
+        match (work, ended) {
+            (Ok(done), Ok(())) => {
+                self.conn = Some(conn);
+                Ok(done)
+            }
+            (Ok(_), Err(error)) => Err(error.into()),
+            (Err(error), ended) => {
+                self.conn = ended.is_ok().then_some(conn);
+                Err(error)
+            }
+        }
+    }
+
+    async fn desire(&mut self, desired: Desired, who: &str, why: &str) -> Result<Control, LedgerError> {
+        let mut conn = self.connection().await?;
+        conn.begin().await?;
+        let changed = desire_in(conn.lend(), desired, who, why).await;
+        self.finish(conn, changed).await
+    }
+
+    /// A lock wait that was given up, told with the sessions in the way.
+    async fn not_paused(&mut self, error: SqlError) -> Result<LedgerError, SqlError> {
+        let mut names = Vec::new();
+        if self.url.dialect() == Dialect::Postgres {
+            let mut conn = self.connection().await?;
+            for session in &conn.lend().fetch(POSTING_SESSIONS, Vec::new()).await? {
+                names.push(format!("pid {} {}", session.i64(0)?, session.text(1)?).trim_end().to_owned());
+            }
+            self.conn = Some(conn);
+        }
+        let who = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
+        let message = format!("not paused: a posting transaction is still running{who}, ask again");
+        Ok(LedgerError::Store(SqlError { message, ..error }))
+    }
+}
+
+async fn desire_in(
+    mut conn: ConnRef<'_>,
+    desired: Desired,
+    who: &str,
+    why: &str,
+) -> Result<Control, LedgerError> {
+    // The exclusive lock comes before the look: what is desired now cannot change under it, and posting under way has
+    // ended.
+    let have = read_control(&conn.fetch_one(LOCK_CONTROL, Vec::new()).await?)?;
+    if have.desired == desired {
+        return Ok(have);
+    }
+    let (word, action) = match desired {
+        Desired::Running => ("running", "resume"),
+        Desired::Paused => ("paused", "pause"),
+    };
+    let now = now(conn.dialect());
+    let template = format!(
+        "UPDATE {{d}}control SET generation = generation + 1, desired = $1, who = $2, why = $3, since = {now} \
+         RETURNING generation, desired, who, why, since"
+    );
+    let record = conn.fetch_one(&template, vec![word.into(), who.into(), why.into()]).await?;
+    record_action(conn, who, action, why).await?;
+    read_control(&record)
+}
+
+impl ControlStore for SqlControl {
+    async fn standing(&mut self) -> Result<Standing, LedgerError> {
+        let mut conn = self.connection().await?;
+        let stood = read_standing(&mut conn.lend(), STANDING).await?;
+        self.conn = Some(conn);
+        Ok(stood.standing)
+    }
+
+    async fn pause(&mut self, who: &str, why: &str) -> Result<Control, LedgerError> {
+        match self.desire(Desired::Paused, who, why).await {
+            Err(LedgerError::Store(error)) if error.class == SqlClass::Transient => {
+                Err(self.not_paused(error).await?)
+            }
+            other => other,
+        }
+    }
+
+    async fn resume(&mut self, who: &str, why: &str) -> Result<Control, LedgerError> {
+        self.desire(Desired::Running, who, why).await
+    }
+
+    async fn lease(&mut self) -> Result<Lease, LedgerError> {
+        let mut conn = self.connection().await?;
+        let lease = read_lease(&conn.lend().fetch_one(LEASE, Vec::new()).await?)?;
+        self.conn = Some(conn);
+        Ok(lease)
+    }
+
+    async fn take_lease(&mut self, seen: &Lease, holder: &str) -> Result<Option<Lease>, LedgerError> {
+        let mut conn = self.connection().await?;
+        conn.begin().await?;
+        let taken = take_lease_in(conn.lend(), seen, holder).await;
+        self.finish(conn, taken).await
+    }
+
+    async fn beat(&mut self, fence: i64) -> Result<bool, LedgerError> {
+        let mut conn = self.connection().await?;
+        conn.begin().await?;
+        let beaten = conn.lend().execute(BEAT, vec![fence.into()]).await;
+        self.finish(conn, beaten.map(|rows| rows == 1).map_err(Into::into)).await
+    }
+
+    async fn release_lease(&mut self, fence: i64) -> Result<(), LedgerError> {
+        let mut conn = self.connection().await?;
+        conn.begin().await?;
+        let released = conn.lend().execute(RELEASE_LEASE, vec![fence.into()]).await;
+        self.finish(conn, released.map(|_| ()).map_err(Into::into)).await
+    }
+
+    async fn ask(
+        &mut self,
+        id: &TransactionId,
+        asked: Asked,
+        who: &str,
+        why: &str,
+    ) -> Result<bool, LedgerError> {
+        let mut conn = self.connection().await?;
+        conn.begin().await?;
+        let asked = ask_in(conn.lend(), id, asked, who, why).await;
+        self.finish(conn, asked.map_err(Into::into)).await
+    }
+
+    async fn note_waiting(&mut self, reason: &str) -> Result<(), LedgerError> {
+        let mut conn = self.connection().await?;
+        conn.begin().await?;
+        // `since` tells how long it has been this reason, so the same one again changes nothing.
+        let now = now(conn.dialect());
+        let template = format!("UPDATE {{d}}waiting SET reason = $1, since = {now} WHERE reason <> $1");
+        let noted = conn.lend().execute(&template, vec![reason.into()]).await;
+        self.finish(conn, noted.map(|_| ()).map_err(Into::into)).await
+    }
+}
+
+async fn take_lease_in(
+    mut conn: ConnRef<'_>,
+    seen: &Lease,
+    holder: &str,
+) -> Result<Option<Lease>, LedgerError> {
+    // FOR UPDATE waits for the holder's posting transaction; what it committed is there before the new fence is.
+    let have = read_lease(&conn.fetch_one(LOCK_LEASE, Vec::new()).await?)?;
+    if have != *seen {
+        return Ok(None);
+    }
+    let lease = Lease { fence: have.fence + 1, holder: holder.to_owned(), beat: have.beat + 1 };
+    let params = vec![lease.fence.into(), holder.into(), Param::from(lease.beat)];
+    conn.execute(TAKE_LEASE, params).await?;
+    Ok(Some(lease))
+}
+
+async fn ask_in(
+    mut conn: ConnRef<'_>,
+    id: &TransactionId,
+    asked: Asked,
+    who: &str,
+    why: &str,
+) -> Result<bool, SqlError> {
+    let (state, action) = match asked {
+        Asked::Nothing => ("held", "hold"),
+        Asked::Retry => ("retry", "retry"),
+        Asked::Discard => ("discard", "discard"),
+    };
+    let now = now(conn.dialect());
+    let template = format!(
+        "UPDATE {{d}}quarantine SET state = $4, who = $5, why = $6, since = {now} \
+         WHERE origin = $1 AND epoch = $2 AND trans_nr = $3 AND state IN ('held', 'retry', 'discard')"
+    );
+    let params = vec![
+        id.origin.site.as_str().into(),
+        id.origin.epoch.0.into(),
+        id.trans_nr.0.into(),
+        state.into(),
+        who.into(),
+        Param::from(why),
+    ];
+    match conn.execute(&template, params).await? {
+        0 => Ok(false),
+        1 => record_action(conn, who, &format!("{action} {id}"), why).await.map(|()| true),
+        rows => Err(SqlError::new(SqlClass::Broken, format!("{rows} rows in quarantine are {id}"))),
+    }
+}

@@ -1,0 +1,111 @@
+//! Which keys a transaction touches and how, so that concurrent writes and dependents are found. Keys are hashed to 128
+//! bits; they live in memory only.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use journal_core::model::{Change, Name, Op, Row, Schema, Table, Value};
+
+use crate::ledger::LedgerChange;
+
+/// A hashed key: primary or unique.
+pub type KeyHash = u128;
+
+/// What is done to a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// The row begins or ends, or takes or leaves the key.
+    Existence,
+    /// Columns of the row are set.
+    Update,
+    /// Deltas are added.
+    Add,
+    /// Another row refers to it.
+    Reference,
+}
+
+impl Kind {
+    /// Whether two touches of one key can be exchanged without changing the outcome.
+    pub fn commutes(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Existence, _) | (_, Self::Existence) => false,
+            (Self::Reference, _) | (_, Self::Reference) | (Self::Add, Self::Add) => true,
+            (Self::Update, Self::Update | Self::Add) | (Self::Add, Self::Update) => false,
+        }
+    }
+}
+
+/// One key touched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Touch {
+    /// The key.
+    pub key: KeyHash,
+    /// How.
+    pub kind: Kind,
+}
+
+/// The keys a list of changes touches: primary and unique keys written, parents referred to. Changes are in the names
+/// of `schema`.
+pub fn touches(changes: &[LedgerChange], schema: &Schema) -> Vec<Touch> {
+    let mut out = Vec::with_capacity(changes.len() * 2);
+    for image in changes {
+        if let Some(table) = schema.tables.get(&image.change.entity) {
+            touch(&image.change, table, schema, &mut out);
+        }
+    }
+    out.sort_unstable();
+    out.dedup();
+    out
+}
+
+fn touch(change: &Change, table: &Table, schema: &Schema, out: &mut Vec<Touch>) {
+    let kind = match change.op {
+        Op::Insert | Op::Upsert | Op::Delete | Op::Call => Kind::Existence,
+        Op::Update => Kind::Update,
+        Op::Add => Kind::Add,
+    };
+    let source = if change.key.is_empty() { &change.cells } else { &change.key };
+    if let Some(values) = table.key_values(source) {
+        let rekeyed = change.op == Op::Update && table.key.iter().any(|name| change.cells.contains(name));
+        out.push(Touch { key: primary(&table.name, &values), kind: if rekeyed { Kind::Existence } else { kind } });
+        if rekeyed && let Some(values) = new_key(table, change) {
+            out.push(Touch { key: primary(&table.name, &values), kind: Kind::Existence });
+        }
+    }
+    if matches!(change.op, Op::Insert | Op::Upsert | Op::Update) {
+        for (place, columns) in table.unique.iter().enumerate() {
+            if let Some(values) = present(&change.cells, columns) {
+                out.push(Touch { key: hash(&table.name, place + 1, &values), kind: Kind::Existence });
+            }
+        }
+        for parent in &table.parents {
+            // A table that refers to one the schema lacks does not load, so the lookup only guards.
+            if schema.tables.contains_key(&parent.table)
+                && let Some(values) = present(&change.cells, &parent.columns)
+            {
+                out.push(Touch { key: primary(&parent.table, &values), kind: Kind::Reference });
+            }
+        }
+    }
+}
+
+fn new_key(table: &Table, change: &Change) -> Option<Vec<Value>> {
+    table.key.iter().map(|name| change.cells.get(name).or_else(|| change.key.get(name)).cloned()).collect()
+}
+
+/// The values of all columns, if all are there and none is NULL.
+fn present(cells: &Row, columns: &[Name]) -> Option<Vec<Value>> {
+    columns.iter().map(|name| cells.get(name).filter(|value| !value.is_null()).cloned()).collect()
+}
+
+fn primary(table: &Name, values: &[Value]) -> KeyHash {
+    hash(table, 0, values)
+}
+
+fn hash(table: &Name, place: usize, values: &[Value]) -> KeyHash {
+    let half = |seed: u8| {
+        let mut hasher = DefaultHasher::new();
+        (seed, table, place, values).hash(&mut hasher);
+        u128::from(hasher.finish())
+    };
+    (half(1) << 64) | half(2)
+}

@@ -1,0 +1,18 @@
+//! The engine: pure rules, and the one loop that carries them out. Everything but the loop (`poster.rs` and its parts
+//! `decide.rs`, `post.rs`, `release.rs`, `rebuild.rs`) is free of I/O, and the
+//! rules take clocks and stores as values.
+
+pub mod clock;
+mod decide;
+pub mod held;
+pub mod keys;
+pub mod narrow;
+pub mod order;
+mod post;
+pub mod poster;
+pub mod prepare;
+pub mod reaction;
+mod rebuild;
+pub mod recent;
+mod release;
+pub mod step;

@@ -1,0 +1,94 @@
+//! Narrowing a batch down to the transactions at fault. The slow path is the definition: a transaction's verdict is
+//! what happens when it is posted after everything before it.
+
+use std::ops::Range;
+
+/// Walks a batch: which part to try next, given how the tries went.
+#[derive(Debug)]
+pub struct Narrow<V> {
+    verdicts: Vec<Option<V>>,
+    range: Range<usize>,
+}
+
+impl<V> Narrow<V> {
+    /// A batch whose members may have a verdict against them already.
+    pub fn new(verdicts: Vec<Option<V>>) -> Self {
+        let range = 0..verdicts.len();
+        Self { verdicts, range }
+    }
+
+    /// The part to try next, in one database transaction, leaving out those with a verdict. `None` when all is done.
+    pub fn next(&self) -> Option<Range<usize>> {
+        (!self.range.is_empty()).then(|| self.range.clone())
+    }
+
+    /// The verdict against a member, if there is one.
+    pub fn verdict(&self, at: usize) -> Option<&V> {
+        self.verdicts[at].as_ref()
+    }
+
+    /// A verdict found without posting.
+    pub fn condemn(&mut self, at: usize, verdict: V) {
+        self.verdicts[at] = Some(verdict);
+    }
+
+    /// The part was committed.
+    pub fn posted(&mut self) {
+        self.range = self.range.end..self.verdicts.len();
+    }
+
+    /// The part failed, at a known member or, where the database tells only at commit, somewhere.
+    pub fn failed(&mut self, at: Option<usize>, verdict: V) {
+        let mut open = self.range.clone().filter(|index| self.verdicts[*index].is_none());
+        let first = open.next();
+        match (at, first) {
+            // Nothing was posted before it in this transaction: that is the verdict.
+            (Some(at), Some(first)) if first == at => self.verdicts[at] = Some(verdict),
+            // What stands before it goes first, so that it is judged on top of it.
+            (Some(at), _) => self.range.end = at,
+            (None, Some(first)) if open.next().is_none() => self.verdicts[first] = Some(verdict),
+            (None, _) => self.range.end -= self.range.len() / 2,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Posts a batch in which some members always fail, and tells what was posted, in order, and in how many tries.
+    fn run(len: usize, bad: &[usize], tells: bool) -> (Vec<usize>, Vec<usize>, usize) {
+        let mut narrow = Narrow::new((0..len).map(|_| None).collect());
+        let (mut posted, mut tries) = (Vec::new(), 0);
+        while let Some(range) = narrow.next() {
+            tries += 1;
+            let open: Vec<usize> = range.filter(|at| narrow.verdict(*at).is_none()).collect();
+            match open.iter().find(|at| bad.contains(at)) {
+                Some(at) => narrow.failed(tells.then_some(*at), ()),
+                None => {
+                    posted.extend(open);
+                    narrow.posted();
+                }
+            }
+        }
+        let condemned = (0..len).filter(|at| narrow.verdict(*at).is_some()).collect();
+        (posted, condemned, tries)
+    }
+
+    #[test]
+    fn exactly_the_faulty_are_condemned_and_the_rest_goes_in_order() {
+        for tells in [true, false] {
+            for bad in [vec![], vec![0], vec![9], vec![3, 4, 5], (0..10).collect::<Vec<_>>(), vec![0, 2, 9]] {
+                let (posted, condemned, _) = run(10, &bad, tells);
+                assert_eq!(condemned, bad, "tells {tells}");
+                assert_eq!(posted, (0..10).filter(|at| !bad.contains(at)).collect::<Vec<_>>(), "tells {tells}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_fault_in_a_thousand_costs_few_tries() {
+        assert!(run(1000, &[617], true).2 <= 4);
+        assert!(run(1000, &[617], false).2 <= 24);
+    }
+}

@@ -1,0 +1,194 @@
+//! The poster at a peer: map and post what other origins accepted, from this site's own journal. Effects and checkpoint
+//! are one database transaction. What the ledger cannot take is quarantined, whole, with what depends on it.
+
+use std::ops::Range;
+
+use journal_core::journal::JournalStore;
+use journal_core::model::{Origin, SealNr, SealedRun, TransactionId};
+
+use super::clock::Clock;
+use super::keys::Touch;
+use super::narrow::Narrow;
+use super::poster::{Attempt, Begun, Poster, Turn, Verdict};
+use super::prepare::{Judge, NotReady, Ready, prepare, shorten};
+use super::reaction::PostError;
+use crate::ledger::{Fault, Ledger, Posted, Quarantined};
+
+/// An accepted transaction of a peer on its way into the ledger.
+struct Member {
+    id: TransactionId,
+    seal_nr: SealNr,
+    /// Its run's place in the batch.
+    run: usize,
+    ready: Ready,
+}
+
+impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
+    /// Posts sealed runs of one peer origin, in order.
+    pub(super) async fn post(&mut self, mut runs: Vec<SealedRun>) -> Result<Turn, PostError> {
+        let (members, verdicts) = self.judge_runs(&mut runs);
+        let Some(first) = runs.first() else {
+            return Ok(self.waiting.take().map_or(Turn::Idle, Turn::Waiting));
+        };
+        let origin = first.seal.origin.clone();
+        let mut narrow = Narrow::new(verdicts);
+        let mut range = narrow.next().unwrap_or(0..0);
+        loop {
+            let dependents = self.judge_keys(&runs, &members, &range, &mut narrow);
+            match self.attempt_post(&origin, &runs, &members, &range, &narrow, &dependents).await? {
+                Attempt::Paused => return Ok(Turn::Paused),
+                Attempt::Refused { at, verdict } => narrow.failed(at, verdict),
+                Attempt::Committed => narrow.posted(),
+            }
+            match narrow.next() {
+                Some(next) => range = next,
+                None => return Ok(Turn::Progress),
+            }
+        }
+    }
+
+    /// Prepares what the runs bring and is not posted yet. Cuts them before the first version nobody here knows yet.
+    fn judge_runs(&mut self, runs: &mut Vec<SealedRun>) -> (Vec<Member>, Vec<Option<Verdict>>) {
+        let (mut members, mut verdicts) = (Vec::new(), Vec::new());
+        let registry = self.settings.registry.clone();
+        let mut cut = None;
+        'runs: for (place, run) in runs.iter().enumerate() {
+            let passed = self.posted.get(&run.seal.origin).copied().unwrap_or_default().trans_nr;
+            let start = members.len();
+            for transaction in run.accepted().filter(|transaction| transaction.id.trans_nr > passed) {
+                let (ready, verdict) = match prepare(transaction, &registry, self.standing.ledger_version, Judge::Peer) {
+                    Ok(ready) => (ready, None),
+                    Err(NotReady::Fault(fault, detail)) => {
+                        (Ready { changes: Vec::new(), touches: Vec::new() }, Some((fault, detail)))
+                    }
+                    Err(NotReady::UnknownVersion(version)) => {
+                        cut = Some((place, start, transaction.id.clone(), version));
+                        break 'runs;
+                    }
+                };
+                members.push(Member { id: transaction.id.clone(), seal_nr: run.seal.seal_nr, run: place, ready });
+                verdicts.push(verdict);
+            }
+        }
+        if let Some((place, start, id, version)) = cut {
+            self.wait(format!("{id} is written at schema version {version}, which this service does not know yet"));
+            runs.truncate(place);
+            members.truncate(start);
+            verdicts.truncate(start);
+        }
+        (members, verdicts)
+    }
+
+    /// Judges a range by its keys: concurrent with what stands here, or behind something held. Returns, for each member
+    /// with a verdict, the held transaction it waits for.
+    fn judge_keys(
+        &self,
+        runs: &[SealedRun],
+        members: &[Member],
+        range: &Range<usize>,
+        narrow: &mut Narrow<Verdict>,
+    ) -> Vec<Option<TransactionId>> {
+        let mut held = self.held.clone();
+        let mut depends_on = vec![None; members.len()];
+        for at in range.clone() {
+            let member = &members[at];
+            let touches: &[Touch] = &member.ready.touches;
+            let seal = &runs[member.run].seal;
+            if narrow.verdict(at).is_none()
+                && let Some((other, seal_nr)) = self.recent.concurrent(&seal.origin, &seal.seen, touches)
+            {
+                let detail = format!("{other} wrote the same key in its seal {seal_nr}, and neither knew of the other");
+                narrow.condemn(at, (Fault::Concurrent, detail));
+            }
+            if narrow.verdict(at).is_none()
+                && let Some(blocker) = held.blocker(touches)
+            {
+                depends_on[at] = Some(blocker.clone());
+                narrow.condemn(at, (Fault::Dependent, format!("it touches keys of {blocker}, which is in quarantine")));
+            } else if narrow.verdict(at).is_some_and(|(fault, _)| *fault == Fault::Dependent) {
+                depends_on[at] = held.blocker(touches).cloned();
+            }
+            if narrow.verdict(at).is_some() {
+                held.insert(&member.id, touches);
+            }
+        }
+        depends_on
+    }
+
+    async fn attempt_post(
+        &mut self,
+        origin: &Origin,
+        runs: &[SealedRun],
+        members: &[Member],
+        range: &Range<usize>,
+        narrow: &Narrow<Verdict>,
+        depends_on: &[Option<TransactionId>],
+    ) -> Result<Attempt, PostError> {
+        if self.begin().await? == Begun::Paused {
+            return Ok(Attempt::Paused);
+        }
+        let from = self.lock_posted(origin).await?;
+        for at in range.clone() {
+            let member = &members[at];
+            if let Some((fault, detail)) = narrow.verdict(at) {
+                let quarantined = Quarantined {
+                    id: member.id.clone(),
+                    seal_nr: member.seal_nr,
+                    fault: *fault,
+                    detail: shorten(detail),
+                    depends_on: depends_on[at].clone(),
+                };
+                self.ledger.quarantine(&quarantined).await?;
+            } else if let Some(verdict) = self.apply(&member.ready.changes).await? {
+                return Ok(Attempt::Refused { at: Some(at), verdict });
+            }
+        }
+        let to = reached(runs, members, range, from);
+        self.ledger.advance(origin, from, to).await?;
+        if let Some(verdict) = self.commit().await? {
+            return Ok(Attempt::Refused { at: None, verdict });
+        }
+        self.posted.insert(origin.clone(), to);
+        self.count_posted(runs, members, range, narrow, to);
+        Ok(Attempt::Committed)
+    }
+
+    fn count_posted(
+        &mut self,
+        runs: &[SealedRun],
+        members: &[Member],
+        range: &Range<usize>,
+        narrow: &Narrow<Verdict>,
+        to: Posted,
+    ) {
+        for at in range.clone() {
+            let member = &members[at];
+            if narrow.verdict(at).is_some() {
+                self.held.insert(&member.id, &member.ready.touches);
+                self.done.quarantined += 1;
+            } else {
+                self.recent.insert(&member.id.origin, member.seal_nr, &member.ready.touches);
+                self.done.posted += 1;
+            }
+        }
+        // Only transactions need acknowledging: acknowledging acknowledgements would never end.
+        self.unacknowledged |= !range.is_empty();
+        for run in runs.iter().filter(|run| run.seal.seal_nr <= to.seal_nr) {
+            self.recent.note_seen(&run.seal.origin.site, &run.seal.seen);
+        }
+        if self.held.is_empty() {
+            self.recent.sweep(&self.settings.sites);
+        }
+    }
+}
+
+/// Where the checkpoint stands after a range: behind the last whole run, or within one.
+fn reached(runs: &[SealedRun], members: &[Member], range: &Range<usize>, from: Posted) -> Posted {
+    if range.end == members.len() {
+        return runs.last().map_or(from, |run| Posted { seal_nr: run.seal.seal_nr, trans_nr: run.seal.last_nr });
+    }
+    let last_nr = members[..range.end].last().map_or(from.trans_nr, |member| member.id.trans_nr);
+    // The next member's run is not whole yet; all before it are.
+    let seal_nr = SealNr(members[range.end].seal_nr.0 - 1);
+    Posted { seal_nr: seal_nr.max(from.seal_nr), trans_nr: last_nr.max(from.trans_nr) }
+}

@@ -1,0 +1,294 @@
+//! The poster: the one loop that decides, posts and seals at a site. It owns its journal and its ledger, holds no lock
+//! between turns, and keeps in memory only what it can rebuild. After any error that is not the data's fault it is
+//! dropped and opened afresh: the checkpoint, read under its lock, tells what had happened.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use journal_core::journal::{Head, JournalStore, ReadLimit, Tail};
+use journal_core::model::{Origin, SealNr, SealedRun, SiteName, Vector};
+use schema_mappers::Registry;
+
+use super::clock::Clock;
+use super::held::Held;
+use super::order;
+use super::reaction::PostError;
+use super::recent::Recent;
+use super::step::{Step, View, next_step};
+use crate::control::{Desired, Standing};
+use crate::ledger::{Fault, Ledger, LedgerChange, LedgerError, Posted};
+
+/// What a poster works with besides its stores.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// All sites of the group.
+    pub sites: Vec<SiteName>,
+    /// Every schema version this process knows.
+    pub registry: Arc<Registry>,
+    /// Most of a batch: what one database transaction posts.
+    pub batch: ReadLimit,
+    /// At least this long between two acknowledging seals, in microseconds.
+    pub acknowledge_every_micros: i64,
+}
+
+/// Most transactions of a batch: enough to make a commit's cost small, few enough that a pause waits well below 1 s.
+pub const BATCH_TRANSACTIONS: usize = 1000;
+/// Most bytes of a batch.
+pub const BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// Between two acknowledging seals.
+pub const ACKNOWLEDGE_EVERY_MICROS: i64 = 50_000;
+
+impl Settings {
+    /// The defaults for a group.
+    pub fn new(sites: Vec<SiteName>, registry: Arc<Registry>) -> Self {
+        let batch = ReadLimit { transactions: BATCH_TRANSACTIONS, bytes: BATCH_BYTES };
+        Self { sites, registry, batch, acknowledge_every_micros: ACKNOWLEDGE_EVERY_MICROS }
+    }
+}
+
+/// How a turn went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Turn {
+    /// Something was committed; there may be more.
+    Progress,
+    /// Nothing to do.
+    Idle,
+    /// The site is paused, and there is work.
+    Paused,
+    /// There is work that cannot be done yet, and why.
+    Waiting(String),
+}
+
+/// Counts of what a poster did, for progress and tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Done {
+    /// Own transactions accepted.
+    pub accepted: u64,
+    /// Own transactions rejected.
+    pub rejected: u64,
+    /// Peer transactions posted.
+    pub posted: u64,
+    /// Peer transactions quarantined.
+    pub quarantined: u64,
+}
+
+/// The loop's state.
+#[derive(Debug)]
+pub struct Poster<J, L, C> {
+    pub(super) journal: J,
+    pub(super) ledger: L,
+    pub(super) clock: C,
+    pub(super) settings: Settings,
+    pub(super) standing: Standing,
+    pub(super) origin: Origin,
+    pub(super) posted: BTreeMap<Origin, Posted>,
+    pub(super) heads: Vec<Head>,
+    pub(super) recent: Recent,
+    pub(super) held: Held,
+    /// Whether something left quarantine, so that what waited for it may go.
+    pub(super) recheck_held: bool,
+    pub(super) done: Done,
+    pub(super) unacknowledged: bool,
+    pub(super) waiting: Option<String>,
+    last_lane: Option<usize>,
+    decided_last: bool,
+    sealed_at: i64,
+}
+
+impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
+    /// Opens over stores that nothing else uses. `standing` is what the control state says now: the poster works for
+    /// this generation, fence and ledger version, and ends with [`PostError::Stale`] or [`PostError::Fenced`] once they
+    /// change. Rebuilds its indexes from the journal.
+    pub async fn open(
+        journal: J,
+        ledger: L,
+        clock: C,
+        settings: Settings,
+        standing: Standing,
+    ) -> Result<Self, PostError> {
+        let origin = journal.origin().clone();
+        let mut poster = Self {
+            journal,
+            ledger,
+            clock,
+            settings,
+            standing,
+            origin,
+            posted: BTreeMap::new(),
+            heads: Vec::new(),
+            recent: Recent::default(),
+            held: Held::default(),
+            recheck_held: true,
+            done: Done::default(),
+            unacknowledged: false,
+            waiting: None,
+            last_lane: None,
+            decided_last: false,
+            sealed_at: 0,
+        };
+        poster.rebuild().await?;
+        Ok(poster)
+    }
+
+    /// Counts since opening.
+    pub fn done(&self) -> Done {
+        self.done
+    }
+
+    /// Does one unit of work.
+    pub async fn turn(&mut self) -> Result<Turn, PostError> {
+        self.waiting = None;
+        self.heads = self.journal.heads().await?;
+        if let Some(turn) = self.serve_asked().await? {
+            return Ok(turn);
+        }
+        let tail = self.journal.read_tail(self.own().trans_nr, self.settings.batch).await?;
+        if let Some(hole) = &tail.hole {
+            self.wait(format!("numbers {} to {} may still be written by {}", hole.first, hole.last, hole.writers.join(", ")));
+        }
+        let lanes = self.lanes();
+        let mut runs = Vec::with_capacity(lanes.len());
+        for lane in &lanes {
+            runs.push(self.ready_runs(lane).await?);
+        }
+        let view = View {
+            undecided: !tail.transactions.is_empty(),
+            lanes: runs.iter().map(|runs| !runs.is_empty()).collect(),
+            last_lane: self.last_lane.filter(|lane| *lane < lanes.len()),
+            decided_last: self.decided_last,
+            unacknowledged: self.unacknowledged && self.acknowledge_due(),
+        };
+        self.carry_out(next_step(&view), tail, runs).await
+    }
+
+    async fn carry_out(&mut self, step: Step, tail: Tail, mut runs: Vec<Vec<SealedRun>>) -> Result<Turn, PostError> {
+        match step {
+            Step::Decide => {
+                self.decided_last = true;
+                self.decide(tail).await
+            }
+            Step::Post(lane) => {
+                (self.decided_last, self.last_lane) = (false, Some(lane));
+                self.post(runs.swap_remove(lane)).await
+            }
+            Step::Acknowledge => {
+                self.decide(Tail { transactions: Vec::new(), up_to: self.own().trans_nr, hole: None }).await
+            }
+            Step::Wait => Ok(self.waiting.take().map_or(Turn::Idle, Turn::Waiting)),
+        }
+    }
+
+    /// Peer origins with seals that are here and not posted.
+    fn lanes(&self) -> Vec<Origin> {
+        let open = |head: &&Head| head.origin != self.origin && self.posted_seal(&head.origin) < head.seal_nr;
+        self.heads.iter().filter(open).map(|head| head.origin.clone()).collect()
+    }
+
+    async fn ready_runs(&mut self, lane: &Origin) -> Result<Vec<SealedRun>, PostError> {
+        let after = self.posted_seal(lane);
+        let mut runs = self.journal.read_runs(lane, after, self.settings.batch).await?;
+        let ready = order::ready(&runs, &self.origin, |origin| self.posted_seal(origin));
+        if ready == 0
+            && let Some(origin) = runs.first().and_then(|run| order::waits_for(run, &self.origin, |origin| self.posted_seal(origin)))
+        {
+            let reason = format!("{lane} waits for transactions of {origin} that it had seen");
+            self.wait(reason);
+        }
+        runs.truncate(ready);
+        Ok(runs)
+    }
+
+    fn acknowledge_due(&self) -> bool {
+        let since = self.clock.now().saturating_sub(self.sealed_at);
+        // A clock that jumped back must not silence acknowledgements.
+        since < 0 || since >= self.settings.acknowledge_every_micros
+    }
+
+    /// Begins a posting transaction, unless the site is paused or this poster is out of date.
+    pub(super) async fn begin(&mut self) -> Result<Begun, PostError> {
+        let standing = self.ledger.begin().await?;
+        if standing == self.standing && standing.control.desired == Desired::Running {
+            return Ok(Begun::Open);
+        }
+        self.ledger.rollback().await?;
+        if standing.fence != self.standing.fence {
+            Err(PostError::Fenced)
+        } else if standing.control.desired == Desired::Paused {
+            Ok(Begun::Paused)
+        } else {
+            Err(PostError::Stale)
+        }
+    }
+
+    /// Locks an origin's checkpoint and insists that it stands where this poster left it.
+    pub(super) async fn lock_posted(&mut self, origin: &Origin) -> Result<Posted, PostError> {
+        let believed = self.posted.get(origin).copied().unwrap_or_default();
+        let found = self.ledger.lock_posted(origin).await?;
+        if found == believed { Ok(found) } else { Err(LedgerError::Moved { origin: origin.clone() }.into()) }
+    }
+
+    /// Applies one transaction's changes. A fault rolls the database transaction back and is the verdict.
+    pub(super) async fn apply(&mut self, changes: &[LedgerChange]) -> Result<Option<Verdict>, PostError> {
+        let applied = self.ledger.apply(changes).await;
+        self.verdict(applied).await
+    }
+
+    /// Commits. A fault here is a deferred constraint's: the database does not say whose.
+    pub(super) async fn commit(&mut self) -> Result<Option<Verdict>, PostError> {
+        let committed = self.ledger.commit().await;
+        self.verdict(committed).await
+    }
+
+    async fn verdict(&mut self, result: Result<(), LedgerError>) -> Result<Option<Verdict>, PostError> {
+        match result {
+            Ok(()) => Ok(None),
+            Err(LedgerError::Fault { fault, detail }) => {
+                self.ledger.rollback().await?;
+                Ok(Some((fault, detail)))
+            }
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    pub(super) fn own(&self) -> Posted {
+        self.posted.get(&self.origin).copied().unwrap_or_default()
+    }
+
+    pub(super) fn posted_seal(&self, origin: &Origin) -> SealNr {
+        self.posted.get(origin).map_or(SealNr(0), |posted| posted.seal_nr)
+    }
+
+    /// What this site has posted of the others, for its seals.
+    pub(super) fn seen(&self) -> Vector {
+        let others = self.posted.iter().filter(|(origin, posted)| **origin != self.origin && posted.seal_nr.0 > 0);
+        others.map(|(origin, posted)| (origin.clone(), posted.seal_nr)).collect()
+    }
+
+    pub(super) fn sealed(&mut self, run: &SealedRun) {
+        self.sealed_at = run.seal.sealed_at;
+        self.unacknowledged = false;
+    }
+
+    pub(super) fn wait(&mut self, reason: String) {
+        self.waiting.get_or_insert(reason);
+    }
+}
+
+/// What speaks against a transaction.
+pub(super) type Verdict = (Fault, String);
+
+/// How one try at a part of a batch went.
+#[derive(Debug)]
+pub(super) enum Attempt {
+    Committed,
+    /// Rolled back; the member at fault where the database told.
+    Refused { at: Option<usize>, verdict: Verdict },
+    Paused,
+}
+
+/// Whether a posting transaction is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Begun {
+    Open,
+    Paused,
+}

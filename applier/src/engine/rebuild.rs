@@ -1,0 +1,98 @@
+//! What the poster keeps in memory, built again from the journal when it opens.
+
+use journal_core::journal::JournalStore;
+use journal_core::model::{Origin, SealNr, SealedRun};
+
+use super::clock::Clock;
+use super::poster::Poster;
+use super::prepare::{Judge, prepare};
+use super::reaction::PostError;
+use crate::ledger::{Ledger, Quarantined};
+
+impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
+    /// Reads checkpoints and quarantine, then the keys of every transaction that some peer, or something held here, had
+    /// not seen.
+    pub(super) async fn rebuild(&mut self) -> Result<(), PostError> {
+        self.posted = self.ledger.posted().await?.into_iter().collect();
+        self.heads = self.journal.heads().await?;
+        let held: Vec<Quarantined> =
+            self.ledger.quarantined().await?.into_iter().map(|(entry, _)| entry).collect();
+        let origins: Vec<Origin> = self.posted.keys().cloned().collect();
+        for origin in &origins {
+            self.note_last_seen(origin).await?;
+        }
+        let mut floor_of_held: Vec<SealedRun> = Vec::new();
+        for entry in &held {
+            if let Some(run) = self.run(&entry.id.origin, entry.seal_nr).await? {
+                floor_of_held.push(run);
+            }
+        }
+        for origin in &origins {
+            let seen_by_held = floor_of_held
+                .iter()
+                .filter(|run| run.seal.origin != *origin)
+                .map(|run| run.seal.seen.get(origin).copied().unwrap_or_default());
+            let floor = self.recent.floor(origin, &self.settings.sites);
+            let floor = seen_by_held.fold(floor, SealNr::min);
+            self.index_touches(origin, floor, &held, &floor_of_held).await?;
+        }
+        // An acknowledgement may have been due when the last poster ended; one too many does no harm.
+        self.unacknowledged = self.posted.iter().any(|(origin, posted)| *origin != self.origin && posted.seal_nr.0 > 0)
+            && self.last_own_seen_is_behind().await?;
+        Ok(())
+    }
+
+    /// What a site had seen in its newest seal posted here.
+    async fn note_last_seen(&mut self, origin: &Origin) -> Result<(), PostError> {
+        if let Some(run) = self.run(origin, self.posted_seal(origin)).await? {
+            self.recent.note_seen(&origin.site, &run.seal.seen);
+        }
+        Ok(())
+    }
+
+    async fn index_touches(
+        &mut self,
+        origin: &Origin,
+        floor: SealNr,
+        held: &[Quarantined],
+        held_runs: &[SealedRun],
+    ) -> Result<(), PostError> {
+        let (registry, version) = (self.settings.registry.clone(), self.standing.ledger_version);
+        let mut after = floor;
+        let last = self.posted.get(origin).copied().unwrap_or_default();
+        loop {
+            let runs = self.journal.read_runs(origin, after, self.settings.batch).await?;
+            let Some(end) = runs.last() else { break };
+            after = end.seal.seal_nr;
+            for run in &runs {
+                for transaction in run.accepted().filter(|transaction| transaction.id.trans_nr <= last.trans_nr) {
+                    // One that cannot be prepared was never posted, so it touched nothing.
+                    let Ok(ready) = prepare(transaction, &registry, version, Judge::Peer) else { continue };
+                    if !held.iter().any(|entry| entry.id == transaction.id) {
+                        self.recent.insert(origin, run.seal.seal_nr, &ready.touches);
+                    }
+                }
+            }
+        }
+        for run in held_runs.iter().filter(|run| run.seal.origin == *origin) {
+            for entry in held.iter().filter(|entry| entry.id.origin == *origin && entry.seal_nr == run.seal.seal_nr) {
+                let transaction = run.transactions.iter().find(|transaction| transaction.id == entry.id);
+                let ready = transaction.and_then(|transaction| prepare(transaction, &registry, version, Judge::Peer).ok());
+                self.held.insert(&entry.id, ready.as_ref().map_or(&[], |ready| &ready.touches));
+            }
+        }
+        Ok(())
+    }
+
+    async fn last_own_seen_is_behind(&mut self) -> Result<bool, PostError> {
+        let own = self.origin.clone();
+        let run = self.run(&own, self.own().seal_nr).await?;
+        Ok(run.is_none_or(|run| run.seal.seen != self.seen()))
+    }
+
+    async fn run(&mut self, origin: &Origin, seal_nr: SealNr) -> Result<Option<SealedRun>, PostError> {
+        let one = journal_core::journal::ReadLimit { transactions: 1, bytes: 1 };
+        let runs = self.journal.read_runs(origin, SealNr(seal_nr.0 - 1), one).await?;
+        Ok(runs.into_iter().next().filter(|run| run.seal.seal_nr == seal_nr))
+    }
+}

@@ -1,0 +1,142 @@
+//! Keys touched lately: those of transactions that some peer had not yet seen when it last spoke. A transaction that
+//! arrives from a peer is concurrent with exactly these.
+
+use std::collections::{BTreeMap, HashMap};
+
+use journal_core::model::{Origin, SealNr, SiteName, Vector};
+
+use super::keys::{KeyHash, Kind, Touch};
+
+/// Sweep when the index has doubled since the last sweep, but not for less than this many keys.
+const SWEEP_KEYS_MIN: usize = 4096;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Stamp {
+    origin: usize,
+    seal_nr: SealNr,
+    kind: Kind,
+}
+
+/// The index. Rebuilt from the journal whenever the poster opens.
+#[derive(Debug, Default)]
+pub struct Recent {
+    origins: Vec<Origin>,
+    keys: HashMap<KeyHash, Vec<Stamp>>,
+    /// What each site had seen in the newest of its seals posted here.
+    seen_by: BTreeMap<SiteName, Vector>,
+    sweep_at: usize,
+}
+
+impl Recent {
+    /// Notes keys that a transaction posted here touched.
+    pub fn insert(&mut self, origin: &Origin, seal_nr: SealNr, touches: &[Touch]) {
+        let origin = self.origin_index(origin);
+        for touch in touches {
+            let stamps = self.keys.entry(touch.key).or_default();
+            match stamps.iter_mut().find(|stamp| stamp.origin == origin && stamp.kind == touch.kind) {
+                Some(stamp) => stamp.seal_nr = stamp.seal_nr.max(seal_nr),
+                None => stamps.push(Stamp { origin, seal_nr, kind: touch.kind }),
+            }
+        }
+    }
+
+    /// Notes what a site had seen when it sealed; its later seals have seen no less.
+    pub fn note_seen(&mut self, site: &SiteName, seen: &Vector) {
+        self.seen_by.insert(site.clone(), seen.clone());
+    }
+
+    /// The first transaction here that wrote one of these keys while neither it nor the arriving one, sealed by
+    /// `origin` with `seen`, knew of the other.
+    pub fn concurrent(&self, origin: &Origin, seen: &Vector, touches: &[Touch]) -> Option<(Origin, SealNr)> {
+        touches.iter().find_map(|touch| {
+            let stamps = self.keys.get(&touch.key)?;
+            stamps.iter().find_map(|stamp| {
+                let other = &self.origins[stamp.origin];
+                let known = seen.get(other).copied().unwrap_or_default();
+                let meets = other != origin && stamp.seal_nr > known && !touch.kind.commutes(stamp.kind);
+                meets.then(|| (other.clone(), stamp.seal_nr))
+            })
+        })
+    }
+
+    /// Forgets what every peer in `sites` has seen. Only sweeps when the index has grown enough to pay for it.
+    pub fn sweep(&mut self, sites: &[SiteName]) {
+        if self.keys.len() < self.sweep_at.max(SWEEP_KEYS_MIN) {
+            return;
+        }
+        let floors: Vec<SealNr> = self.origins.iter().map(|origin| self.floor(origin, sites)).collect();
+        self.keys.retain(|_, stamps| {
+            stamps.retain(|stamp| stamp.seal_nr > floors[stamp.origin]);
+            !stamps.is_empty()
+        });
+        self.sweep_at = self.keys.len() * 2;
+    }
+
+    /// The last seal of `origin` that every other site in `sites` is known to have seen.
+    pub fn floor(&self, origin: &Origin, sites: &[SiteName]) -> SealNr {
+        let others = sites.iter().filter(|site| **site != origin.site);
+        let seen = |site| self.seen_by.get(site).and_then(|seen| seen.get(origin)).copied().unwrap_or_default();
+        others.map(seen).min().unwrap_or(SealNr(i64::MAX))
+    }
+
+    fn origin_index(&mut self, origin: &Origin) -> usize {
+        self.origins.iter().position(|known| known == origin).unwrap_or_else(|| {
+            self.origins.push(origin.clone());
+            self.origins.len() - 1
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use journal_core::model::Epoch;
+
+    use super::*;
+
+    fn origin(site: &str) -> Origin {
+        Origin { site: SiteName::new(site).unwrap(), epoch: Epoch(1) }
+    }
+
+    fn touch(key: u128, kind: Kind) -> Vec<Touch> {
+        vec![Touch { key, kind }]
+    }
+
+    #[test]
+    fn writes_that_knew_of_each_other_are_not_concurrent() {
+        let mut recent = Recent::default();
+        recent.insert(&origin("a"), SealNr(5), &touch(1, Kind::Update));
+        let knows = Vector::from([(origin("a"), SealNr(5))]);
+        let behind = Vector::from([(origin("a"), SealNr(4))]);
+        assert_eq!(recent.concurrent(&origin("b"), &knows, &touch(1, Kind::Update)), None);
+        assert_eq!(recent.concurrent(&origin("b"), &behind, &touch(1, Kind::Update)), Some((origin("a"), SealNr(5))));
+        assert_eq!(recent.concurrent(&origin("a"), &behind, &touch(1, Kind::Update)), None, "its own earlier write");
+        assert_eq!(recent.concurrent(&origin("b"), &behind, &touch(2, Kind::Update)), None, "another key");
+    }
+
+    #[test]
+    fn adds_and_references_commute_and_the_end_of_a_row_does_not() {
+        let mut recent = Recent::default();
+        recent.insert(&origin("a"), SealNr(1), &touch(1, Kind::Add));
+        recent.insert(&origin("a"), SealNr(1), &touch(2, Kind::Reference));
+        let none = Vector::new();
+        assert_eq!(recent.concurrent(&origin("b"), &none, &touch(1, Kind::Add)), None);
+        assert!(recent.concurrent(&origin("b"), &none, &touch(1, Kind::Update)).is_some());
+        assert_eq!(recent.concurrent(&origin("b"), &none, &touch(2, Kind::Update)), None);
+        assert!(recent.concurrent(&origin("b"), &none, &touch(2, Kind::Existence)).is_some());
+    }
+
+    #[test]
+    fn only_what_every_peer_has_seen_is_forgotten() {
+        let mut recent = Recent::default();
+        for key in 0..(SWEEP_KEYS_MIN as u128 + 1) {
+            recent.insert(&origin("a"), SealNr(if key == 0 { 9 } else { 1 }), &touch(key, Kind::Update));
+        }
+        let sites = [SiteName::new("a").unwrap(), SiteName::new("b").unwrap(), SiteName::new("c").unwrap()];
+        recent.note_seen(&sites[1], &Vector::from([(origin("a"), SealNr(4))]));
+        recent.sweep(&sites);
+        assert!(recent.keys.len() > SWEEP_KEYS_MIN, "c has not spoken yet");
+        recent.note_seen(&sites[2], &Vector::from([(origin("a"), SealNr(3))]));
+        recent.sweep(&sites);
+        assert_eq!(recent.keys.len(), 1);
+    }
+}

@@ -1,0 +1,3 @@
+//! How sealed runs travel from a peer's journal into this site's own.
+
+pub mod pull;

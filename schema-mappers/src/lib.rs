@@ -1,11 +1,40 @@
-//! Versions of a schema and the way between them.
+//! Versions of an application's schema and the way between them. Pure: no driver, no clock, no async.
+//!
+//! * [`SchemaSet::load`] reads a directory, [`SchemaSet::from_sources`] the texts a database keeps; each
+//!   [`Version`] has its [`Schema`](journal_core::model::Schema), its [`VersionSource`] and its hash.
+//! * [`Registry::new`] composes the steps. [`Registry::map`] carries a change from version to version and gives
+//!   [`Image`]s: the change there, and what it does to the complement of its row. [`Registry::map_row`] carries a whole
+//!   row of a ledger with its complement, for reshapes and comparisons.
+//! * [`ddl`] writes tables, views and the order of tables for [`ddl::Dialect`].
+//! * [`Mapper`] and [`CallMapper`] are for applications that embed the engine; [`RustMappers`] takes them.
+//!
+//! How an [`Image`] is posted, with `change` at the ledger's version:
+//!
+//! | op | row | complement |
+//! | --- | --- | --- |
+//! | insert | `change.cells` | exactly `complement.set` |
+//! | update, add | as `change`; with no cells left, the row must stand there and stays | [`ComplementChange::apply`] |
+//! | upsert, row stands | `change.cells` are set, other columns stay | [`ComplementChange::apply`] |
+//! | upsert, no row | `if_new.row`, or `change.cells` without it | exactly `if_new.complement`, or `complement.set` |
+//! | delete | ends | ends |
+//!
+//! An update that changes the key takes the complement along. Read next: `ops` for what can be declared, `registry`
+//! for how it is composed, `docs/schema-sets.md` for the files.
 
 mod complement;
+pub mod ddl;
 mod error;
 mod image;
+mod lineage;
 mod mapper;
+mod ops;
+mod registry;
+mod set;
+mod step;
 
 pub use complement::ComplementChange;
-pub use error::{CannotMap, MapError, SetError};
+pub use error::{CannotMap, MapError, RegistryError, SetError};
 pub use image::{Image, NewRow};
 pub use mapper::{CallMapper, Mapper, Place, RustMappers};
+pub use registry::{Mapped, MappedRow, Registry};
+pub use set::{Ask, SchemaSet, Version, VersionSource};

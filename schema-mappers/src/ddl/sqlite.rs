@@ -1,0 +1,51 @@
+//! Tables for SQLite: STRICT, so that a value of the wrong kind is an error there as well.
+
+use journal_core::model::{Schema, Table, Type};
+
+use super::quote::{ident, idents};
+use super::{needs_index, object_name};
+
+/// How a logical type is stored. Decimals are texts with exactly their scale, since SQLite's numbers round.
+fn type_name(ty: Type) -> &'static str {
+    match ty {
+        Type::Bool | Type::Int => "INTEGER",
+        Type::Float => "REAL",
+        Type::Bytes => "BLOB",
+        Type::Decimal { .. }
+        | Type::Text { .. }
+        | Type::Date
+        | Type::Time
+        | Type::Timestamp
+        | Type::Uuid
+        | Type::Json => "TEXT",
+    }
+}
+
+pub(super) fn create_table(schema: &Schema, table: &Table) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for column in &table.columns {
+        let null = if column.nullable { "" } else { " NOT NULL" };
+        lines.push(format!("{} {}{null}", ident(&column.name), type_name(column.ty)));
+    }
+    lines.push(format!("PRIMARY KEY ({})", idents(&table.key)));
+    lines.extend(table.unique.iter().map(|unique| format!("UNIQUE ({})", idents(unique))));
+    for parent in &table.parents {
+        let key = schema.tables.get(&parent.table).map(|parent| idents(&parent.key)).unwrap_or_default();
+        lines.push(format!(
+            "FOREIGN KEY ({}) REFERENCES {} ({key})",
+            idents(&parent.columns),
+            ident(&parent.table)
+        ));
+    }
+    let mut statements =
+        vec![format!("CREATE TABLE {} (\n  {}\n) STRICT", ident(&table.name), lines.join(",\n  "))];
+    for parent in table.parents.iter().filter(|parent| needs_index(table, &parent.columns)) {
+        statements.push(format!(
+            "CREATE INDEX {} ON {} ({})",
+            ident(&object_name(schema, table, &parent.columns, "fk")),
+            ident(&table.name),
+            idents(&parent.columns)
+        ));
+    }
+    statements
+}

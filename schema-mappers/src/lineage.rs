@@ -1,0 +1,137 @@
+//! Which columns of one version depend on which of another: which must be written together, which kept cells a write
+//! makes stale, where ask codes have gone. Computed once from what the operations declare.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use journal_core::model::{Change, Name, Row, SchemaVersion};
+
+use crate::image::Image;
+use crate::set::{Ask, SchemaSet, Version};
+use crate::step::{Direction, TableStep};
+
+/// What other versions make of one table's columns.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Dependents {
+    /// Groups of columns that some version reads as one.
+    pub(crate) together: Vec<Vec<Name>>,
+    /// For a column, the complement cells that are stale once it is written.
+    pub(crate) stale: BTreeMap<Name, Vec<Name>>,
+}
+
+/// Follows a table's columns through all steps in both directions.
+pub(crate) fn dependents(versions: &[Version], at: usize, table: &Name) -> Dependents {
+    let mut found = Dependents::default();
+    let columns: BTreeMap<Name, BTreeSet<Name>> = versions[at]
+        .schema()
+        .tables
+        .get(table)
+        .into_iter()
+        .flat_map(|table| &table.columns)
+        .map(|column| (column.name.clone(), BTreeSet::from([column.name.clone()])))
+        .collect();
+    let above = versions[at + 1..].iter();
+    follow(above, Direction::Up, table.clone(), columns.clone(), &mut found);
+    let below = versions[..=at].iter().rev();
+    follow(below, Direction::Down, table.clone(), columns, &mut found);
+    found
+}
+
+fn follow<'a>(
+    versions: impl Iterator<Item = &'a Version>,
+    direction: Direction,
+    mut table: Name,
+    mut origins: BTreeMap<Name, BTreeSet<Name>>,
+    found: &mut Dependents,
+) {
+    for step in versions.map_while(Version::step) {
+        let Some(step) = step.leaving(direction, &table) else { return };
+        trace(step, direction, &mut origins, found);
+        table = match direction {
+            Direction::Up => step.newer.clone(),
+            Direction::Down => step.older.clone(),
+        };
+    }
+}
+
+fn trace(
+    step: &TableStep,
+    direction: Direction,
+    origins: &mut BTreeMap<Name, BTreeSet<Name>>,
+    found: &mut Dependents,
+) {
+    let mut lineages: Vec<_> = step.operations.iter().map(|operation| operation.lineage()).collect();
+    if direction == Direction::Down {
+        lineages.reverse();
+    }
+    for lineage in lineages {
+        // Cells on the side we come from were kept by changes that came from the other side.
+        let (from, to, kept) = match direction {
+            Direction::Up => (lineage.older, lineage.newer, lineage.kept_down),
+            Direction::Down => (lineage.newer, lineage.older, lineage.kept_up),
+        };
+        let roots: BTreeSet<Name> =
+            from.iter().filter_map(|column| origins.remove(column)).flatten().collect();
+        for root in &roots {
+            found.stale.entry(root.clone()).or_default().extend(kept.iter().cloned());
+        }
+        let group: Vec<Name> = roots.iter().cloned().collect();
+        if from.len() > 1 && group.len() > 1 && !found.together.contains(&group) {
+            found.together.push(group);
+        }
+        origins.extend(to.into_iter().map(|column| (column, roots.clone())));
+    }
+    found.stale.retain(|_, cells| !cells.is_empty());
+}
+
+/// Fills the groups of columns that belong together into each version's tables.
+pub(crate) fn fill_together(versions: &mut [Version]) {
+    for at in 0..versions.len() {
+        let names: Vec<Name> = versions[at].schema().tables.keys().cloned().collect();
+        for name in names {
+            let together = dependents(versions, at, &name).together;
+            if let Some(table) = versions[at].schema_mut().tables.get_mut(&name) {
+                table.together = together;
+            }
+        }
+    }
+}
+
+/// The ask codes that may stand in a version's columns.
+pub(crate) fn asks(set: &SchemaSet, version: SchemaVersion) -> Vec<Ask> {
+    let mut asks: Vec<Ask> = Vec::new();
+    for step in set.versions().iter().filter(|known| known.number() <= version).filter_map(Version::step) {
+        asks = asks
+            .into_iter()
+            .filter_map(|ask| step.by_older(&ask.table).and_then(|step| carry(step, 0, ask)))
+            .collect();
+        for table in step.tables() {
+            for (at, operation) in table.operations.iter().enumerate() {
+                let Some((column, code)) = operation.ask() else { continue };
+                let ask = Ask { table: table.older.clone(), column, code };
+                asks.extend(carry(table, at + 1, ask));
+            }
+        }
+    }
+    asks
+}
+
+/// An ask code after a table's operations from the given one on, as long as its column stays one column.
+fn carry(step: &TableStep, from: usize, mut ask: Ask) -> Option<Ask> {
+    for operation in step.operations.iter().skip(from) {
+        let lineage = operation.lineage();
+        if !lineage.older.contains(&ask.column) {
+            continue;
+        }
+        let [column] = lineage.newer.as_slice() else { return None };
+        if lineage.older.len() > 1 {
+            return None;
+        }
+        let code = Row::new().with(ask.column.clone(), ask.code);
+        let mut image = Image::new(Change::update(ask.table.clone(), Row::new(), code));
+        operation.up(&mut image, &mut Row::new()).ok()?;
+        ask.code = image.change.cells.remove(column)?;
+        ask.column = column.clone();
+    }
+    ask.table = step.newer.clone();
+    Some(ask)
+}

@@ -1,0 +1,152 @@
+//! `require_column`: a column that may be NULL may be so no longer. NULL becomes an ask code, "prompt for this on user
+//! update", and the code becomes NULL again on the way down.
+
+use journal_core::model::{Name, Op, Row, Type, Value};
+
+use super::{Arguments, Lineage, Operation, cannot_add};
+use crate::complement::cell;
+use crate::ddl::Dialect;
+use crate::ddl::quote::literal;
+use crate::ddl::views::ViewColumns;
+use crate::error::{CannotMap, SetError};
+use crate::image::Image;
+
+#[derive(Debug)]
+struct RequireColumn {
+    column: Name,
+    ty: Type,
+    /// Keeps a value of the older side that happens to be the code itself.
+    cell: Name,
+    code: Value,
+}
+
+const ADD: &str = "NULL and the ask code stand for each other here";
+
+pub(super) fn read(arguments: &mut Arguments<'_>) -> Result<Box<dyn Operation>, SetError> {
+    let column = arguments.plain_column("column")?;
+    if !column.nullable {
+        return Err(arguments
+            .fields
+            .fault(format!("column {} may not be null already; take this out", column.name)));
+    }
+    let code = match arguments.value("ask", column.ty)? {
+        Some(code) if !code.is_null() => code,
+        _ => {
+            return Err(arguments
+                .fields
+                .fault("\"ask\" is missing: the code that stands for NULL until a user fills it in"));
+        }
+    };
+    arguments.change(&column.name, |column| column.nullable = false);
+    let cell = cell(arguments.version, &column.name);
+    Ok(Box::new(RequireColumn { column: column.name, ty: column.ty, cell, code }))
+}
+
+impl Operation for RequireColumn {
+    fn up(&self, image: &mut Image, given: &mut Row) -> Result<(), CannotMap> {
+        given.remove(&self.cell);
+        cannot_add(image, &self.column, ADD)?;
+        let insert = image.change.op == Op::Insert;
+        match image.change.cells.get(&self.column) {
+            None if !insert => {}
+            None | Some(Value::Null) => image.change.cells.set(self.column.clone(), self.code.clone()),
+            Some(value) if *value == self.code => image.complement.keep(&self.cell, self.code.clone()),
+            Some(_) => {}
+        }
+        if image.change.expect.get(&self.column).is_some_and(Value::is_null) {
+            image.change.expect.set(self.column.clone(), self.code.clone());
+        }
+        Ok(())
+    }
+
+    fn down(&self, image: &mut Image, given: &mut Row) -> Result<(), CannotMap> {
+        let kept = given.remove(&self.cell);
+        cannot_add(image, &self.column, ADD)?;
+        if image.change.cells.get(&self.column) == Some(&self.code) && kept.as_ref() != Some(&self.code) {
+            image.change.cells.set(self.column.clone(), Value::Null);
+        }
+        if image.change.expect.get(&self.column) == Some(&self.code) {
+            image.change.expect.set(self.column.clone(), Value::Null);
+        }
+        Ok(())
+    }
+
+    fn down_sql(&self, columns: &mut ViewColumns, dialect: Dialect) {
+        let expression = columns.take(&self.column);
+        let code = literal(&self.code, self.ty, dialect);
+        columns.set(&self.column, format!("CASE WHEN {expression} = {code} THEN NULL ELSE {expression} END"));
+    }
+
+    fn lineage(&self) -> Lineage {
+        let column = vec![self.column.clone()];
+        Lineage {
+            older: column.clone(),
+            newer: column,
+            kept_up: vec![self.cell.clone()],
+            kept_down: Vec::new(),
+        }
+    }
+
+    fn ask(&self) -> Option<(Name, Value)> {
+        Some((self.column.clone(), self.code.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use journal_core::model::{Change, Value};
+
+    use super::super::testing::{Pair, fault, row};
+
+    fn number() -> Pair {
+        Pair::new(
+            "id = \"int\"\nnumber = { type = \"text\", null = true }",
+            "id = \"int\"\nnumber = \"text\"",
+            "op = \"require_column\"\ntable = \"t\"\ncolumn = \"number\"\nask = \"?\"",
+        )
+    }
+
+    #[test]
+    fn null_and_absent_become_the_ask_code_and_the_code_null() {
+        let pair = number();
+        for cells in [row(&[("id", 1.into())]), row(&[("id", 1.into()), ("number", Value::Null)])] {
+            let up = pair.up(Change::insert("t", cells));
+            assert_eq!(up.change.cells, row(&[("id", 1.into()), ("number", "?".into())]));
+            let down = pair.down(up.change);
+            assert_eq!(down.change.cells, row(&[("id", 1.into()), ("number", Value::Null)]));
+        }
+        assert_eq!(pair.asks(), [("number".to_owned(), "?".into())]);
+        pair.holds_its_laws();
+    }
+
+    #[test]
+    fn a_value_that_looks_like_the_code_is_told_apart() {
+        let up = number().up(Change::insert("t", row(&[("id", 1.into()), ("number", "?".into())])));
+        assert_eq!(up.complement.set, row(&[("2:number", "?".into())]));
+        let other =
+            number().up(Change::update("t", row(&[("id", 1.into())]), row(&[("number", Value::Null)])));
+        assert_eq!(other.complement.clear, ["2:number".into()], "what was kept of the value before is stale");
+    }
+
+    #[test]
+    fn an_update_that_does_not_set_the_column_leaves_it_alone() {
+        let pair = number();
+        let up = pair.up(Change::update("t", row(&[("id", 1.into())]), row(&[("id", 2.into())])));
+        assert_eq!(up.change.cells, row(&[("id", 2.into())]));
+        let upsert = pair.up(Change::upsert("t", row(&[("id", 1.into())])));
+        assert_eq!(upsert.change.cells, row(&[("id", 1.into())]));
+        assert_eq!(upsert.if_new.expect("a new row").row, row(&[("id", 1.into()), ("number", "?".into())]));
+    }
+
+    #[test]
+    fn the_code_must_be_given_and_be_of_the_type() {
+        let older = "id = \"int\"\nnumber = { type = \"int\", null = true }";
+        let newer = "id = \"int\"\nnumber = \"int\"";
+        let missing = fault(older, newer, "op = \"require_column\"\ntable = \"t\"\ncolumn = \"number\"");
+        assert!(missing.message.contains("\"ask\" is missing"), "{missing}");
+        let wrong =
+            fault(older, newer, "op = \"require_column\"\ntable = \"t\"\ncolumn = \"number\"\nask = \"?\"");
+        assert!(wrong.message.contains("ask is no value that a int column holds"), "{wrong}");
+        assert_eq!(wrong.line, 5);
+    }
+}

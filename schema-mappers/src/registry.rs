@@ -1,0 +1,363 @@
+//! Composes the steps of a set: from any version to any other, up and down, through declared operations and mappers in
+//! Rust. Holds no state but the set; every answer is a function of its arguments.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use journal_core::model::schema::ChangeError;
+use journal_core::model::{Change, Name, Op, Row, Schema, SchemaVersion, Value};
+
+use crate::error::{CannotMap, MapError, RegistryError};
+use crate::image::Image;
+use crate::lineage::{self, Dependents};
+use crate::mapper::{Place, RustMappers};
+use crate::set::{SchemaSet, Version};
+use crate::step::{Direction, TableStep};
+
+/// What a change has become: usually one image, without a list around it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mapped {
+    first: Option<Image>,
+    rest: Vec<Image>,
+}
+
+impl Mapped {
+    fn one(image: Image) -> Self {
+        Self { first: Some(image), rest: Vec::new() }
+    }
+
+    /// How many images.
+    pub fn len(&self) -> usize {
+        usize::from(self.first.is_some()) + self.rest.len()
+    }
+
+    /// Whether a mapper in Rust made nothing of the change.
+    pub fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
+    /// The images in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Image> {
+        self.first.iter().chain(&self.rest)
+    }
+}
+
+impl IntoIterator for Mapped {
+    type Item = Image;
+    type IntoIter = std::iter::Chain<std::option::IntoIter<Image>, std::vec::IntoIter<Image>>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.first.into_iter().chain(self.rest)
+    }
+}
+
+impl FromIterator<Image> for Mapped {
+    fn from_iter<I: IntoIterator<Item = Image>>(images: I) -> Self {
+        let mut images = images.into_iter();
+        Self { first: images.next(), rest: images.collect() }
+    }
+}
+
+/// A ledger row at another version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MappedRow {
+    /// Its table there.
+    pub table: Name,
+    /// The row, whole: a column that nothing was said about is NULL.
+    pub row: Row,
+    /// Its complement there.
+    pub complement: Row,
+}
+
+/// All ways between the versions of a set. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    set: SchemaSet,
+    mappers: RustMappers,
+    /// By version (from 0) and table; only tables that have any.
+    stale: Vec<BTreeMap<Name, Dependents>>,
+}
+
+impl Registry {
+    /// Builds the registry and proves that everything is covered: each mapper has its place, each operation its
+    /// mapper. The steps between the tables were proven when the set was loaded.
+    ///
+    /// # Errors
+    /// The first thing that lacks a mapper, or mapper that lacks its thing.
+    pub fn new(set: SchemaSet, mappers: RustMappers) -> Result<Self, RegistryError> {
+        check_mappers(&set, &mappers)?;
+        let versions = set.versions();
+        let stale = (0..versions.len()).map(|at| {
+            let tables = versions[at].schema().tables.keys();
+            let found = tables.map(|table| (table.clone(), lineage::dependents(versions, at, table)));
+            found.filter(|(_, found)| !found.stale.is_empty()).collect()
+        });
+        let stale = stale.collect();
+        Ok(Self { inner: Arc::new(Inner { set, mappers, stale }) })
+    }
+
+    /// The set.
+    pub fn set(&self) -> &SchemaSet {
+        &self.inner.set
+    }
+
+    /// The schema of a version.
+    ///
+    /// # Errors
+    /// [`MapError::UnknownVersion`].
+    pub fn schema(&self, version: SchemaVersion) -> Result<&Schema, MapError> {
+        self.version(version).map(Version::schema)
+    }
+
+    /// Whether changes of the one version can be mapped to the other: whether the set has both.
+    pub fn covers(&self, from: SchemaVersion, to: SchemaVersion) -> bool {
+        [from, to].into_iter().all(|version| self.inner.set.version(version).is_some())
+    }
+
+    /// A change of version `from` as changes at version `to`, with what each does to the complement of its row. A
+    /// call is expanded first. Between equal versions the change comes back as it is.
+    ///
+    /// The change must have passed [`Schema::check`] of its version. Old values it expects are mapped as the other
+    /// version sees them; a peer, which judges nothing, takes `expect` out before.
+    ///
+    /// # Errors
+    /// See [`MapError`]; nothing is ever rounded or dropped instead.
+    pub fn map(&self, from: SchemaVersion, to: SchemaVersion, change: Change) -> Result<Mapped, MapError> {
+        let (source, target) = (self.version(from)?, self.version(to)?);
+        if change.op == Op::Call {
+            return self.map_call(from, to, &change);
+        }
+        if !source.schema().tables.contains_key(&change.entity) {
+            return Err(MapError::UnknownTable { version: from, table: change.entity });
+        }
+        let image = Image::new(change);
+        let mut images = self.inner.carry(from, to, image, &mut Row::new())?;
+        if let Some(first) = &mut images.first {
+            self.inner.settle(target, first);
+        }
+        images.rest.iter_mut().for_each(|image| self.inner.settle(target, image));
+        Ok(images)
+    }
+
+    fn map_call(&self, from: SchemaVersion, to: SchemaVersion, call: &Change) -> Result<Mapped, MapError> {
+        let known = self.inner.mappers.calls.get(&(from, call.entity.clone()));
+        let mapper = known
+            .ok_or_else(|| MapError::UnknownOperation { version: from, operation: call.entity.clone() })?;
+        let cannot = |reason| MapError::CannotMap { from, to, reason };
+        let schema = self.schema(from)?;
+        let mut images = Vec::new();
+        for change in mapper.expand(&call.cells).map_err(cannot)? {
+            let checked = match change.op {
+                Op::Call => Err("a call mapper gives changes of tables, not calls".to_owned()),
+                _ => schema.check(&change).map_err(|fault| fault.to_string()),
+            };
+            checked.map_err(|fault| {
+                cannot(CannotMap::change(
+                    &call.entity,
+                    format!("its mapper gave a change that does not fit: {fault}"),
+                ))
+            })?;
+            images.extend(self.map(from, to, change)?);
+        }
+        Ok(images.into_iter().collect())
+    }
+
+    /// A whole ledger row with its complement, as it is at another version. One row, unless a mapper in Rust makes
+    /// more or fewer of it. Cells of other steps are passed on.
+    ///
+    /// # Errors
+    /// See [`MapError`].
+    pub fn map_row(
+        &self,
+        from: SchemaVersion,
+        to: SchemaVersion,
+        table: &str,
+        row: Row,
+        complement: Row,
+    ) -> Result<Vec<MappedRow>, MapError> {
+        let (source, target) = (self.version(from)?, self.version(to)?);
+        if !source.schema().tables.contains_key(table) {
+            return Err(MapError::UnknownTable { version: from, table: table.into() });
+        }
+        let mut given = complement;
+        let images = self.inner.carry(from, to, Image::new(Change::insert(table, row)), &mut given)?;
+        let rows = images.into_iter().map(|image| {
+            let mut complement = std::mem::take(&mut given);
+            image.complement.apply(&mut complement);
+            let mut row = image.change.cells;
+            let table = target.schema().tables.get(&image.change.entity);
+            for column in table.into_iter().flat_map(|table| &table.columns) {
+                if !row.contains(&column.name) {
+                    row.set(column.name.clone(), Value::Null);
+                }
+            }
+            MappedRow { table: image.change.entity, row, complement }
+        });
+        Ok(rows.collect())
+    }
+
+    fn version(&self, version: SchemaVersion) -> Result<&Version, MapError> {
+        let newest = self.inner.set.newest().number();
+        self.inner.set.version(version).ok_or(MapError::UnknownVersion { version, newest })
+    }
+}
+
+impl Inner {
+    /// Through all steps between two versions that the set has.
+    fn carry(
+        &self,
+        from: SchemaVersion,
+        to: SchemaVersion,
+        image: Image,
+        given: &mut Row,
+    ) -> Result<Mapped, MapError> {
+        let cannot = |reason| MapError::CannotMap { from, to, reason };
+        let mut images = Mapped::one(image);
+        let mut at = from;
+        while at != to {
+            let (direction, newer, next) = if at < to {
+                (Direction::Up, at.next(), at.next())
+            } else {
+                (Direction::Down, at, SchemaVersion(at.0 - 1))
+            };
+            images = match (images.first, images.rest.is_empty()) {
+                (None, _) => return Ok(Mapped { first: None, rest: Vec::new() }),
+                (Some(image), true) => self.carry_step(newer, direction, image, given).map_err(cannot)?,
+                (Some(image), false) => {
+                    let mut all = Vec::new();
+                    for image in std::iter::once(image).chain(images.rest) {
+                        all.extend(self.carry_step(newer, direction, image, given).map_err(cannot)?);
+                    }
+                    all.into_iter().collect()
+                }
+            };
+            at = next;
+        }
+        Ok(images)
+    }
+
+    /// Through the step that leads to (or from) version `newer`.
+    fn carry_step(
+        &self,
+        newer: SchemaVersion,
+        direction: Direction,
+        image: Image,
+        given: &mut Row,
+    ) -> Result<Mapped, CannotMap> {
+        let entity = &image.change.entity;
+        let step = self.set.version(newer).and_then(Version::step);
+        let Some(step) = step.and_then(|step| step.leaving(direction, entity)) else {
+            return Err(CannotMap::change(entity, "there is no such table on the way"));
+        };
+        // Most sets have none, and then no key is built for the look-up.
+        let mapper = match self.mappers.tables.is_empty() {
+            true => None,
+            false => self.mappers.tables.get(&(newer, step.newer.clone())),
+        };
+        let Some((place, mapper)) = mapper else {
+            return step.carry(direction, image, given).map(Mapped::one);
+        };
+        match (place, direction) {
+            (Place::Instead, Direction::Up) => self.checked(newer, mapper.up(image, given)?),
+            (Place::Instead, Direction::Down) => {
+                self.checked(SchemaVersion(newer.0 - 1), mapper.down(image, given)?)
+            }
+            (Place::After, Direction::Up) => {
+                let image = step.carry(direction, image, given)?;
+                self.checked(newer, mapper.up(image, given)?)
+            }
+            (Place::After, Direction::Down) => {
+                self.down_after(newer, step, mapper.down(image, given)?, given)
+            }
+        }
+    }
+
+    /// A mapper that follows the declared operations gives, on the way down, images at the newer version still.
+    fn down_after(
+        &self,
+        newer: SchemaVersion,
+        step: &TableStep,
+        images: Vec<Image>,
+        given: &mut Row,
+    ) -> Result<Mapped, CannotMap> {
+        let steps = self.set.version(newer).and_then(Version::step);
+        let images = self.checked(newer, images)?.into_iter().map(|image| {
+            let step = steps.and_then(|steps| steps.by_newer(&image.change.entity)).unwrap_or(step);
+            step.carry(Direction::Down, image, given)
+        });
+        images.collect::<Result<Vec<_>, _>>().map(|images| images.into_iter().collect())
+    }
+
+    /// What a mapper in Rust gave must fit the version it mapped to.
+    fn checked(&self, version: SchemaVersion, images: Vec<Image>) -> Result<Mapped, CannotMap> {
+        let Some(version) = self.set.version(version) else { return Ok(images.into_iter().collect()) };
+        for image in &images {
+            let upserted =
+                image.if_new.as_ref().map(|new| Change::upsert(image.change.entity.clone(), new.row.clone()));
+            match version.schema().check(upserted.as_ref().unwrap_or(&image.change)) {
+                // An update may have nothing left but what it does to the complement.
+                Ok(()) | Err(ChangeError::Empty { op: Op::Update, .. }) => {}
+                Err(fault) => {
+                    let reason = format!("its mapper gave a change that does not fit: {fault}");
+                    return Err(CannotMap::change(&image.change.entity, reason));
+                }
+            }
+        }
+        Ok(images.into_iter().collect())
+    }
+
+    /// Adds to an image what its writes make stale in the complement of a row that stands there.
+    fn settle(&self, target: &Version, image: &mut Image) {
+        if !matches!(image.change.op, Op::Update | Op::Upsert | Op::Add) {
+            return;
+        }
+        let at = usize::try_from(target.number().0 - 1).unwrap_or(usize::MAX);
+        let Some(found) = self.stale.get(at).and_then(|tables| tables.get(&image.change.entity)) else {
+            return;
+        };
+        let Image { change, complement, if_new } = image;
+        let stale: Vec<&Name> =
+            change.cells.names().filter_map(|column| found.stale.get(column)).flatten().collect();
+        if change.op == Op::Upsert && if_new.is_none() && !stale.is_empty() {
+            // A new row has its complement from this change alone.
+            let new = crate::image::NewRow { row: change.cells.clone(), complement: complement.set.clone() };
+            *if_new = Some(new);
+        }
+        for cell in stale {
+            if !complement.set.contains(cell) {
+                complement.forget(cell);
+            }
+        }
+    }
+}
+
+fn check_mappers(set: &SchemaSet, mappers: &RustMappers) -> Result<(), RegistryError> {
+    let newest = set.newest().number();
+    for (version, table) in mappers.tables.keys() {
+        let known = set.version(*version).filter(|version| version.step().is_some());
+        let known = known.ok_or(RegistryError::UnknownStep { version: *version, newest })?;
+        if !known.schema().tables.contains_key(table) {
+            return Err(RegistryError::UnknownTable { version: *version, table: table.clone() });
+        }
+    }
+    for (version, operation) in mappers.calls.keys() {
+        let known =
+            set.version(*version).is_some_and(|known| known.schema().operations.contains_key(operation));
+        if !known {
+            return Err(RegistryError::UnknownOperation { version: *version, operation: operation.clone() });
+        }
+    }
+    for version in set.versions() {
+        for operation in version.schema().operations.keys() {
+            if !mappers.calls.contains_key(&(version.number(), operation.clone())) {
+                let (version, operation) = (version.number(), operation.clone());
+                return Err(RegistryError::UncoveredOperation { version, operation });
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! The way between two neighbouring versions: for each table the declared operations, in order.
+
+use std::collections::BTreeMap;
+
+use journal_core::model::{Name, Op, Row};
+
+use crate::error::CannotMap;
+use crate::image::Image;
+use crate::ops::Operation;
+
+/// Which way a change goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// To the newer version.
+    Up,
+    /// To the older version.
+    Down,
+}
+
+/// One table's part of a step.
+#[derive(Debug)]
+pub(crate) struct TableStep {
+    /// Its name in the older version.
+    pub(crate) older: Name,
+    /// Its name in the newer version.
+    pub(crate) newer: Name,
+    /// From older to newer.
+    pub(crate) operations: Vec<Box<dyn Operation>>,
+}
+
+/// A whole step.
+#[derive(Debug)]
+pub(crate) struct Step {
+    tables: Vec<TableStep>,
+    older: BTreeMap<Name, usize>,
+    newer: BTreeMap<Name, usize>,
+}
+
+impl Step {
+    pub(crate) fn new(tables: Vec<TableStep>) -> Self {
+        let older = tables.iter().enumerate().map(|(at, table)| (table.older.clone(), at)).collect();
+        let newer = tables.iter().enumerate().map(|(at, table)| (table.newer.clone(), at)).collect();
+        Self { tables, older, newer }
+    }
+
+    /// The part of the table that has this name in the older version.
+    pub(crate) fn by_older(&self, name: &str) -> Option<&TableStep> {
+        self.older.get(name).map(|at| &self.tables[*at])
+    }
+
+    /// The part of the table that has this name in the newer version.
+    pub(crate) fn by_newer(&self, name: &str) -> Option<&TableStep> {
+        self.newer.get(name).map(|at| &self.tables[*at])
+    }
+
+    /// The parts of all tables.
+    pub(crate) fn tables(&self) -> &[TableStep] {
+        &self.tables
+    }
+
+    /// The part of the table from which a change in this direction starts.
+    pub(crate) fn leaving(&self, direction: Direction, name: &str) -> Option<&TableStep> {
+        match direction {
+            Direction::Up => self.by_older(name),
+            Direction::Down => self.by_newer(name),
+        }
+    }
+}
+
+impl TableStep {
+    /// Carries an image through the declared operations. An upsert goes as what it does to a new row and what it does
+    /// to one that stands there, since defaults belong only into the first.
+    pub(crate) fn carry(
+        &self,
+        direction: Direction,
+        image: Image,
+        given: &mut Row,
+    ) -> Result<Image, CannotMap> {
+        if self.operations.is_empty() {
+            return Ok(image);
+        }
+        if image.change.op != Op::Upsert {
+            return self.carry_plain(direction, image, given);
+        }
+        let (insert, update) = image.open_upsert();
+        let insert = self.carry_plain(direction, insert, &mut given.clone())?;
+        let update = self.carry_plain(direction, update, given)?;
+        Ok(Image::close_upsert(insert, update))
+    }
+
+    fn carry_plain(
+        &self,
+        direction: Direction,
+        mut image: Image,
+        given: &mut Row,
+    ) -> Result<Image, CannotMap> {
+        match direction {
+            Direction::Up => {
+                self.operations.iter().try_for_each(|operation| operation.up(&mut image, given))?
+            }
+            Direction::Down => {
+                self.operations.iter().rev().try_for_each(|operation| operation.down(&mut image, given))?;
+            }
+        }
+        Ok(image)
+    }
+}

@@ -76,6 +76,11 @@ impl SqlJournal {
         &self.site
     }
 
+    /// The database's address.
+    pub fn url(&self) -> &DbUrl {
+        &self.url
+    }
+
     /// Lends a connection for [the functions of this module](self) and takes it back with [`Self::give_back`] when all
     /// went well. A connection that is not given back is replaced at the next call.
     pub async fn connection(&mut self) -> Result<Conn, SqlError> {

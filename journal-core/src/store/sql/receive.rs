@@ -27,10 +27,12 @@ pub(super) async fn take(
     }
     let (Some(first), Some(last)) = (new.first(), new.last()) else { return Ok(head) };
     check_follows(&head, &first.seal)?;
+    // The head before the rows: of two that receive an origin's first runs at once, with no row to lock yet, the second
+    // waits here and is told, instead of failing on rows that are there.
+    seal::move_head_over(&mut conn, &first.seal, &last.seal).await?;
     let transactions: Vec<&StoredTransaction> = new.iter().flat_map(|run| &run.transactions).collect();
     insert_received(&mut conn, origin, &transactions).await?;
     seal::insert_seals(&mut conn, &new.iter().collect::<Vec<_>>()).await?;
-    seal::move_head_over(&mut conn, &first.seal, &last.seal).await?;
     Ok(head_at(&last.seal))
 }
 

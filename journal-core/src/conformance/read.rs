@@ -1,0 +1,50 @@
+//! Reading the tail and the heads.
+
+use super::material::{append, origin};
+use super::{Rig, UNLIMITED, new_transaction};
+use crate::journal::{JournalStore as _, ReadLimit, Tail};
+use crate::model::{NewTransaction, SealNr, TransNr};
+
+/// Positions are numbers that were handed out; the read begins with the next one.
+pub async fn the_tail_begins_after_the_number_asked_for<R: Rig>(rig: &mut R) {
+    let mut store = rig.create(&origin("a")).await;
+    let numbers = append(&mut store, 0..4).await;
+    let tail = store.read_tail(numbers[1], UNLIMITED).await.expect("tail");
+    let read: Vec<TransNr> = tail.transactions.iter().map(|transaction| transaction.id.trans_nr).collect();
+    assert_eq!(read, numbers[2..]);
+    let end = Tail { transactions: Vec::new(), up_to: numbers[3], hole: None };
+    assert_eq!(store.read_tail(numbers[3], UNLIMITED).await.expect("tail"), end);
+}
+
+/// Limits bound memory, not progress.
+pub async fn a_read_stops_at_its_limits_but_gives_at_least_one<R: Rig>(rig: &mut R) {
+    let mut store = rig.create(&origin("a")).await;
+    let batch: Vec<NewTransaction> = (0..6).map(|seed| new_transaction(seed, 2)).collect();
+    let appended = store.append(&batch).await.expect("append");
+    let all = store.read_tail(TransNr(0), UNLIMITED).await.expect("tail").transactions;
+    let weight = all[0].weight();
+    for (limit, expected) in [
+        (ReadLimit { transactions: 2, bytes: usize::MAX }, 2),
+        (ReadLimit { transactions: 0, bytes: usize::MAX }, 1),
+        (ReadLimit { transactions: 9, bytes: 0 }, 1),
+        (ReadLimit { transactions: 9, bytes: weight * 3 }, 3),
+        (ReadLimit { transactions: 9, bytes: weight * 4 - 1 }, 3),
+    ] {
+        let tail = store.read_tail(TransNr(0), limit).await.expect("tail");
+        assert!(tail.transactions == all[..expected], "{limit:?}: {} read", tail.transactions.len());
+        assert_eq!(tail.up_to, appended[expected - 1].trans_nr, "{limit:?}");
+    }
+}
+
+/// No seals, no heads, no runs, and nothing that looks like a position.
+pub async fn an_empty_journal_reads_as_empty<R: Rig>(rig: &mut R) {
+    let mut store = rig.create(&origin("a")).await;
+    assert_eq!(store.origin(), &origin("a"));
+    assert_eq!(store.heads().await, Ok(Vec::new()));
+    assert_eq!(store.read_tail(TransNr(0), UNLIMITED).await, Ok(Tail::default()));
+    for site in ["a", "b"] {
+        assert_eq!(store.read_runs(&origin(site), SealNr(0), UNLIMITED).await, Ok(Vec::new()));
+    }
+    append(&mut store, 0..1).await;
+    assert_eq!(store.heads().await, Ok(Vec::new()), "an unsealed transaction is nobody's head");
+}

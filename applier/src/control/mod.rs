@@ -1,6 +1,10 @@
 //! The control state of a site: what is desired (paused or running, by whom, why), who may post (lease and fence), and
 //! the record of who did what. All persisted beside the ledger, so that a pause survives every restart.
 
+pub mod install;
+pub mod lease;
+pub mod sql;
+
 use std::future::Future;
 
 use journal_core::model::{SchemaVersion, TransactionId};

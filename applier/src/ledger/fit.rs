@@ -22,7 +22,8 @@ pub(crate) fn check<'s>(
     };
     let source = if matches!(change.op, Op::Insert | Op::Upsert) { &change.cells } else { &change.key };
     let key = key_of(table, source).ok_or_else(|| {
-        let detail = format!("{}: the {} lacks a part of the key ({})", table.name, change.op, join(&table.key));
+        let detail =
+            format!("{}: the {} lacks a part of the key ({})", table.name, change.op, join(&table.key));
         LedgerError::Fault { fault: Fault::Unfit, detail }
     })?;
     check_cells(table, image).map_err(|misfit| misfit.at(table, &key))?;
@@ -71,11 +72,33 @@ pub(crate) fn out_of_range(ty: Type, column: &Name, value: &Value) -> Misfit {
     Misfit::new(Fault::OutOfRange, format!("column {column} is {ty}; it cannot hold {shown:?} exactly"))
 }
 
+/// Why a sum has no value.
+pub(crate) const DELTA_ON_NULL: &str = "a delta was to be added to NULL";
+
+/// The exact sum of what stands in a column and a delta; a fault where the column cannot hold it.
+pub(crate) fn sum(ty: Type, column: &Name, base: &Value, delta: &Value) -> Result<Value, Misfit> {
+    let sum = match (base, delta) {
+        (Value::Null, _) => return Err(Misfit::new(Fault::OutOfRange, DELTA_ON_NULL)),
+        (Value::Int(base), Value::Int(delta)) => base.checked_add(*delta).map(Value::Int),
+        (Value::Decimal(base), Value::Decimal(delta)) => Some(Value::Decimal(base.plus(delta))),
+        _ => None,
+    };
+    match sum {
+        Some(sum) if ty.holds(&sum) => Ok(sum),
+        _ => {
+            Err(Misfit::new(Fault::OutOfRange, format!("the sum is more than column {column} ({ty}) holds")))
+        }
+    }
+}
+
 fn check_cells(table: &Table, image: &LedgerChange) -> Result<(), Misfit> {
     let change = &image.change;
     for (name, value) in change.key.iter() {
         if !table.key.contains(name) {
-            return Err(Misfit::new(Fault::Unfit, format!("column {name} is not of the key ({})", join(&table.key))));
+            return Err(Misfit::new(
+                Fault::Unfit,
+                format!("column {name} is not of the key ({})", join(&table.key)),
+            ));
         }
         check_cell(table, name, value)?;
     }

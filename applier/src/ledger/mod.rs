@@ -2,6 +2,9 @@
 //! all in one database transaction. One conformance suite (`conformance`, feature `test-util`) holds every ledger to
 //! it. Only the poster, the reshape and the auditor's replay write through this.
 
+pub(crate) mod fit;
+pub mod sql;
+
 use std::future::Future;
 use std::sync::Arc;
 
@@ -93,6 +96,11 @@ impl Fault {
             Self::Concurrent => "D0212",
             Self::Dependent => "D0213",
         }
+    }
+
+    /// The fault of a stored code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|fault| fault.code() == code)
     }
 }
 

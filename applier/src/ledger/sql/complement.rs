@@ -1,0 +1,128 @@
+//! What mappings dropped, in a table beside the rows: it is born, changed, moved and ended with its row.
+
+use std::collections::BTreeMap;
+
+use journal_core::codec::payload::{decode_row, encode_row, key_text};
+use journal_core::model::{Name, Row, Value};
+use journal_core::sql::{Param, SqlError};
+use schema_mappers::ComplementChange;
+
+use super::{SqlLedger, text};
+use crate::ledger::LedgerError;
+
+/// What the scans of a snapshot know of complements: whether a table has any.
+#[derive(Debug, Default)]
+pub(super) struct Seen(BTreeMap<Name, bool>);
+
+fn row_params(table: &Name, key: &[Value]) -> Vec<Param> {
+    vec![table.as_ref().into(), key_text(key).into()]
+}
+
+impl SqlLedger {
+    /// Starts the complement of a new row: whatever stands under its key belongs to a row of the past.
+    pub(super) async fn begin_complement(
+        &mut self,
+        table: &Name,
+        key: &[Value],
+        cells: &Row,
+    ) -> Result<(), LedgerError> {
+        if cells.is_empty() {
+            return self.end_complement(table, key).await.map_err(Into::into);
+        }
+        self.keep_complement(table, key, cells).await
+    }
+
+    /// Changes the complement of a row that stands.
+    pub(super) async fn change_complement(
+        &mut self,
+        table: &Name,
+        key: &[Value],
+        change: &ComplementChange,
+    ) -> Result<(), LedgerError> {
+        if change.is_empty() || (change.set.is_empty() && !self.complemented) {
+            return Ok(());
+        }
+        let mut cells = Row::new();
+        if self.complemented {
+            let found = self.conn.lend().fetch_optional(text::COMPLEMENT, row_params(table, key)).await?;
+            if let Some(record) = found {
+                cells = decode(table, &key_text(key), &record.bytes(0)?)?;
+            }
+        }
+        change.apply(&mut cells);
+        self.begin_complement(table, key, &cells).await
+    }
+
+    /// Ends the complement of a row.
+    pub(super) async fn end_complement(&mut self, table: &Name, key: &[Value]) -> Result<(), SqlError> {
+        if self.complemented {
+            self.conn.lend().execute(text::DROP_COMPLEMENT, row_params(table, key)).await?;
+        }
+        Ok(())
+    }
+
+    /// Moves the complement of a row to the row's new key.
+    pub(super) async fn move_complement(
+        &mut self,
+        table: &Name,
+        from: &[Value],
+        to: &[Value],
+    ) -> Result<(), SqlError> {
+        if self.complemented && from != to {
+            self.end_complement(table, to).await?;
+            let mut params = row_params(table, from);
+            params.push(key_text(to).into());
+            self.conn.lend().execute(text::MOVE_COMPLEMENT, params).await?;
+        }
+        Ok(())
+    }
+
+    async fn keep_complement(&mut self, table: &Name, key: &[Value], cells: &Row) -> Result<(), LedgerError> {
+        let bytes = encode_row(cells).map_err(|error| LedgerError::Damaged(error.to_string()))?;
+        let mut params = row_params(table, key);
+        params.push(bytes.into());
+        self.conn.lend().execute(text::KEEP_COMPLEMENT, params).await?;
+        self.complemented = true;
+        Ok(())
+    }
+
+    /// The complements of rows of a page, by the texts of their keys.
+    pub(super) async fn complements_of(
+        &mut self,
+        table: &Name,
+        keys: &[String],
+    ) -> Result<BTreeMap<String, Row>, LedgerError> {
+        let mut found = BTreeMap::new();
+        if keys.is_empty() || !self.has_complements(table).await? {
+            return Ok(found);
+        }
+        let template = text::complements();
+        for chunk in keys.chunks(text::COMPLEMENTS_AT_ONCE) {
+            let mut params = vec![Param::from(table.as_ref())];
+            params.extend(chunk.iter().map(|key| Param::from(key.as_str())));
+            // A short page repeats its last key, so that the text stays the same.
+            let last = Param::from(chunk[chunk.len() - 1].as_str());
+            params.resize(text::COMPLEMENTS_AT_ONCE + 1, last);
+            for record in self.conn.lend().fetch(&template, params).await? {
+                let key = record.text(0)?;
+                let cells = decode(table, &key, &record.bytes(1)?)?;
+                found.insert(key, cells);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn has_complements(&mut self, table: &Name) -> Result<bool, LedgerError> {
+        if let Some(any) = self.seen.0.get(table) {
+            return Ok(*any);
+        }
+        let any = self.conn.lend().fetch_optional(text::ANY_COMPLEMENT, vec![table.as_ref().into()]).await?;
+        self.seen.0.insert(table.clone(), any.is_some());
+        Ok(any.is_some())
+    }
+}
+
+fn decode(table: &Name, key: &str, bytes: &[u8]) -> Result<Row, LedgerError> {
+    decode_row(bytes)
+        .map_err(|error| LedgerError::Damaged(format!("the complement of {table} {key}: {error}")))
+}

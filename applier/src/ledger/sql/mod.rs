@@ -1,0 +1,248 @@
+//! The ledger in a SQL database, SQLite or PostgreSQL, over the seam [`journal_core::sql`]. Checkpoint, seal and rows
+//! share one database transaction on one connection. Never judges a row itself where the database can: constraints and
+//! row counts decide.
+
+mod apply;
+mod complement;
+mod fault;
+mod quarantine;
+mod rows;
+mod text;
+mod values;
+
+use std::sync::Arc;
+
+use journal_core::model::{Epoch, Name, Origin, Row, Schema, SchemaVersion, SealNr, SealedRun, SiteName};
+use journal_core::model::{TransNr, TransactionId, Value};
+use journal_core::sql::{Access, Conn, ConnRef, DbUrl, Dialect, Param, SqlClass, SqlError};
+use journal_core::store::sql::{load_schema_version, read_site, write_seal};
+
+use super::{Asked, Ledger, LedgerChange, LedgerError, LedgerReader, Posted, Quarantined, Release};
+use crate::control::Standing;
+use crate::control::sql::lock_standing;
+use complement::Seen;
+use text::Texts;
+
+/// A site's ledger over a connection of its own.
+#[derive(Debug)]
+pub struct SqlLedger {
+    conn: Conn,
+    schema: Arc<Schema>,
+    texts: Texts,
+    /// Whether any row of the ledger has a complement; ledgers without pay nothing for them.
+    complemented: bool,
+    /// Whether the open transaction met an error. PostgreSQL answers COMMIT of such a one with a silent ROLLBACK.
+    failed: bool,
+    /// What the snapshot's scans know of complements.
+    seen: Seen,
+}
+
+impl SqlLedger {
+    /// Opens the ledger of an initialised site at the version it stands at. `purpose` shows in the database's session
+    /// list. A site whose ledger has no version yet, or one that is not released here, is [`LedgerError::Damaged`].
+    pub async fn open(url: &DbUrl, purpose: &str) -> Result<Self, LedgerError> {
+        Self::open_with(url, Access::Write, purpose).await
+    }
+
+    /// The same for reading only, enforced by the database.
+    pub async fn open_reader(url: &DbUrl, purpose: &str) -> Result<Self, LedgerError> {
+        Self::open_with(url, Access::Read, purpose).await
+    }
+
+    async fn open_with(url: &DbUrl, access: Access, purpose: &str) -> Result<Self, LedgerError> {
+        let mut conn = Conn::open(url, access, purpose).await?;
+        let schema = load_schema(conn.lend()).await?;
+        Ok(Self::over(conn, Arc::new(schema)))
+    }
+
+    /// A ledger over an open connection, at a schema of the caller's choice: for a reshape, whose tables change within
+    /// its transaction, and for a replay into tables of any version. Nothing is checked.
+    pub fn over(conn: Conn, schema: Arc<Schema>) -> Self {
+        let texts = Texts::new(conn.dialect());
+        // Nothing is known yet, so complements are looked for until `begin` says that there are none.
+        Self { conn, schema, texts, complemented: true, failed: false, seen: Seen::default() }
+    }
+
+    /// Lends the connection, for statements in the open transaction.
+    pub fn conn(&mut self) -> ConnRef<'_> {
+        self.conn.lend()
+    }
+
+    /// Gives the connection up, with whatever is open on it.
+    pub fn into_conn(self) -> Conn {
+        self.conn
+    }
+
+    fn dialect(&self) -> Dialect {
+        self.conn.dialect()
+    }
+
+    /// Notes whether work in the open transaction failed, so that it cannot be committed in part.
+    fn noted<T>(&mut self, done: Result<T, LedgerError>) -> Result<T, LedgerError> {
+        self.failed |= done.is_err();
+        done
+    }
+
+    async fn advance_in(&mut self, origin: &Origin, from: Posted, to: Posted) -> Result<(), LedgerError> {
+        if to.seal_nr < from.seal_nr || to.trans_nr < from.trans_nr {
+            let message = format!("the checkpoint of {origin} was to step back from {from:?} to {to:?}");
+            return Err(LedgerError::Damaged(message));
+        }
+        let mut params = origin_params(origin);
+        params.extend([to.seal_nr.0.into(), Param::from(to.trans_nr.0)]);
+        let moved = if from == Posted::default() {
+            self.conn.lend().execute(text::FIRST_POSTED, params).await?
+        } else {
+            params.extend([from.seal_nr.0.into(), Param::from(from.trans_nr.0)]);
+            self.conn.lend().execute(text::ADVANCE, params).await?
+        };
+        if moved == 1 { Ok(()) } else { Err(LedgerError::Moved { origin: origin.clone() }) }
+    }
+
+    async fn seal_in(&mut self, run: &SealedRun) -> Result<(), LedgerError> {
+        match write_seal(self.conn.lend(), run).await {
+            // Errors of the database itself have a code; this one says that the head is elsewhere.
+            Err(error) if error.class == SqlClass::Transient && error.code.is_empty() => {
+                Err(LedgerError::Moved { origin: run.seal.origin.clone() })
+            }
+            other => other.map_err(Into::into),
+        }
+    }
+}
+
+async fn load_schema(mut conn: ConnRef<'_>) -> Result<Schema, LedgerError> {
+    let missing = |message: String| Err(LedgerError::Damaged(message));
+    let Some(site) = read_site(conn.lend()).await? else {
+        return missing("the database is not made a site yet; `daybook init` does that".to_owned());
+    };
+    let version = site.ledger_version;
+    if version == SchemaVersion(0) {
+        let message = format!("site {} has no ledger tables yet; `daybook init` makes them", site.origin);
+        return missing(message);
+    }
+    match load_schema_version(conn, version).await? {
+        Some(released) => Ok(released.schema),
+        None => missing(format!(
+            "the ledger of {} stands at schema version {version}, which is not on record",
+            site.origin
+        )),
+    }
+}
+
+fn origin_params(origin: &Origin) -> Vec<Param> {
+    vec![origin.site.as_str().into(), origin.epoch.0.into()]
+}
+
+fn read_origin(site: &str, epoch: i64) -> Result<Origin, LedgerError> {
+    let site = SiteName::new(site).map_err(|error| LedgerError::Damaged(error.to_string()))?;
+    Ok(Origin { site, epoch: Epoch(epoch) })
+}
+
+impl Ledger for SqlLedger {
+    fn schema(&self) -> &Arc<Schema> {
+        &self.schema
+    }
+
+    async fn begin(&mut self) -> Result<Standing, LedgerError> {
+        self.failed = false;
+        self.conn.begin().await?;
+        let stood = lock_standing(self.conn.lend()).await;
+        let stood = self.noted(stood)?;
+        self.complemented = stood.complemented;
+        Ok(stood.standing)
+    }
+
+    async fn lock_posted(&mut self, origin: &Origin) -> Result<Posted, LedgerError> {
+        let found = self.conn.lend().fetch_optional(text::LOCK_POSTED, origin_params(origin)).await;
+        match self.noted(found.map_err(Into::into))? {
+            Some(record) => Ok(Posted { seal_nr: SealNr(record.i64(0)?), trans_nr: TransNr(record.i64(1)?) }),
+            None => Ok(Posted::default()),
+        }
+    }
+
+    async fn apply(&mut self, changes: &[LedgerChange]) -> Result<(), LedgerError> {
+        let schema = self.schema.clone();
+        for change in changes {
+            let applied = self.apply_one(&schema, change).await;
+            self.noted(applied)?;
+        }
+        Ok(())
+    }
+
+    async fn seal(&mut self, run: &SealedRun) -> Result<(), LedgerError> {
+        let sealed = self.seal_in(run).await;
+        self.noted(sealed)
+    }
+
+    async fn quarantine(&mut self, transaction: &Quarantined) -> Result<(), LedgerError> {
+        let kept = self.quarantine_in(transaction).await;
+        self.noted(kept)
+    }
+
+    async fn release(&mut self, id: &TransactionId, outcome: Release) -> Result<(), LedgerError> {
+        let released = self.release_in(id, outcome).await;
+        self.noted(released)
+    }
+
+    async fn advance(&mut self, origin: &Origin, from: Posted, to: Posted) -> Result<(), LedgerError> {
+        let advanced = self.advance_in(origin, from, to).await;
+        self.noted(advanced)
+    }
+
+    async fn commit(&mut self) -> Result<(), LedgerError> {
+        if self.failed {
+            let message = "a transaction in which something failed can only be rolled back";
+            return Err(SqlError::new(SqlClass::Data, message).into());
+        }
+        self.conn.commit().await.map_err(fault::of_commit)
+    }
+
+    async fn rollback(&mut self) -> Result<(), LedgerError> {
+        self.conn.rollback().await.map_err(Into::into)
+    }
+
+    async fn posted(&mut self) -> Result<Vec<(Origin, Posted)>, LedgerError> {
+        let mut all = Vec::new();
+        for record in self.conn.lend().fetch(text::POSTED, Vec::new()).await? {
+            let posted = Posted { seal_nr: SealNr(record.i64(2)?), trans_nr: TransNr(record.i64(3)?) };
+            all.push((read_origin(&record.text(0)?, record.i64(1)?)?, posted));
+        }
+        Ok(all)
+    }
+
+    async fn asked(&mut self) -> Result<bool, LedgerError> {
+        Ok(self.conn.lend().fetch_optional(text::ASKED, Vec::new()).await?.is_some())
+    }
+
+    async fn quarantined(&mut self) -> Result<Vec<(Quarantined, Asked)>, LedgerError> {
+        self.read_quarantined().await
+    }
+}
+
+impl LedgerReader for SqlLedger {
+    async fn begin_snapshot(&mut self) -> Result<(), LedgerError> {
+        self.seen = Seen::default();
+        self.conn.begin_snapshot().await.map_err(Into::into)
+    }
+
+    async fn end_snapshot(&mut self) -> Result<(), LedgerError> {
+        self.conn.rollback().await.map_err(Into::into)
+    }
+
+    async fn version(&mut self) -> Result<SchemaVersion, LedgerError> {
+        match read_site(self.conn.lend()).await? {
+            Some(site) => Ok(site.ledger_version),
+            None => Err(LedgerError::Damaged("the database is not made a site yet".to_owned())),
+        }
+    }
+
+    async fn scan(
+        &mut self,
+        schema: &Schema,
+        table: &Name,
+        after: Option<&[Value]>,
+        limit: usize,
+    ) -> Result<Vec<(Row, Row)>, LedgerError> {
+        self.scan_page(schema, table, after, limit).await
+    }
+}

@@ -1,0 +1,220 @@
+//! Every statement of the SQL ledger. Those on Daybook's own tables are templates; those on the application's are made
+//! of quoted names, once for each shape of change, and then kept, so that the database finds them prepared.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use journal_core::model::{Column, Name, Table};
+use journal_core::sql::{Dialect, quote};
+
+use super::values::{placeholder, same, select};
+
+pub(super) const LOCK_POSTED: &str =
+    "SELECT seal_nr, trans_nr FROM {d}posted WHERE origin = $1 AND epoch = $2{for_update}";
+pub(super) const POSTED: &str =
+    "SELECT origin, epoch, seal_nr, trans_nr FROM {d}posted ORDER BY origin, epoch";
+/// From nothing: the row may be there all the same when another applier was faster, and then it is not at zero.
+pub(super) const FIRST_POSTED: &str = "INSERT INTO {d}posted (origin, epoch, seal_nr, trans_nr) \
+     VALUES ($1, $2, $3, $4) ON CONFLICT (origin, epoch) DO NOTHING";
+pub(super) const ADVANCE: &str = "UPDATE {d}posted SET seal_nr = $3, trans_nr = $4 \
+     WHERE origin = $1 AND epoch = $2 AND seal_nr = $5 AND trans_nr = $6";
+
+/// A transaction that is put aside again (a retry that failed) keeps its place; one that has ended does not come back.
+pub(super) const QUARANTINE: &str = "INSERT INTO {d}quarantine AS q \
+     (origin, epoch, trans_nr, seal_nr, arrival, code, detail, depends_on, state, who, why, since) \
+     VALUES ($1, $2, $3, $4, (SELECT coalesce(max(arrival), 0) + 1 FROM {d}quarantine), $5, $6, $7, \
+     'held', 'applier', '', {now}) \
+     ON CONFLICT (origin, epoch, trans_nr) DO UPDATE SET code = excluded.code, detail = excluded.detail, \
+     depends_on = excluded.depends_on, state = 'held', who = excluded.who, why = excluded.why, \
+     since = excluded.since WHERE q.state IN ('held', 'retry', 'discard')";
+pub(super) const RELEASE: &str = "UPDATE {d}quarantine SET state = $4 \
+     WHERE origin = $1 AND epoch = $2 AND trans_nr = $3 AND state IN ('held', 'retry', 'discard')";
+pub(super) const QUARANTINED: &str = "SELECT origin, epoch, trans_nr, seal_nr, code, detail, depends_on, state \
+     FROM {d}quarantine WHERE state IN ('held', 'retry', 'discard') ORDER BY arrival, origin, epoch, trans_nr";
+pub(super) const ASKED: &str = "SELECT 1 FROM {d}quarantine WHERE state IN ('retry', 'discard') LIMIT 1";
+
+pub(super) const COMPLEMENT: &str = "SELECT cells FROM {d}complement WHERE entity = $1 AND row_key = $2";
+pub(super) const KEEP_COMPLEMENT: &str = "INSERT INTO {d}complement (entity, row_key, cells) VALUES ($1, $2, $3) \
+     ON CONFLICT (entity, row_key) DO UPDATE SET cells = excluded.cells";
+pub(super) const DROP_COMPLEMENT: &str = "DELETE FROM {d}complement WHERE entity = $1 AND row_key = $2";
+pub(super) const MOVE_COMPLEMENT: &str =
+    "UPDATE {d}complement SET row_key = $3 WHERE entity = $1 AND row_key = $2";
+pub(super) const ANY_COMPLEMENT: &str = "SELECT 1 FROM {d}complement WHERE entity = $1 LIMIT 1";
+
+/// Keys that one look for complements names; a fixed number, so that the text repeats.
+pub(super) const COMPLEMENTS_AT_ONCE: usize = 128;
+
+pub(super) fn complements() -> String {
+    let keys: Vec<String> = (2..COMPLEMENTS_AT_ONCE + 2).map(|number| format!("${number}")).collect();
+    format!(
+        "SELECT row_key, cells FROM {{d}}complement WHERE entity = $1 AND row_key IN ({})",
+        keys.join(", ")
+    )
+}
+
+/// What a statement on a table does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Verb {
+    /// A whole row: all columns of the table.
+    Insert,
+    /// A whole row, or the named cells for the one that stands there.
+    Upsert,
+    /// New values, by key and expected values.
+    Update,
+    /// Deltas, by key, where no base is NULL. PostgreSQL only: its arithmetic is exact and overflows loudly.
+    Add,
+    /// An end, by key and expected values.
+    Delete,
+    /// A look whether the row is there, by key and expected values.
+    Find,
+    /// The named cells, by key.
+    Read,
+}
+
+/// Texts of this size of schema repeat; applications that set columns in every combination start over.
+const TEXTS_MAX: usize = 4096;
+
+/// The statements on the application's tables made so far.
+#[derive(Debug)]
+pub(super) struct Texts {
+    dialect: Dialect,
+    made: HashMap<Shape, Arc<str>>,
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Shape {
+    verb: Verb,
+    table: Name,
+    cells: Vec<Name>,
+    expect: Vec<Name>,
+}
+
+impl Texts {
+    pub(super) fn new(dialect: Dialect) -> Self {
+        Self { dialect, made: HashMap::new() }
+    }
+
+    /// The text for a shape of change. Its parameters are, in this order: the cells (for an insert or upsert the whole
+    /// row in the table's order), the key, the expected values.
+    pub(super) fn get<'n>(
+        &mut self,
+        verb: Verb,
+        table: &Table,
+        cells: impl Iterator<Item = &'n Name>,
+        expect: impl Iterator<Item = &'n Name>,
+    ) -> Arc<str> {
+        let shape = Shape {
+            verb,
+            table: table.name.clone(),
+            cells: cells.cloned().collect(),
+            expect: expect.cloned().collect(),
+        };
+        if let Some(text) = self.made.get(&shape) {
+            return text.clone();
+        }
+        let text: Arc<str> = write(self.dialect, table, &shape).into();
+        if self.made.len() >= TEXTS_MAX {
+            self.made.clear();
+        }
+        self.made.insert(shape, text.clone());
+        text
+    }
+}
+
+fn write(dialect: Dialect, table: &Table, shape: &Shape) -> String {
+    let name = quote(&table.name);
+    let named = |names: &[Name]| -> Vec<Column> {
+        names.iter().filter_map(|name| table.column(name).cloned()).collect()
+    };
+    let cells = named(&shape.cells);
+    let numbered =
+        |from: usize, columns: &[Column], write: &dyn Fn(usize, &Column) -> String| -> Vec<String> {
+            columns.iter().enumerate().map(|(at, column)| write(from + at, column)).collect()
+        };
+    let by_key = |from: usize| -> String {
+        let equal = |number, column: &Column| {
+            format!("{} = {}", quote(&column.name), placeholder(dialect, column.ty, number))
+        };
+        let mut conditions = numbered(from, &named(&table.key), &equal);
+        let same = |number, column: &Column| same(dialect, column.ty, &column.name, number);
+        conditions.extend(numbered(from + table.key.len(), &named(&shape.expect), &same));
+        conditions.join(" AND ")
+    };
+    let bound = |number, column: &Column| placeholder(dialect, column.ty, number);
+    let set = |number, column: &Column| format!("{} = {}", quote(&column.name), bound(number, column));
+    let added = |number, column: &Column| {
+        let name = quote(&column.name);
+        format!("{name} = {name} + {}", bound(number, column))
+    };
+    match shape.verb {
+        Verb::Insert | Verb::Upsert => {
+            let values = numbered(1, &table.columns, &bound).join(", ");
+            let columns = list(table.columns.iter().map(|column| &column.name));
+            let insert = format!("INSERT INTO {name} ({columns}) VALUES ({values})");
+            if shape.verb == Verb::Insert { insert } else { insert + &on_conflict(table, &shape.cells) }
+        }
+        Verb::Update => {
+            format!(
+                "UPDATE {name} SET {} WHERE {}",
+                numbered(1, &cells, &set).join(", "),
+                by_key(cells.len() + 1)
+            )
+        }
+        Verb::Add => {
+            let based: String =
+                cells.iter().map(|column| format!(" AND {} IS NOT NULL", quote(&column.name))).collect();
+            let sums = numbered(1, &cells, &added).join(", ");
+            format!("UPDATE {name} SET {sums} WHERE {}{based}", by_key(cells.len() + 1))
+        }
+        Verb::Delete => format!("DELETE FROM {name} WHERE {}", by_key(1)),
+        Verb::Find => format!("SELECT 1 FROM {name} WHERE {}{{for_share}}", by_key(1)),
+        Verb::Read => {
+            let columns: Vec<String> =
+                cells.iter().map(|column| select(dialect, column.ty, &column.name)).collect();
+            format!("SELECT {} FROM {name} WHERE {}", columns.join(", "), by_key(1))
+        }
+    }
+}
+
+fn on_conflict(table: &Table, cells: &[Name]) -> String {
+    let key = list(&table.key);
+    let sets: Vec<String> =
+        cells.iter().map(|name| format!("{} = excluded.{}", quote(name), quote(name))).collect();
+    if sets.is_empty() {
+        format!(" ON CONFLICT ({key}) DO NOTHING")
+    } else {
+        format!(" ON CONFLICT ({key}) DO UPDATE SET {}", sets.join(", "))
+    }
+}
+
+/// One page of a table in the order of its key, from the beginning or after a key; the last parameter is the limit.
+/// Text compares by bytes, whatever the column's own collation.
+pub(super) fn scan(dialect: Dialect, table: &Table, after: bool) -> String {
+    let columns: Vec<String> =
+        table.columns.iter().map(|column| select(dialect, column.ty, &column.name)).collect();
+    let keys: Vec<&Column> = table.key.iter().filter_map(|name| table.column(name)).collect();
+    let ordered: Vec<String> = keys.iter().map(|column| bytewise(dialect, column)).collect();
+    let order = ordered.join(", ");
+    let from = if after {
+        let bound: Vec<String> =
+            keys.iter().enumerate().map(|(at, column)| placeholder(dialect, column.ty, at + 1)).collect();
+        format!(" WHERE ({order}) > ({})", bound.join(", "))
+    } else {
+        String::new()
+    };
+    let limit = if after { keys.len() + 1 } else { 1 };
+    let (columns, name) = (columns.join(", "), quote(&table.name));
+    format!("SELECT {columns} FROM {name}{from} ORDER BY {order} LIMIT ${limit}")
+}
+
+fn bytewise(dialect: Dialect, column: &Column) -> String {
+    let name = quote(&column.name);
+    match (dialect, column.ty) {
+        (Dialect::Postgres, journal_core::model::Type::Text { .. }) => format!("{name} COLLATE \"C\""),
+        _ => name,
+    }
+}
+
+fn list<'n>(names: impl IntoIterator<Item = &'n Name>) -> String {
+    names.into_iter().map(|name| quote(name)).collect::<Vec<_>>().join(", ")
+}

@@ -3,7 +3,6 @@
 //! dropped and opened afresh: the checkpoint, read under its lock, tells what had happened.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use journal_core::journal::{Head, JournalStore, ReadLimit, Tail};
 use journal_core::model::{Origin, SealNr, SealedRun, SiteName, Vector};
@@ -24,7 +23,7 @@ pub struct Settings {
     /// All sites of the group.
     pub sites: Vec<SiteName>,
     /// Every schema version this process knows.
-    pub registry: Arc<Registry>,
+    pub registry: Registry,
     /// Most of a batch: what one database transaction posts.
     pub batch: ReadLimit,
     /// At least this long between two acknowledging seals, in microseconds.
@@ -40,7 +39,7 @@ pub const ACKNOWLEDGE_EVERY_MICROS: i64 = 50_000;
 
 impl Settings {
     /// The defaults for a group.
-    pub fn new(sites: Vec<SiteName>, registry: Arc<Registry>) -> Self {
+    pub fn new(sites: Vec<SiteName>, registry: Registry) -> Self {
         let batch = ReadLimit { transactions: BATCH_TRANSACTIONS, bytes: BATCH_BYTES };
         Self { sites, registry, batch, acknowledge_every_micros: ACKNOWLEDGE_EVERY_MICROS }
     }
@@ -128,6 +127,11 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         };
         poster.rebuild().await?;
         Ok(poster)
+    }
+
+    /// What it works with.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// Counts since opening.

@@ -45,8 +45,8 @@ pub fn prepare(
     judge: Judge,
 ) -> Result<Ready, NotReady> {
     let from = transaction.schema_version;
-    let schema = registry.schema(from).ok_or(NotReady::UnknownVersion(from))?;
-    let target = registry.schema(to).ok_or(NotReady::UnknownVersion(to))?;
+    let schema = registry.schema(from).map_err(|_| NotReady::UnknownVersion(from))?;
+    let target = registry.schema(to).map_err(|_| NotReady::UnknownVersion(to))?;
     let mut changes = Vec::with_capacity(transaction.entries.len());
     for entry in &transaction.entries {
         let place = |detail: &dyn std::fmt::Display| shorten(&format!("entry {}: {detail}", entry.entry_nr));

@@ -1,0 +1,119 @@
+//! The service: for each site a poster with its lease, for each pair of sites a puller. Every task has an owner and an
+//! end; trouble of one site or of the network stays where it is.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use journal_core::model::SiteName;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+
+mod lane;
+mod lease;
+mod site;
+
+/// Between two looks of an idle poster or puller. A notice inside the process comes at once.
+const IDLE_WAIT: Duration = Duration::from_millis(10);
+/// After a failure; doubles with each in a row.
+const BACKOFF_FIRST: Duration = Duration::from_millis(50);
+/// The longest pause after a failure, so that a database that is back is used again well within 35 s.
+const BACKOFF_MAX: Duration = Duration::from_secs(10);
+
+/// Wakes the poster of each site when its puller brought something.
+type Wakers = BTreeMap<SiteName, Arc<Notify>>;
+
+/// The service of some or all sites of a group.
+#[derive(Debug)]
+pub struct Service {
+    config: Arc<Config>,
+    sites: Vec<SiteName>,
+    instance: String,
+}
+
+impl Service {
+    /// A service for `sites`, all of which are in the configuration. `instance` names this applier in leases.
+    pub fn new(config: Arc<Config>, sites: Vec<SiteName>, instance: String) -> Self {
+        Self { config, sites, instance }
+    }
+
+    /// Runs until `shutdown`; then takes no new batch, ends the current ones, gives the leases back and returns. A lane
+    /// that needs a person stops alone and says so in `status`; the rest goes on.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let wakers: Arc<Wakers> =
+            Arc::new(self.sites.iter().map(|site| (site.clone(), Arc::new(Notify::new()))).collect());
+        let mut tasks = JoinSet::new();
+        for site in &self.sites {
+            let context = Context {
+                config: self.config.clone(),
+                site: site.clone(),
+                instance: self.instance.clone(),
+                wakers: wakers.clone(),
+                shutdown: shutdown.clone(),
+            };
+            tasks.spawn(site::run(context.clone()));
+            for peer in self.config.sites.keys().filter(|peer| *peer != site) {
+                tasks.spawn(lane::run(context.clone(), peer.clone()));
+            }
+        }
+        while let Some(ended) = tasks.join_next().await {
+            if let Err(error) = ended {
+                // A panic is a bug: all stop, so that nobody takes half a service for a whole one.
+                tracing::error!(%error, "a task of the service failed");
+                shutdown.cancel();
+            }
+        }
+    }
+}
+
+/// What every task of a site works with.
+#[derive(Debug, Clone)]
+struct Context {
+    config: Arc<Config>,
+    site: SiteName,
+    instance: String,
+    wakers: Arc<Wakers>,
+    shutdown: CancellationToken,
+}
+
+impl Context {
+    /// Waits before the next look: until woken, at most `wait`, and not at all once shutdown has begun.
+    async fn rest(&self, wait: Duration) {
+        let woken = self.wakers.get(&self.site).map(|notify| notify.notified());
+        // No database call is raced here: this only sleeps.
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = self.shutdown.cancelled() => {}
+            () = async { match woken { Some(woken) => woken.await, None => std::future::pending().await } } => {}
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(notify) = self.wakers.get(&self.site) {
+            notify.notify_one();
+        }
+    }
+}
+
+/// A pause that grows with each failure in a row.
+#[derive(Debug)]
+struct Backoff(Duration);
+
+impl Backoff {
+    fn new() -> Self {
+        Self(BACKOFF_FIRST)
+    }
+
+    fn next(&mut self) -> Duration {
+        let wait = self.0;
+        self.0 = (wait * 2).min(BACKOFF_MAX);
+        wait
+    }
+
+    fn reset(&mut self) {
+        self.0 = BACKOFF_FIRST;
+    }
+}

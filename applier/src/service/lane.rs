@@ -1,0 +1,89 @@
+//! A puller: brings one peer's sealed runs into this site's journal. Goes on while the site is paused: receiving
+//! touches no ledger.
+
+use journal_core::journal::ReadLimit;
+use journal_core::model::SiteName;
+use journal_core::sql::Access;
+use journal_core::store::sql::SqlJournal;
+
+use super::{Backoff, Context, IDLE_WAIT};
+use crate::engine::poster::{BATCH_BYTES, BATCH_TRANSACTIONS};
+use crate::engine::reaction::{self, Reaction};
+use crate::ship::pull::{PullError, pull};
+
+const LIMIT: ReadLimit = ReadLimit { transactions: BATCH_TRANSACTIONS, bytes: BATCH_BYTES };
+
+/// Pulls until shutdown.
+pub(super) async fn run(context: Context, peer: SiteName) {
+    let mut backoff = Backoff::new();
+    while !context.shutdown.is_cancelled() {
+        match open(&context, &peer).await {
+            Ok((mut from, mut into)) => {
+                if serve(&context, &mut from, &mut into, &mut backoff, &peer).await == Reaction::Stop {
+                    // Evidence of damage or of two histories: nothing more is taken from there until a restart.
+                    return;
+                }
+            }
+            Err(error) => tracing::warn!(site = %context.site, %peer, %error, "cannot pull yet"),
+        }
+        rest(&context, &mut backoff).await;
+    }
+}
+
+async fn open(context: &Context, peer: &SiteName) -> anyhow::Result<(SqlJournal, SqlJournal)> {
+    let url = |name: &SiteName| {
+        let site = context.config.site(name);
+        site.map(|site| site.url.clone()).ok_or_else(|| anyhow::anyhow!("site {name} is not in the configuration"))
+    };
+    let from = SqlJournal::open(&url(peer)?, Access::Read, &format!("pull for {}", context.site)).await?;
+    let into = SqlJournal::open(&url(&context.site)?, Access::Write, &format!("receive from {peer}")).await?;
+    Ok((from, into))
+}
+
+async fn serve(
+    context: &Context,
+    from: &mut SqlJournal,
+    into: &mut SqlJournal,
+    backoff: &mut Backoff,
+    peer: &SiteName,
+) -> Reaction {
+    while !context.shutdown.is_cancelled() {
+        match pull(from, into, LIMIT).await {
+            Ok(pulled) => {
+                backoff.reset();
+                if pulled.runs > 0 {
+                    context.wake();
+                } else {
+                    sleep(context, IDLE_WAIT).await;
+                }
+            }
+            Err(error) => {
+                let reaction = react(&error);
+                tracing::warn!(site = %context.site, %peer, error = %anyhow::Error::new(error), ?reaction, "pull failed");
+                return reaction;
+            }
+        }
+    }
+    Reaction::Reopen
+}
+
+fn react(error: &PullError) -> Reaction {
+    use journal_core::journal::ReadError;
+    match error {
+        PullError::Peer(ReadError::Store(error)) | PullError::Own(ReadError::Store(error)) => reaction::store(error),
+        PullError::Peer(ReadError::Corrupt { .. }) | PullError::Own(ReadError::Corrupt { .. }) => Reaction::Stop,
+        PullError::Receive(error) => reaction::receive_reaction(error),
+    }
+}
+
+async fn rest(context: &Context, backoff: &mut Backoff) {
+    sleep(context, backoff.next()).await;
+}
+
+/// Sleeps without taking the poster's notices.
+async fn sleep(context: &Context, wait: std::time::Duration) {
+    tokio::select! {
+        () = tokio::time::sleep(wait) => {}
+        () = context.shutdown.cancelled() => {}
+    }
+}

@@ -1,0 +1,134 @@
+//! A site's poster: takes the lease, opens the poster, runs its turns, and opens afresh after any trouble.
+
+use journal_core::journal::JournalStore as _;
+use journal_core::sql::{Access, DbUrl};
+use journal_core::store::sql::SqlJournal;
+use tokio_util::sync::CancellationToken;
+
+use super::{Backoff, Context, IDLE_WAIT, lease};
+use crate::control::ControlStore as _;
+use crate::control::sql::SqlControl;
+use crate::engine::clock::WallClock;
+use crate::engine::poster::{Poster, Settings, Turn};
+use crate::engine::reaction::{PostError, Reaction};
+use crate::ledger::sql::SqlLedger;
+use crate::upgrade::install::load_registry;
+
+type SqlPoster = Poster<SqlJournal, SqlLedger, WallClock>;
+
+/// Runs the site until shutdown, or until its store can no longer be trusted.
+pub(super) async fn run(context: Context) {
+    let Some(url) = context.config.site(&context.site).map(|site| site.url.clone()) else { return };
+    let mut backoff = Backoff::new();
+    while !context.shutdown.is_cancelled() {
+        let reaction = match serve(&context, &url, &mut backoff).await {
+            Ok(reaction) => reaction,
+            Err(error) => {
+                tracing::warn!(site = %context.site, error = %format!("{error:#}"), "cannot post yet");
+                Reaction::BackOff
+            }
+        };
+        match reaction {
+            Reaction::Reopen => {}
+            Reaction::BackOff => context.rest(backoff.next()).await,
+            Reaction::Stop => return,
+        }
+    }
+}
+
+/// One life of the poster: from taking the lease to the first trouble.
+async fn serve(context: &Context, url: &DbUrl, backoff: &mut Backoff) -> anyhow::Result<Reaction> {
+    let mut control = SqlControl::open(url).await?;
+    let Some(held) = lease::take(context, &mut control).await? else { return Ok(Reaction::Reopen) };
+    let end = context.shutdown.child_token();
+    let keeper = lease::keep(url.clone(), held.fence, context.config.lease_ttl, end.clone());
+    let work = async {
+        let reaction = post(context, url, &mut control, backoff, &end).await;
+        end.cancel();
+        reaction
+    };
+    let (reaction, ()) = tokio::join!(work, keeper);
+    control.release_lease(held.fence).await?;
+    reaction
+}
+
+async fn post(
+    context: &Context,
+    url: &DbUrl,
+    control: &mut SqlControl,
+    backoff: &mut Backoff,
+    end: &CancellationToken,
+) -> anyhow::Result<Reaction> {
+    let mut poster = open(context, url, control).await?;
+    let mut noted = String::new();
+    note(control, &mut noted, "").await?;
+    while !end.is_cancelled() {
+        match poster.turn().await {
+            Ok(Turn::Progress) => {
+                backoff.reset();
+                note(control, &mut noted, "").await?;
+            }
+            Ok(Turn::Idle | Turn::Paused) => {
+                note(control, &mut noted, "").await?;
+                context.rest(IDLE_WAIT).await;
+            }
+            Ok(Turn::Waiting(reason)) => {
+                note(control, &mut noted, &reason).await?;
+                context.rest(IDLE_WAIT).await;
+                if known_versions_grew(url, &poster).await? {
+                    return Ok(Reaction::Reopen);
+                }
+            }
+            Err(error) => {
+                let reaction = error.reaction();
+                report(context, control, error, reaction).await;
+                return Ok(reaction);
+            }
+        }
+    }
+    Ok(Reaction::Reopen)
+}
+
+async fn open(context: &Context, url: &DbUrl, control: &mut SqlControl) -> anyhow::Result<SqlPoster> {
+    let journal = SqlJournal::open(url, Access::Write, "read journal").await?;
+    anyhow::ensure!(
+        journal.origin().site == context.site,
+        "D0304: {url} is the database of site {}, and the configuration gives it to {}",
+        journal.origin().site,
+        context.site
+    );
+    // Read before the ledger opens: should a reshape come in between, the first transaction finds the difference.
+    let standing = control.standing().await?;
+    let ledger = SqlLedger::open(url, "post").await?;
+    let registry = load_registry(url).await?;
+    let settings = Settings::new(context.config.sites.keys().cloned().collect(), registry);
+    Ok(Poster::open(journal, ledger, WallClock, settings, standing).await?)
+}
+
+/// Writes down why nothing moves, when that changes.
+async fn note(control: &mut SqlControl, noted: &mut String, reason: &str) -> anyhow::Result<()> {
+    if noted != reason {
+        control.note_waiting(reason).await?;
+        reason.clone_into(noted);
+    }
+    Ok(())
+}
+
+/// A lane may wait for a schema version that has been released here since.
+async fn known_versions_grew(url: &DbUrl, poster: &SqlPoster) -> anyhow::Result<bool> {
+    Ok(load_registry(url).await?.set().newest() > poster.settings().registry.set().newest())
+}
+
+async fn report(context: &Context, control: &mut SqlControl, error: PostError, reaction: Reaction) {
+    let text = format!("{:#}", anyhow::Error::new(error));
+    match reaction {
+        Reaction::Reopen => tracing::info!(site = %context.site, error = text, "opening afresh"),
+        Reaction::BackOff => tracing::warn!(site = %context.site, error = text, "trying again shortly"),
+        Reaction::Stop => {
+            tracing::error!(site = %context.site, error = text, "posting stops here until a person has looked");
+            if let Err(error) = control.note_waiting(&format!("stopped: {text}")).await {
+                tracing::error!(site = %context.site, %error, "could not write the reason down");
+            }
+        }
+    }
+}

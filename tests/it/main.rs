@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod journal_postgres;
 mod process;
 mod proxy;
 mod servers;

@@ -1,7 +1,10 @@
 //! Daybook's engine.
+pub mod cli;
 pub mod config;
 pub mod control;
+pub mod demo;
 pub mod engine;
 pub mod ledger;
+pub mod service;
 pub mod ship;
 pub mod upgrade;

@@ -3,6 +3,7 @@
 //! - [`servers`]: private PostgreSQL servers on sockets in temporary directories
 //! - [`process`]: programs run as children, killed and waited for within a bound
 //! - [`proxy`]: connections cut at the moment of a commit
+//! - [`rig`]: a group of real sites whose posters a test moves by hand
 //! - [`disk`]: a disk small enough to fill
 //! - [`tether`]: what makes all of these vanish with the test process, however it ends
 //!
@@ -13,5 +14,6 @@
 pub mod disk;
 pub mod process;
 pub mod proxy;
+pub mod rig;
 pub mod servers;
 pub mod tether;

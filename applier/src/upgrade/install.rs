@@ -1,8 +1,6 @@
 //! The first tables of a site, and the released schema versions on record beside them. A version's text is stored whole,
 //! so that a site, its service and its auditors need no directory; what is released never changes.
 
-use std::sync::Arc;
-
 use journal_core::model::SchemaVersion;
 use journal_core::sql::{Access, Conn, ConnRef, DbUrl, Param, SqlError};
 use journal_core::store::sql::{
@@ -131,17 +129,17 @@ pub async fn release_versions(mut conn: ConnRef<'_>, set: &SchemaSet) -> Result<
 }
 
 /// The registry of all versions on record at a site, with declared mappings only.
-pub async fn load_registry(url: &DbUrl) -> Result<Arc<Registry>, InstallError> {
+pub async fn load_registry(url: &DbUrl) -> Result<Registry, InstallError> {
     load_registry_with(url, RustMappers::none()).await
 }
 
 /// The same with an application's own mappers in Rust.
-pub async fn load_registry_with(url: &DbUrl, mappers: RustMappers) -> Result<Arc<Registry>, InstallError> {
+pub async fn load_registry_with(url: &DbUrl, mappers: RustMappers) -> Result<Registry, InstallError> {
     let mut conn = Conn::open(url, Access::Read, "read schema versions").await?;
     let set = load_set(conn.lend()).await;
     conn.close().await;
     match set? {
-        Some(set) => Ok(Arc::new(Registry::new(set, mappers)?)),
+        Some(set) => Ok(Registry::new(set, mappers)?),
         None => Err(InstallError::NothingReleased { url: url.to_string() }),
     }
 }

@@ -1,6 +1,6 @@
 //! A change on its way from version to version, with what has been dropped from it so far.
 
-use journal_core::model::{Change, Name, Op, Row};
+use journal_core::model::{Change, Name, Op, Row, Value};
 
 use crate::complement::ComplementChange;
 
@@ -32,11 +32,38 @@ impl Image {
         Self { change, complement: ComplementChange::default(), if_new: None }
     }
 
+    /// Keeps what an operation drops of a column that the change writes. With nothing to keep, a row that stands may
+    /// have something kept from an earlier write; that is stale now.
+    pub(crate) fn keep(&mut self, cell: &Name, value: Option<Value>) {
+        match value {
+            Some(value) => self.complement.keep(cell, value),
+            None if self.change.op == Op::Insert => {}
+            None => self.complement.forget(cell),
+        }
+    }
+
     /// Moves a column to another name, wherever the change mentions it.
     pub(crate) fn rename_column(&mut self, from: &Name, to: &Name) {
         for row in [&mut self.change.key, &mut self.change.cells, &mut self.change.expect] {
             if let Some(value) = row.remove(from) {
                 row.set(to.clone(), value);
+            }
+        }
+    }
+
+    /// Forgets cells of a row that stands there.
+    pub(crate) fn forget(&mut self, cells: &[Name]) {
+        if cells.is_empty() || matches!(self.change.op, Op::Insert | Op::Delete | Op::Call) {
+            return;
+        }
+        if self.change.op == Op::Upsert && self.if_new.is_none() {
+            // A new row has its complement from this change alone.
+            let new = NewRow { row: self.change.cells.clone(), complement: self.complement.set.clone() };
+            self.if_new = Some(new);
+        }
+        for cell in cells {
+            if !self.complement.set.contains(cell) {
+                self.complement.forget(cell);
             }
         }
     }

@@ -14,8 +14,23 @@ use crate::step::{Direction, TableStep};
 pub(crate) struct Dependents {
     /// Groups of columns that some version reads as one.
     pub(crate) together: Vec<Vec<Name>>,
-    /// For a column, the complement cells that are stale once it is written.
-    pub(crate) stale: BTreeMap<Name, Vec<Name>>,
+    /// For a column, the complement cells that were kept by other versions' writes and are stale once it is written
+    /// here: each with the newer version of the step that keeps it.
+    pub(crate) stale: BTreeMap<Name, Vec<(SchemaVersion, Name)>>,
+}
+
+impl Dependents {
+    /// Adds a group. Groups that share a column are one: whoever writes a part of it must write all of it.
+    fn join(&mut self, mut group: BTreeSet<Name>) {
+        self.together.retain(|known| {
+            let apart = !known.iter().any(|column| group.contains(column));
+            if !apart {
+                group.extend(known.iter().cloned());
+            }
+            apart
+        });
+        self.together.push(group.into_iter().collect());
+    }
 }
 
 /// Follows a table's columns through all steps in both directions.
@@ -43,9 +58,9 @@ fn follow<'a>(
     mut origins: BTreeMap<Name, BTreeSet<Name>>,
     found: &mut Dependents,
 ) {
-    for step in versions.map_while(Version::step) {
+    for (version, step) in versions.map_while(|version| Some((version.number(), version.step()?))) {
         let Some(step) = step.leaving(direction, &table) else { return };
-        trace(step, direction, &mut origins, found);
+        trace(version, step, direction, &mut origins, found);
         table = match direction {
             Direction::Up => step.newer.clone(),
             Direction::Down => step.older.clone(),
@@ -54,6 +69,7 @@ fn follow<'a>(
 }
 
 fn trace(
+    version: SchemaVersion,
     step: &TableStep,
     direction: Direction,
     origins: &mut BTreeMap<Name, BTreeSet<Name>>,
@@ -72,11 +88,11 @@ fn trace(
         let roots: BTreeSet<Name> =
             from.iter().filter_map(|column| origins.remove(column)).flatten().collect();
         for root in &roots {
-            found.stale.entry(root.clone()).or_default().extend(kept.iter().cloned());
+            let stale = found.stale.entry(root.clone()).or_default();
+            stale.extend(kept.iter().map(|cell| (version, cell.clone())));
         }
-        let group: Vec<Name> = roots.iter().cloned().collect();
-        if from.len() > 1 && group.len() > 1 && !found.together.contains(&group) {
-            found.together.push(group);
+        if from.len() > 1 && roots.len() > 1 {
+            found.join(roots.clone());
         }
         origins.extend(to.into_iter().map(|column| (column, roots.clone())));
     }

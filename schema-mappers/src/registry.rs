@@ -127,19 +127,19 @@ impl Registry {
     /// # Errors
     /// See [`MapError`]; nothing is ever rounded or dropped instead.
     pub fn map(&self, from: SchemaVersion, to: SchemaVersion, change: Change) -> Result<Mapped, MapError> {
-        let (source, target) = (self.version(from)?, self.version(to)?);
+        let source = self.version(from)?;
+        self.version(to)?;
         if change.op == Op::Call {
             return self.map_call(from, to, &change);
         }
         if !source.schema().tables.contains_key(&change.entity) {
             return Err(MapError::UnknownTable { version: from, table: change.entity });
         }
-        let image = Image::new(change);
-        let mut images = self.inner.carry(from, to, image, &mut Row::new())?;
-        if let Some(first) = &mut images.first {
-            self.inner.settle(target, first);
+        let stale = self.inner.stale(from, to, &change);
+        let mut images = self.inner.carry(from, to, Image::new(change), &mut Row::new())?;
+        for image in images.first.iter_mut().chain(&mut images.rest) {
+            image.forget(&stale);
         }
-        images.rest.iter_mut().for_each(|image| self.inner.settle(target, image));
         Ok(images)
     }
 
@@ -310,28 +310,19 @@ impl Inner {
         Ok(images.into_iter().collect())
     }
 
-    /// Adds to an image what its writes make stale in the complement of a row that stands there.
-    fn settle(&self, target: &Version, image: &mut Image) {
-        if !matches!(image.change.op, Op::Update | Op::Upsert | Op::Add) {
-            return;
+    /// The complement cells at `to` that a change of `from` makes stale though it never passes the operation that kept
+    /// them: those of the steps that are not between the two.
+    fn stale(&self, from: SchemaVersion, to: SchemaVersion, change: &Change) -> Vec<Name> {
+        if !matches!(change.op, Op::Update | Op::Upsert | Op::Add) {
+            return Vec::new();
         }
-        let at = usize::try_from(target.number().0 - 1).unwrap_or(usize::MAX);
-        let Some(found) = self.stale.get(at).and_then(|tables| tables.get(&image.change.entity)) else {
-            return;
+        let at = usize::try_from(from.0 - 1).unwrap_or(usize::MAX);
+        let Some(found) = self.stale.get(at).and_then(|tables| tables.get(&change.entity)) else {
+            return Vec::new();
         };
-        let Image { change, complement, if_new } = image;
-        let stale: Vec<&Name> =
-            change.cells.names().filter_map(|column| found.stale.get(column)).flatten().collect();
-        if change.op == Op::Upsert && if_new.is_none() && !stale.is_empty() {
-            // A new row has its complement from this change alone.
-            let new = crate::image::NewRow { row: change.cells.clone(), complement: complement.set.clone() };
-            *if_new = Some(new);
-        }
-        for cell in stale {
-            if !complement.set.contains(cell) {
-                complement.forget(cell);
-            }
-        }
+        let written = change.cells.names().filter_map(|column| found.stale.get(column)).flatten();
+        let beside = |step: &SchemaVersion| *step > from.max(to) || *step <= from.min(to);
+        written.filter(|(step, _)| beside(step)).map(|(_, cell)| cell.clone()).collect()
     }
 }
 
@@ -361,3 +352,6 @@ fn check_mappers(set: &SchemaSet, mappers: &RustMappers) -> Result<(), RegistryE
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

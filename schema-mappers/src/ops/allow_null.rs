@@ -55,10 +55,11 @@ impl Operation for AllowNull {
         given.remove(&self.cell);
         cannot_add(image, &self.column, ADD)?;
         let insert = image.change.op == Op::Insert;
-        let null = image.change.cells.get(&self.column).map_or(insert, Value::is_null);
-        if null {
-            image.change.cells.set(self.column.clone(), self.default.clone());
-            image.complement.keep(&self.cell, Value::Null);
+        let written = image.change.cells.get(&self.column).cloned().or(insert.then_some(Value::Null));
+        if let Some(value) = written {
+            image.keep(&self.cell, value.is_null().then_some(Value::Null));
+            let value = if value.is_null() { self.default.clone() } else { value };
+            image.change.cells.set(self.column.clone(), value);
         }
         if image.change.expect.get(&self.column).is_some_and(Value::is_null) {
             image.change.expect.set(self.column.clone(), self.default.clone());

@@ -49,7 +49,7 @@ pub(super) fn read(arguments: &mut Arguments<'_>) -> Result<Box<dyn Operation>, 
 impl ChangeType {
     fn turn(&self, image: &mut Image, given: &mut Row, from: Type, to: Type) -> Result<(), CannotMap> {
         let kept = given.remove(&self.cell);
-        let Image { change, complement, .. } = image;
+        let change = &mut image.change;
         let cannot = |value: &Value| {
             let value: String = value.to_string().chars().take(64).collect();
             CannotMap::column(&change.entity, &self.column, format!("{value:?} has no exact form as {to}"))
@@ -77,19 +77,20 @@ impl ChangeType {
             Some(kept) => kept,
             None => convert(&value, to).ok_or_else(|| cannot(&value))?,
         };
-        if convert(&turned, from).as_ref() != Some(&value) {
-            if self.is_key {
-                // Two spellings of one key would be two rows here and one there.
-                return Err(cannot(&value));
-            }
-            complement.keep(&self.cell, value);
+        let lost = convert(&turned, from).as_ref() != Some(&value);
+        if lost && self.is_key {
+            // Two spellings of one key would be two rows here and one there.
+            return Err(cannot(&value));
         }
         change.cells.set(self.column.clone(), turned);
+        if loses_spelling(from, to) && !self.is_key {
+            image.keep(&self.cell, lost.then_some(value));
+        }
         Ok(())
     }
 
     fn kept(&self, from: Type, to: Type) -> Vec<Name> {
-        if loses_spelling(from, to) { vec![self.cell.clone()] } else { Vec::new() }
+        if loses_spelling(from, to) && !self.is_key { vec![self.cell.clone()] } else { Vec::new() }
     }
 }
 

@@ -39,11 +39,7 @@ impl Hidden {
             (None, Op::Insert) => Value::Null,
             (None, _) => return Ok(()),
         };
-        if value != self.initial {
-            image.complement.keep(&self.cell, value);
-        } else if image.change.op == Op::Update {
-            image.complement.forget(&self.cell);
-        }
+        image.keep(&self.cell, (value != self.initial).then_some(value));
         Ok(())
     }
 }

@@ -58,9 +58,8 @@ impl Joined {
             Some(kept) => kept,
             None => self.cut(&table, &whole)?,
         };
-        if self.join(&parts.0, &parts.1).as_ref() != Some(&whole) {
-            image.complement.keep(&self.whole.cell, whole);
-        }
+        let lost = self.join(&parts.0, &parts.1).as_ref() != Some(&whole);
+        image.keep(&self.whole.cell, lost.then_some(whole));
         self.put_parts(&mut image.change.cells, parts);
         Ok(())
     }
@@ -84,10 +83,9 @@ impl Joined {
             Some(kept) => kept,
             None => self.joined(&table, &left, &right)?,
         };
-        if self.split(&whole) != parts {
-            image.complement.keep(&self.left.cell, left);
-            image.complement.keep(&self.right.cell, right);
-        }
+        let lost = self.split(&whole) != parts;
+        image.keep(&self.left.cell, lost.then_some(left));
+        image.keep(&self.right.cell, lost.then_some(right));
         image.change.cells.set(self.whole.column.clone(), whole);
         Ok(())
     }

@@ -47,11 +47,11 @@ impl Operation for RequireColumn {
         given.remove(&self.cell);
         cannot_add(image, &self.column, ADD)?;
         let insert = image.change.op == Op::Insert;
-        match image.change.cells.get(&self.column) {
-            None if !insert => {}
-            None | Some(Value::Null) => image.change.cells.set(self.column.clone(), self.code.clone()),
-            Some(value) if *value == self.code => image.complement.keep(&self.cell, self.code.clone()),
-            Some(_) => {}
+        let written = image.change.cells.get(&self.column).cloned().or(insert.then_some(Value::Null));
+        if let Some(value) = written {
+            image.keep(&self.cell, (value == self.code).then(|| value.clone()));
+            let value = if value.is_null() { self.code.clone() } else { value };
+            image.change.cells.set(self.column.clone(), value);
         }
         if image.change.expect.get(&self.column).is_some_and(Value::is_null) {
             image.change.expect.set(self.column.clone(), self.code.clone());

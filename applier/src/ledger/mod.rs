@@ -3,6 +3,7 @@
 //! it. Only the poster, the reshape and the auditor's replay write through this.
 
 pub(crate) mod fit;
+pub mod memory;
 pub mod sql;
 
 use std::future::Future;

@@ -13,9 +13,10 @@ pub(super) const LOCK_POSTED: &str =
     "SELECT seal_nr, trans_nr FROM {d}posted WHERE origin = $1 AND epoch = $2{for_update}";
 pub(super) const POSTED: &str =
     "SELECT origin, epoch, seal_nr, trans_nr FROM {d}posted ORDER BY origin, epoch";
-/// From nothing: the row may be there all the same when another applier was faster, and then it is not at zero.
-pub(super) const FIRST_POSTED: &str = "INSERT INTO {d}posted (origin, epoch, seal_nr, trans_nr) \
-     VALUES ($1, $2, $3, $4) ON CONFLICT (origin, epoch) DO NOTHING";
+/// From nothing: when the row is there all the same, another applier was faster, and it is not at zero.
+pub(super) const FIRST_POSTED: &str = "INSERT INTO {d}posted AS p (origin, epoch, seal_nr, trans_nr) \
+     VALUES ($1, $2, $3, $4) ON CONFLICT (origin, epoch) DO UPDATE \
+     SET seal_nr = excluded.seal_nr, trans_nr = excluded.trans_nr WHERE p.seal_nr = 0 AND p.trans_nr = 0";
 pub(super) const ADVANCE: &str = "UPDATE {d}posted SET seal_nr = $3, trans_nr = $4 \
      WHERE origin = $1 AND epoch = $2 AND seal_nr = $5 AND trans_nr = $6";
 

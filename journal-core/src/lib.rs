@@ -1,4 +1,5 @@
 //! Daybook's journal.
+pub mod client;
 pub mod codec;
 #[cfg(feature = "test-util")]
 pub mod conformance;

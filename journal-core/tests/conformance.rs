@@ -1,5 +1,7 @@
 //! The conformance suite over the stores that need no server. PostgreSQL runs it in the workspace's `tests` crate.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use journal_core::conformance::Rig;
 use journal_core::model::{Origin, SealedRun};
 use journal_core::sql::SqlError;

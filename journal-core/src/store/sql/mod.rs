@@ -5,6 +5,7 @@
 
 mod append;
 mod holes;
+mod id_block;
 mod migrate;
 mod read;
 pub(crate) mod receive;
@@ -12,13 +13,16 @@ mod schema_version;
 mod seal;
 mod site;
 mod text;
+mod verdict;
 
 pub use append::append_in;
+pub use id_block::{ID_BLOCK, skip_id_blocks, take_id_block};
 pub use migrate::install;
-pub use read::{load_head, load_heads, lock_head, read_runs, read_tail_rows, read_transaction, read_verdict};
+pub use read::{load_head, load_heads, lock_head, read_runs, read_tail_rows, read_transaction};
 pub use schema_version::{ReleasedSchema, insert_schema_version, list_schema_versions, load_schema_version};
 pub use seal::write_seal;
 pub use site::{STRIPES, Site, create_site, read_site, set_ledger_version};
+pub use verdict::{Pause, Verdicts, newest_seen, read_pause, read_verdicts};
 
 use crate::journal::{AppendError, Appended, Head, JournalStore, ReadError, ReadLimit, ReceiveError, Tail};
 use crate::model::{NewTransaction, Origin, SealNr, SealedRun, TransNr};

@@ -62,18 +62,6 @@ pub async fn read_transaction(
     load_transaction(&mut conn, id).await
 }
 
-/// The seal that covers a transaction's number, and the verdict against it if there is one; `None` while unsealed.
-pub async fn read_verdict(
-    mut conn: ConnRef<'_>,
-    id: &TransactionId,
-) -> Result<Option<(SealNr, Option<Rejection>)>, SqlError> {
-    let mut params = origin_params(&id.origin);
-    params.push(id.trans_nr.0.into());
-    let Some(record) = conn.fetch_optional(text::COVERING_SEAL, params).await? else { return Ok(None) };
-    let rejections = load_rejections(&mut conn, &id.origin, TransNr(id.trans_nr.0 - 1), id.trans_nr).await?;
-    Ok(Some((SealNr(record.i64(0)?), rejections.into_iter().next())))
-}
-
 /// The sealed runs of an origin after a seal, in seal order without a gap, within the limit, not verified.
 pub async fn read_runs(
     mut conn: ConnRef<'_>,
@@ -286,7 +274,7 @@ fn read_seal(origin: &Origin, record: &Record) -> Result<Seal, SqlError> {
     })
 }
 
-async fn load_rejections(
+pub(super) async fn load_rejections(
     conn: &mut ConnRef<'_>,
     origin: &Origin,
     after: TransNr,

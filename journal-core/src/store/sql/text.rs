@@ -73,8 +73,6 @@ pub(super) const SEALS: &str = "SELECT seal_nr, first_nr, last_nr, tx_count, ent
      ORDER BY seal_nr LIMIT $4";
 pub(super) const SEAL_HASH: &str =
     "SELECT hash FROM {d}seal WHERE origin = $1 AND epoch = $2 AND seal_nr = $3";
-pub(super) const COVERING_SEAL: &str = "SELECT seal_nr FROM {d}seal WHERE origin = $1 AND epoch = $2 AND last_nr >= $3 AND first_nr <= $3 \
-     ORDER BY last_nr LIMIT 1";
 pub(super) const REJECTIONS: &str = "SELECT trans_nr, code, detail FROM {d}rejection WHERE origin = $1 AND epoch = $2 AND trans_nr > $3 \
      AND trans_nr <= $4 ORDER BY trans_nr";
 
@@ -89,7 +87,10 @@ pub(super) const ADVANCE_HEAD: &str = "UPDATE {d}received SET seal_nr = $3, last
      WHERE origin = $1 AND epoch = $2 AND seal_nr = $7 AND hash = $8 AND last_nr = $9";
 
 pub(super) const SITE: &str = "SELECT name, epoch, group_name, stripe, ledger_version FROM {d}site";
-pub(super) const INSERT_SITE: &str = "INSERT INTO {d}site (name, epoch, group_name, stripe, ledger_version) VALUES ($1, $2, $3, $4, $5) \
+/// `1 = 1` is the row's key in both dialects. SQLite would number a row without it, and a second one breaks the CHECK
+/// before it meets the conflict.
+pub(super) const INSERT_SITE: &str = "INSERT INTO {d}site (one_row, name, epoch, group_name, stripe, ledger_version) \
+     VALUES (1 = 1, $1, $2, $3, $4, $5) \
      ON CONFLICT DO NOTHING";
 pub(super) const SET_LEDGER_VERSION: &str = "UPDATE {d}site SET ledger_version = $1";
 
@@ -111,3 +112,15 @@ pub(super) const JOURNAL_WRITERS: &str = "SELECT l.virtualtransaction, l.pid IS 
      WHERE l.locktype = 'relation' AND l.mode = 'RowExclusiveLock' AND l.granted \
      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
      AND l.relation = '{d}journal'::regclass";
+
+pub(super) const DECIDED: &str = "SELECT seal_nr, first_nr, last_nr FROM {d}seal WHERE origin = $1 AND epoch = $2 AND last_nr >= $3 \
+     AND first_nr <= $4 AND first_nr <= last_nr ORDER BY last_nr LIMIT $5";
+pub(super) const NEWEST_SEEN: &str =
+    "SELECT seen FROM {d}seal WHERE origin = $1 ORDER BY epoch DESC, seal_nr DESC LIMIT 1";
+/// Written by whoever runs the site; not there before it was first set up to be run.
+pub(super) const DESIRED: &str = "SELECT generation, desired, who, why, since FROM {d}control";
+
+pub(super) const TAKE_ID_BLOCK: &str = "INSERT INTO {d}id_block AS b (sequence, next_block) VALUES ($1, 1) \
+     ON CONFLICT (sequence) DO UPDATE SET next_block = b.next_block + 1 RETURNING next_block - 1";
+pub(super) const SKIP_ID_BLOCKS: &str = "INSERT INTO {d}id_block AS b (sequence, next_block) VALUES ($1, $2) ON CONFLICT (sequence) DO UPDATE \
+     SET next_block = CASE WHEN b.next_block < $2 THEN $2 ELSE b.next_block END";

@@ -1,0 +1,214 @@
+//! The application's door to its site's journal.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::group_commit::{AppendFailure, Command, GroupCommit, Pending, Writer};
+use super::id_block::IdBlocks;
+use super::receipt::Receipt;
+use super::transaction::Transaction;
+use super::watcher::Watcher;
+use crate::journal::AppendError;
+use crate::model::{Schema, SchemaVersion, SiteName, TransactionId};
+use crate::sql::{Access, ConnRef, DbUrl, SqlError};
+use crate::store::sql::{self as store, Site, SqlJournal, append_in, list_schema_versions};
+
+/// Who writes when nobody says so.
+const DEFAULT_AUTHOR: &str = "application";
+
+/// The journal of the application's site. Cheap to clone; all clones share one writing connection and its commits.
+#[derive(Debug, Clone)]
+pub struct Journal {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    site: Site,
+    schema: Schema,
+    author: String,
+    writer: mpsc::Sender<Command>,
+    watcher: Watcher,
+    ids: IdBlocks,
+    writing: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Why a journal could not be opened for writing.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
+pub enum OpenError {
+    #[error(transparent)]
+    Store(#[from] store::OpenError),
+    #[error("{url} is the journal of site {found}, not of {wanted}")]
+    OtherSite { url: String, found: SiteName, wanted: SiteName },
+    #[error("schema version {version} is not released at site {site}; released are {released}")]
+    UnknownVersion { version: SchemaVersion, site: SiteName, released: String },
+}
+
+impl Journal {
+    /// Opens the journal of `site` at `url`, writing the schema version that its ledger has now. The database must have
+    /// been initialised (`daybook init`). Call it inside a tokio runtime: its tasks live there.
+    pub async fn open(url: &DbUrl, site: &SiteName) -> Result<Self, OpenError> {
+        Self::builder(url, site).open().await
+    }
+
+    /// The same, with choices.
+    pub fn builder(url: &DbUrl, site: &SiteName) -> JournalBuilder {
+        JournalBuilder {
+            url: url.clone(),
+            site: site.clone(),
+            version: None,
+            author: DEFAULT_AUTHOR.to_owned(),
+            group_commit: GroupCommit::default(),
+        }
+    }
+
+    /// The site as it was when the journal was opened.
+    pub fn site(&self) -> &Site {
+        &self.shared.site
+    }
+
+    /// The schema version that transactions are written in.
+    pub fn schema(&self) -> &Schema {
+        &self.shared.schema
+    }
+
+    /// Appends a transaction and returns once it is durable. Appended again, with the same key and content, it gives
+    /// the first receipt. Dropping the future does not stop an append that has begun.
+    pub async fn append(&self, transaction: &Transaction) -> Result<Receipt, AppendFailure> {
+        self.send(transaction).await?.durable().await
+    }
+
+    /// Puts a transaction in the queue and returns at once, or when the queue has room: transactions are numbered in
+    /// the order of their sends. For pipelines that wait for durability later.
+    pub async fn send(&self, transaction: &Transaction) -> Result<Pending, AppendFailure> {
+        let transaction =
+            transaction.encode(&self.shared.schema, &self.shared.author).map_err(AppendFailure::Invalid)?;
+        let (reply, received) = oneshot::channel();
+        let command = Command::Append { transaction, reply };
+        self.shared.writer.send(command).await.map_err(|_| AppendFailure::Closed)?;
+        Ok(Pending { reply: received, watcher: self.shared.watcher.clone() })
+    }
+
+    /// Appends within the application's own database transaction, open on `conn` of this site's database: the
+    /// transaction exists if, and only if, that one commits. Until it ends, readers of the journal wait for it
+    /// (PostgreSQL) or other writers do (SQLite, where it must have begun with `BEGIN IMMEDIATE`): keep it short. After
+    /// an error roll it back.
+    pub async fn append_in<'c>(
+        &self,
+        conn: impl Into<ConnRef<'c>>,
+        transaction: &Transaction,
+    ) -> Result<Receipt, AppendFailure> {
+        let encoded =
+            transaction.encode(&self.shared.schema, &self.shared.author).map_err(AppendFailure::Invalid)?;
+        let origin = &self.shared.site.origin;
+        let appended = append_in(conn.into(), origin, &[encoded]).await.map_err(|error| match error {
+            AppendError::OtherContent { tx_id, trans_nr } => AppendFailure::OtherContent { tx_id, trans_nr },
+            AppendError::Store(error) => AppendFailure::Refused(error),
+        })?;
+        let id = TransactionId { origin: origin.clone(), trans_nr: appended[0].trans_nr };
+        Ok(Receipt::new(id, appended[0].repeated, self.shared.watcher.clone()))
+    }
+
+    /// The next id of a sequence: rising within this site for one process, and never one that another site or another
+    /// process gives out. Ids skip numbers.
+    pub async fn next_id(&self, sequence: &str) -> Result<i64, SqlError> {
+        self.shared.ids.next(&self.shared.writer, sequence).await
+    }
+
+    /// Makes every later id of a sequence larger than `floor`, at this site: for tables that have rows from elsewhere.
+    /// Another process keeps the rest of the block it has.
+    pub async fn reserve_ids_above(&self, sequence: &str, floor: i64) -> Result<(), SqlError> {
+        self.shared.ids.reserve_above(&self.shared.writer, sequence, floor).await
+    }
+
+    /// Takes no more appends, waits until those in the queue are durable or refused, and ends. For all clones; may be
+    /// called twice. Without it the queue is still worked off as long as the runtime lives.
+    pub async fn close(&self) {
+        // An error means that it is closing already.
+        drop(self.shared.writer.send(Command::Close).await);
+        let writing = self.shared.writing.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writing) = writing {
+            // A panic of the task shows as closed to every caller; there is nothing left to join then.
+            drop(writing.await);
+        }
+    }
+}
+
+/// Choices for opening a [`Journal`].
+#[derive(Debug, Clone)]
+pub struct JournalBuilder {
+    url: DbUrl,
+    site: SiteName,
+    version: Option<SchemaVersion>,
+    author: String,
+    group_commit: GroupCommit,
+}
+
+impl JournalBuilder {
+    /// Writes this schema version, which must be released at the site; without it, the one its ledger has now.
+    #[must_use]
+    pub fn schema_version(mut self, version: SchemaVersion) -> Self {
+        self.version = Some(version);
+        self
+    }
+
+    /// Who writes transactions that do not say so themselves.
+    #[must_use]
+    pub fn author(mut self, author: impl Into<String>) -> Self {
+        self.author = author.into();
+        self
+    }
+
+    /// How appends share commits.
+    #[must_use]
+    pub fn group_commit(mut self, group_commit: GroupCommit) -> Self {
+        self.group_commit = group_commit;
+        self
+    }
+
+    /// Opens it.
+    pub async fn open(self) -> Result<Journal, OpenError> {
+        let mut journal = SqlJournal::open(&self.url, Access::Write, "client").await?;
+        let site = journal.site().clone();
+        if site.origin.site != self.site {
+            let (url, found) = (self.url.to_string(), site.origin.site);
+            return Err(OpenError::OtherSite { url, found, wanted: self.site });
+        }
+        let schema = self.load_schema(&mut journal).await?;
+        let (writer, commands) = mpsc::channel(self.group_commit.queue_max.max(1));
+        let writing = tokio::spawn(Writer::new(journal, self.group_commit, commands).run());
+        let (watcher, watching) = Watcher::new(self.url, site.origin.clone());
+        // Ends by itself with the last receipt and the last clone of the journal.
+        drop(tokio::spawn(watching));
+        let shared = Shared {
+            site,
+            schema,
+            author: self.author,
+            writer,
+            watcher,
+            ids: IdBlocks::default(),
+            writing: Mutex::new(Some(writing)),
+        };
+        Ok(Journal { shared: Arc::new(shared) })
+    }
+
+    async fn load_schema(&self, journal: &mut SqlJournal) -> Result<Schema, OpenError> {
+        let failed = |source| store::OpenError::Store { url: self.url.to_string(), source };
+        let version = self.version.unwrap_or(journal.site().ledger_version);
+        let mut conn = journal.connection().await.map_err(failed)?;
+        let released = list_schema_versions(conn.lend()).await.map_err(failed)?;
+        journal.give_back(conn);
+        let numbers: Vec<String> =
+            released.iter().map(|released| released.schema.version.to_string()).collect();
+        let found =
+            released.into_iter().map(|released| released.schema).find(|schema| schema.version == version);
+        found.ok_or_else(|| OpenError::UnknownVersion {
+            version,
+            site: self.site.clone(),
+            released: if numbers.is_empty() { "none".to_owned() } else { numbers.join(", ") },
+        })
+    }
+}

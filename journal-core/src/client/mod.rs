@@ -1,0 +1,14 @@
+//! What applications use: open the journal of their site, append transactions, learn what became of them. Never touches
+//! the ledger. Begin with [`Journal`].
+
+mod group_commit;
+mod id_block;
+mod journal;
+mod receipt;
+mod transaction;
+mod watcher;
+
+pub use group_commit::{AppendFailure, GroupCommit, Pending};
+pub use journal::{Journal, JournalBuilder, OpenError};
+pub use receipt::{Decision, Receipt, State};
+pub use transaction::{InvalidTransaction, Transaction};

@@ -66,7 +66,9 @@ pub struct Head {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum AppendError {
-    #[error("tx_id {tx_id} stands in the journal as transaction {trans_nr}, with other content; a retry repeats the content, a new transaction takes a new id")]
+    #[error(
+        "tx_id {tx_id} stands in the journal as transaction {trans_nr}, with other content; a retry repeats the content, a new transaction takes a new id"
+    )]
     OtherContent { tx_id: uuid::Uuid, trans_nr: TransNr },
     #[error("append to the journal")]
     Store(#[source] SqlError),
@@ -90,7 +92,9 @@ pub enum ReceiveError {
     Chain { origin: Origin, seal_nr: SealNr, fault: ChainFault },
     #[error("seal {seal_nr} of {origin} cannot follow seal {have}: one is missing between them")]
     Gap { origin: Origin, seal_nr: SealNr, have: SealNr },
-    #[error("seal {seal_nr} of {origin} is here with another hash: the origin has two histories; stop writing there and compare both")]
+    #[error(
+        "seal {seal_nr} of {origin} is here with another hash: the origin has two histories; stop writing there and compare both"
+    )]
     Fork { origin: Origin, seal_nr: SealNr },
     #[error("runs of {origin} are this site's own; they cannot be received")]
     Own { origin: Origin },
@@ -121,7 +125,10 @@ pub trait JournalStore: Send {
     /// A `tx_id` that is already there is not written again: its first number comes back, `repeated`; with other
     /// content it is an error and nothing of the batch is written. On [`AppendError::Store`] with an unknown outcome
     /// the same call again gives the answer.
-    fn append(&mut self, batch: &[NewTransaction]) -> impl Future<Output = Result<Vec<Appended>, AppendError>> + Send;
+    fn append(
+        &mut self,
+        batch: &[NewTransaction],
+    ) -> impl Future<Output = Result<Vec<Appended>, AppendError>> + Send;
 
     /// The next own transactions after `after`, in the order of their numbers, stopping before a hole that may still
     /// fill. Call it with what was sealed last; every number up to [`Tail::up_to`] is decided for good.

@@ -123,7 +123,10 @@ fn read_row(entity: &str, cells: &Json, columns: &[Column], schema: &Schema) -> 
 /// Writes a change's members besides operation and table: codec 2's payload.
 pub fn change_body(change: &Change) -> Json {
     let row = |row: &Row| -> Json {
-        row.iter().map(|(name, value)| (name.as_ref().to_owned(), value_to_json(value))).collect::<Map<_, _>>().into()
+        row.iter()
+            .map(|(name, value)| (name.as_ref().to_owned(), value_to_json(value)))
+            .collect::<Map<_, _>>()
+            .into()
     };
     let mut body = match change.op {
         Op::Insert | Op::Upsert => json!({ "row": row(&change.cells) }),
@@ -144,16 +147,21 @@ pub fn value_to_json(value: &Value) -> Json {
         Value::Null => Json::Null,
         Value::Bool(value) => (*value).into(),
         Value::Int(value) => (*value).into(),
-        Value::Float(value) => serde_json::Number::from_f64(*value).map_or_else(|| value.to_string().into(), Json::Number),
+        Value::Float(value) => {
+            serde_json::Number::from_f64(*value).map_or_else(|| value.to_string().into(), Json::Number)
+        }
         Value::Json(text) => serde_json::from_str(text).unwrap_or_else(|_| text.clone().into()),
         Value::Bytes(bytes) => {
             let mut text = String::from("\\x");
             bytes.iter().for_each(|byte| text.push_str(&format!("{byte:02x}")));
             text.into()
         }
-        Value::Decimal(_) | Value::Text(_) | Value::Date(_) | Value::Time(_) | Value::Timestamp(_) | Value::Uuid(_) => {
-            value.to_string().into()
-        }
+        Value::Decimal(_)
+        | Value::Text(_)
+        | Value::Date(_)
+        | Value::Time(_)
+        | Value::Timestamp(_)
+        | Value::Uuid(_) => value.to_string().into(),
     }
 }
 
@@ -165,7 +173,12 @@ fn shape(place: &str, wanted: &'static str) -> JsonError {
     JsonError::Shape { place: place.to_owned(), wanted }
 }
 
-fn only(members: &Map<String, Json>, place: &str, allowed: &[&str], known: &'static str) -> Result<(), JsonError> {
+fn only(
+    members: &Map<String, Json>,
+    place: &str,
+    allowed: &[&str],
+    known: &'static str,
+) -> Result<(), JsonError> {
     match members.keys().find(|member| !allowed.contains(&member.as_str())) {
         None => Ok(()),
         Some(member) => {

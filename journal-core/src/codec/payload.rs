@@ -30,7 +30,12 @@ pub enum PayloadError {
 }
 
 /// The stored form of a change. `row_key` is filled from the key where the schema knows the table.
-pub fn encode(change: &Change, entry_nr: i64, codec: Codec, schema: &Schema) -> Result<StoredEntry, PayloadError> {
+pub fn encode(
+    change: &Change,
+    entry_nr: i64,
+    codec: Codec,
+    schema: &Schema,
+) -> Result<StoredEntry, PayloadError> {
     let payload = match codec {
         Codec::Bincode => {
             let cells =
@@ -88,14 +93,19 @@ pub fn decode_row(bytes: &[u8]) -> Result<Row, PayloadError> {
 fn read_bincode<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     // The limit bounds what a forged length can make us allocate.
     let config = bincode::config::standard().with_limit::<{ PAYLOAD_BYTES_MAX * 4 }>();
-    let (value, read) = bincode::serde::decode_from_slice(bytes, config).map_err(|error| error.to_string())?;
+    let (value, read) =
+        bincode::serde::decode_from_slice(bytes, config).map_err(|error| error.to_string())?;
     if read == bytes.len() { Ok(value) } else { Err(format!("{} bytes follow its end", bytes.len() - read)) }
 }
 
 /// The key's values as a JSON array; empty for calls and for tables the schema does not know.
 pub fn row_key(change: &Change, schema: &Schema) -> String {
     let source = if change.key.is_empty() { &change.cells } else { &change.key };
-    schema.tables.get(&change.entity).and_then(|table| table.key_values(source)).map_or_else(String::new, |key| key_text(&key))
+    schema
+        .tables
+        .get(&change.entity)
+        .and_then(|table| table.key_values(source))
+        .map_or_else(String::new, |key| key_text(&key))
 }
 
 /// A key's values as a JSON array, such as `[17]`.

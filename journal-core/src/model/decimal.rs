@@ -132,9 +132,15 @@ mod tests {
 
     #[test]
     fn equal_numbers_are_equal_bytes() {
-        for (text, canonical) in
-            [("2.990", "2.99"), ("+1", "1"), ("-0.00", "0"), ("007.10", "7.1"), ("0.5", "0.5"), ("-3", "-3"), ("100", "100")]
-        {
+        for (text, canonical) in [
+            ("2.990", "2.99"),
+            ("+1", "1"),
+            ("-0.00", "0"),
+            ("007.10", "7.1"),
+            ("0.5", "0.5"),
+            ("-3", "-3"),
+            ("100", "100"),
+        ] {
             assert_eq!(text.parse::<Decimal>().unwrap().as_str(), canonical);
         }
         for bad in ["", ".", "1.", ".5", "1e3", "NaN", "1,5", "--1", " 1"] {
@@ -149,6 +155,13 @@ mod tests {
         assert_eq!(sum.to_scale(2).as_deref(), Some("0.30"));
         assert_eq!("1.239".parse::<Decimal>().unwrap().to_scale(2), None);
         assert_eq!(Decimal::from(5).to_scale(2).as_deref(), Some("5.00"));
-        assert_eq!("99999999999999999999999999999999999.99".parse::<Decimal>().unwrap().plus(&"0.01".parse().unwrap()).as_str(), "100000000000000000000000000000000000");
+        assert_eq!(
+            "99999999999999999999999999999999999.99"
+                .parse::<Decimal>()
+                .unwrap()
+                .plus(&"0.01".parse().unwrap())
+                .as_str(),
+            "100000000000000000000000000000000000"
+        );
     }
 }

@@ -52,9 +52,13 @@ impl Type {
     /// Whether values of the type have one order in every store, so that they can be key columns.
     pub fn may_be_key(self) -> bool {
         match self {
-            Self::Int | Self::Text { .. } | Self::Date | Self::Timestamp | Self::Uuid | Self::Bytes | Self::Bool => {
-                true
-            }
+            Self::Int
+            | Self::Text { .. }
+            | Self::Date
+            | Self::Timestamp
+            | Self::Uuid
+            | Self::Bytes
+            | Self::Bool => true,
             Self::Decimal { .. } | Self::Float | Self::Time | Self::Json => false,
         }
     }
@@ -308,9 +312,13 @@ pub enum ChangeError {
     Empty { entity: Name, op: Op },
     #[error("the {op} on {entity:?} carries {what}, which only other operations have")]
     Misplaced { entity: Name, op: Op, what: &'static str },
-    #[error("column {entity}.{column} is {ty}; deltas can only be added to int and decimal columns outside the key")]
+    #[error(
+        "column {entity}.{column} is {ty}; deltas can only be added to int and decimal columns outside the key"
+    )]
     NotAddable { entity: Name, column: Name, ty: Type },
-    #[error("an update of {entity:?} sets the columns {group} together or not at all: the mapping to another version reads them as one")]
+    #[error(
+        "an update of {entity:?} sets the columns {group} together or not at all: the mapping to another version reads them as one"
+    )]
     Together { entity: Name, group: String },
 }
 
@@ -352,7 +360,8 @@ impl Schema {
             let value = change.cells.get(&argument.name).unwrap_or(&Value::Null);
             check_value(&operation.name, argument, value)?;
         }
-        match change.cells.names().find(|name| !operation.arguments.iter().any(|known| known.name == **name)) {
+        match change.cells.names().find(|name| !operation.arguments.iter().any(|known| known.name == **name))
+        {
             None => Ok(()),
             Some(name) => Err(ChangeError::UnknownColumn {
                 version: self.version,
@@ -368,7 +377,9 @@ impl Schema {
             |what| Err(ChangeError::Misplaced { entity: table.name.clone(), op: change.op, what });
         match change.op {
             Op::Insert | Op::Upsert if !change.key.is_empty() => misplaced("a key beside its row"),
-            Op::Insert | Op::Upsert | Op::Add if !change.expect.is_empty() => misplaced("expected old values"),
+            Op::Insert | Op::Upsert | Op::Add if !change.expect.is_empty() => {
+                misplaced("expected old values")
+            }
             Op::Delete if !change.cells.is_empty() => misplaced("values to set"),
             Op::Update | Op::Add if change.cells.is_empty() => {
                 Err(ChangeError::Empty { entity: table.name.clone(), op: change.op })
@@ -432,7 +443,8 @@ fn check_value(entity: &Name, column: &Column, value: &Value) -> Result<(), Chan
 }
 
 fn check_whole(table: &Table, change: &Change) -> Result<(), ChangeError> {
-    let lacking = table.columns.iter().find(|column| !column.nullable && !change.cells.contains(&column.name));
+    let lacking =
+        table.columns.iter().find(|column| !column.nullable && !change.cells.contains(&column.name));
     match lacking {
         None => Ok(()),
         Some(column) => Err(ChangeError::Missing {

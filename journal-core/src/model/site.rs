@@ -21,7 +21,11 @@ impl SiteName {
         let mut bytes = name.bytes();
         let head = bytes.next().is_some_and(|byte| byte.is_ascii_lowercase());
         let tail = bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
-        if head && tail && name.len() <= 16 { Ok(Self(name.into())) } else { Err(InvalidSiteName(name.to_owned())) }
+        if head && tail && name.len() <= 16 {
+            Ok(Self(name.into()))
+        } else {
+            Err(InvalidSiteName(name.to_owned()))
+        }
     }
 
     /// The name as text.
@@ -141,7 +145,8 @@ impl std::str::FromStr for TransactionId {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let bad = || InvalidTransactionId(text.to_owned());
         let mut parts = text.split('/');
-        let (Some(site), Some(epoch), Some(nr), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+        let (Some(site), Some(epoch), Some(nr), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
         else {
             return Err(bad());
         };

@@ -58,7 +58,8 @@ pub fn time_text(micros: i64) -> String {
 /// The text of an instant, always with six digits, so that texts sort as instants do:
 /// `2005-05-24T22:53:30.000000Z`.
 pub fn timestamp_text(micros: i64) -> String {
-    let instant: Option<NaiveDateTime> = DateTime::from_timestamp_micros(micros).map(|instant| instant.naive_utc());
+    let instant: Option<NaiveDateTime> =
+        DateTime::from_timestamp_micros(micros).map(|instant| instant.naive_utc());
     instant.map_or_else(
         || format!("instant {micros}"),
         |instant| instant.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),
@@ -86,7 +87,9 @@ mod tests {
 
     #[test]
     fn texts_read_back() {
-        for text in ["0001-01-01T00:00:00.000000Z", "2005-05-24T22:53:30.000001Z", "9999-12-31T23:59:59.999999Z"] {
+        for text in
+            ["0001-01-01T00:00:00.000000Z", "2005-05-24T22:53:30.000001Z", "9999-12-31T23:59:59.999999Z"]
+        {
             assert_eq!(timestamp_text(parse_timestamp(text).unwrap()), text);
         }
         for text in ["0001-01-01", "1969-12-31", "2024-02-29", "9999-12-31"] {
@@ -98,7 +101,9 @@ mod tests {
 
     #[test]
     fn what_has_no_exact_place_is_refused() {
-        for text in ["2005-05-24T22:53:30", "2005-05-24T22:53:30.0000001Z", "2023-02-29T00:00:00Z", "infinity"] {
+        for text in
+            ["2005-05-24T22:53:30", "2005-05-24T22:53:30.0000001Z", "2023-02-29T00:00:00Z", "infinity"]
+        {
             assert_eq!(parse_timestamp(text), None, "{text}");
         }
         assert_eq!(parse_date("10000-01-01"), None);

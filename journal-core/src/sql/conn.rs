@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgArguments, PgConnectOptions};
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{Arguments as _, AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, SqliteConnection};
+use sqlx::{
+    Arguments as _, AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, SqliteConnection,
+};
 
 use super::dialect::Dialect;
 use super::error::{SqlClass, SqlError};
@@ -237,7 +239,11 @@ impl ConnRef<'_> {
     }
 
     /// The first row of a query, if any.
-    pub async fn fetch_optional(&mut self, template: &str, params: Vec<Param>) -> Result<Option<Record>, SqlError> {
+    pub async fn fetch_optional(
+        &mut self,
+        template: &str,
+        params: Vec<Param>,
+    ) -> Result<Option<Record>, SqlError> {
         Ok(self.fetch(template, params).await?.into_iter().next())
     }
 

@@ -60,7 +60,11 @@ impl SqlError {
     pub fn is_transient(&self) -> bool {
         match self.class {
             SqlClass::Transient | SqlClass::Full | SqlClass::Lost => true,
-            SqlClass::Constraint(_) | SqlClass::Data | SqlClass::Refused | SqlClass::Broken | SqlClass::Schema => false,
+            SqlClass::Constraint(_)
+            | SqlClass::Data
+            | SqlClass::Refused
+            | SqlClass::Broken
+            | SqlClass::Schema => false,
         }
     }
 }
@@ -92,10 +96,16 @@ impl From<sqlx::Error> for SqlError {
                 };
                 Self::new(class, format!("connection: {error}"))
             }
-            error @ (sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed
-            | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_)) => Self::new(SqlClass::Lost, error.to_string()),
-            error @ (sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::ColumnIndexOutOfBounds { .. }
-            | sqlx::Error::ColumnNotFound(_) | sqlx::Error::TypeNotFound { .. }) => Self::new(SqlClass::Schema, error.to_string()),
+            error @ (sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)) => Self::new(SqlClass::Lost, error.to_string()),
+            error @ (sqlx::Error::ColumnDecode { .. }
+            | sqlx::Error::Decode(_)
+            | sqlx::Error::ColumnIndexOutOfBounds { .. }
+            | sqlx::Error::ColumnNotFound(_)
+            | sqlx::Error::TypeNotFound { .. }) => Self::new(SqlClass::Schema, error.to_string()),
             error @ sqlx::Error::Configuration(_) => Self::new(SqlClass::Refused, error.to_string()),
             error => Self::new(SqlClass::Data, error.to_string()),
         }
@@ -105,9 +115,8 @@ impl From<sqlx::Error> for SqlError {
 impl From<sqlx::migrate::MigrateError> for SqlError {
     fn from(error: sqlx::migrate::MigrateError) -> Self {
         match error {
-            sqlx::migrate::MigrateError::Execute(error) | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => {
-                Self::from(error)
-            }
+            sqlx::migrate::MigrateError::Execute(error)
+            | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => Self::from(error),
             error => Self::new(SqlClass::Schema, error.to_string()),
         }
     }

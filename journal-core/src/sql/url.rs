@@ -58,13 +58,15 @@ impl FromStr for DbUrl {
     type Err = InvalidUrl;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            let options: PgConnectOptions = text.parse().map_err(|_| InvalidUrl("its parts cannot be read"))?;
+            let options: PgConnectOptions =
+                text.parse().map_err(|_| InvalidUrl("its parts cannot be read"))?;
             return Ok(Self { target: Target::Postgres(Box::new(options)) });
         }
         if !text.starts_with("sqlite:") {
             return Err(InvalidUrl("its scheme is neither sqlite nor postgres"));
         }
-        let options: SqliteConnectOptions = text.parse().map_err(|_| InvalidUrl("its path cannot be read"))?;
+        let options: SqliteConnectOptions =
+            text.parse().map_err(|_| InvalidUrl("its path cannot be read"))?;
         let path = options.get_filename().to_path_buf();
         if text.contains(":memory:") || path.as_os_str().is_empty() {
             return Err(InvalidUrl("a journal needs a file"));

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod client_postgres;
 mod journal_postgres;
+mod main_job;
 mod process;
 mod proxy;
 mod servers;

@@ -1,0 +1,144 @@
+//! The client library on PostgreSQL: commits whose answer is lost, a server that goes away, the application's own
+//! transactions.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use journal_core::client::{AppendFailure, GroupCommit, Journal, Transaction};
+use journal_core::conformance::{UNLIMITED, initialise, origin};
+use journal_core::model::{Column, Row, Schema, SchemaVersion, Table, TransNr, Type};
+use journal_core::sql::{Access, Conn, DbUrl};
+use journal_core::store::sql::{ReleasedSchema, insert_schema_version, read_tail_rows};
+use journal_tests::proxy::{Cut, PostgresProxy};
+use journal_tests::servers::{Settings, own_postgres_or_skip, postgres_or_skip};
+use sqlx::{Connection, PgConnection};
+
+/// Makes a database site a of a shop with one table.
+async fn shop(url: &str) -> DbUrl {
+    let url: DbUrl = url.parse().unwrap();
+    initialise(&url, &origin("a")).await;
+    let column = |name: &str, ty| Column { name: name.into(), ty, nullable: false };
+    let item = Table {
+        name: "item".into(),
+        columns: vec![column("id", Type::Int), column("name", Type::Text { max: None })],
+        key: vec!["id".into()],
+        unique: Vec::new(),
+        parents: Vec::new(),
+        together: Vec::new(),
+    };
+    let schema = Schema {
+        version: SchemaVersion(1),
+        tables: BTreeMap::from([("item".into(), item)]),
+        operations: BTreeMap::new(),
+    };
+    let released = ReleasedSchema { hash: "h".to_owned(), schema, files: String::new(), released_at: 0 };
+    let mut conn = Conn::open(&url, Access::Write, "test").await.unwrap();
+    insert_schema_version(conn.lend(), &released).await.unwrap();
+    url
+}
+
+async fn appended(url: &DbUrl) -> Vec<(TransNr, uuid::Uuid)> {
+    let mut conn = Conn::open(url, Access::Read, "test").await.unwrap();
+    let rows = read_tail_rows(conn.lend(), &origin("a"), TransNr(0), UNLIMITED).await.unwrap();
+    rows.into_iter().map(|transaction| (transaction.id.trans_nr, transaction.tx_id)).collect()
+}
+
+fn item(id: i64) -> Transaction {
+    Transaction::new().insert("item", Row::new().with("id", id).with("name", "pear"))
+}
+
+#[tokio::test]
+async fn every_caller_gets_its_receipt_though_answers_to_commits_are_lost() {
+    let Some(server) = postgres_or_skip() else { return };
+    let proxy = PostgresProxy::start(server);
+    let database = server.create_database();
+    let direct = shop(&database.url).await;
+    let through = proxy.url(server, &database.name).parse().unwrap();
+    let journal = Journal::open(&through, &origin("a").site).await.unwrap();
+    let mut expected = Vec::new();
+    for round in 0..12_i64 {
+        let cut = [Cut::ReplyLost, Cut::BeforeCommit, Cut::ReplyHalved][usize::try_from(round % 3).unwrap()];
+        let transactions: Vec<Transaction> = (0..8).map(|at| item(round * 8 + at)).collect();
+        proxy.cut_at_commit(cut, usize::from(round % 2 == 0));
+        let mut pending = Vec::new();
+        for transaction in &transactions {
+            pending.push(journal.send(transaction).await.unwrap());
+        }
+        for (pending, transaction) in pending.into_iter().zip(&transactions) {
+            let receipt = pending.durable().await.unwrap();
+            expected.push((receipt.id().trans_nr, transaction.tx_id()));
+        }
+    }
+    assert!(expected.is_sorted(), "numbers rise in the order of the sends");
+    assert_eq!(appended(&direct).await, expected);
+}
+
+#[tokio::test]
+async fn appends_outlast_a_restart_of_the_server() {
+    let Some(server) = own_postgres_or_skip(Settings::default()) else { return };
+    let url = shop(&server.create_database().url).await;
+    let journal = Journal::open(&url, &origin("a").site).await.unwrap();
+    let first = item(1);
+    journal.append(&first).await.unwrap();
+    server.stop_immediate();
+    let pending = journal.send(&item(2)).await.unwrap();
+    server.restart();
+    let second = pending.durable().await.unwrap();
+    assert!(journal.append(&first).await.unwrap().repeated());
+    let read = appended(&url).await;
+    assert_eq!((read.len(), read[1].0), (2, second.id().trans_nr));
+}
+
+#[tokio::test]
+async fn a_server_that_stays_away_is_told_after_the_callers_patience() {
+    let Some(server) = own_postgres_or_skip(Settings::default()) else { return };
+    let url = shop(&server.create_database().url).await;
+    let group_commit = GroupCommit { patience: Duration::from_millis(50), ..GroupCommit::default() };
+    let journal = Journal::builder(&url, &origin("a").site).group_commit(group_commit).open().await.unwrap();
+    server.stop_immediate();
+    let transaction = item(1);
+    let failure = journal.append(&transaction).await.unwrap_err();
+    assert!(matches!(failure, AppendFailure::InDoubt(_) | AppendFailure::Refused(_)), "{failure:?}");
+    server.restart();
+    assert!(!journal.append(&transaction).await.unwrap().repeated());
+    assert_eq!(appended(&url).await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_append_in_the_applications_own_transaction_lives_and_dies_with_it() {
+    let Some(server) = postgres_or_skip() else { return };
+    let database = server.create_database();
+    let url = shop(&database.url).await;
+    let journal = Journal::open(&url, &origin("a").site).await.unwrap();
+    let mut session = PgConnection::connect(&database.url).await.unwrap();
+    let transaction = item(1);
+    let mut own = session.begin().await.unwrap();
+    assert!(!journal.append_in(&mut *own, &transaction).await.unwrap().repeated());
+    own.rollback().await.unwrap();
+    assert_eq!(appended(&url).await, []);
+    let mut own = session.begin().await.unwrap();
+    let receipt = journal.append_in(&mut *own, &transaction).await.unwrap();
+    // A retry within the same transaction, and one beside it that has to wait for its end.
+    assert!(journal.append_in(&mut *own, &transaction).await.unwrap().repeated());
+    let beside = journal.send(&transaction).await.unwrap();
+    own.commit().await.unwrap();
+    let beside = beside.durable().await.unwrap();
+    assert_eq!((beside.id(), beside.repeated()), (receipt.id(), true));
+    assert_eq!(appended(&url).await, [(receipt.id().trans_nr, transaction.tx_id())]);
+}
+
+#[tokio::test]
+async fn ids_are_given_out_once_though_answers_are_lost() {
+    let Some(server) = postgres_or_skip() else { return };
+    let proxy = PostgresProxy::start(server);
+    let database = server.create_database();
+    shop(&database.url).await;
+    let through = proxy.url(server, &database.name).parse().unwrap();
+    let mut given = std::collections::BTreeSet::new();
+    for cut in [Cut::ReplyLost, Cut::BeforeCommit, Cut::ReplyHalved] {
+        let journal = Journal::open(&through, &origin("a").site).await.unwrap();
+        proxy.cut_at_commit(cut, 0);
+        assert!(given.insert(journal.next_id("item").await.unwrap()));
+        journal.reserve_ids_above("item", 5).await.unwrap();
+    }
+}

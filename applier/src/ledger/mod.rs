@@ -2,6 +2,8 @@
 //! all in one database transaction. One conformance suite (`conformance`, feature `test-util`) holds every ledger to
 //! it. Only the poster, the reshape and the auditor's replay write through this.
 
+#[cfg(feature = "test-util")]
+pub mod conformance;
 pub(crate) mod fit;
 pub mod memory;
 pub mod sql;

@@ -11,9 +11,7 @@ mod tables;
 
 use std::sync::Arc;
 
-use journal_core::model::{
-    Name, Origin, Row, Schema, SchemaVersion, SealedRun, TransactionId, Value,
-};
+use journal_core::model::{Name, Origin, Row, Schema, SchemaVersion, SealedRun, TransactionId, Value};
 use journal_core::sql::{SqlClass, SqlError};
 use tokio::sync::OwnedMutexGuard;
 

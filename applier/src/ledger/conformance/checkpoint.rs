@@ -1,0 +1,186 @@
+//! Effect, checkpoint and seal: one transaction, all or nothing.
+
+use journal_core::conformance::origin;
+use journal_core::model::{Change, Epoch, Origin, Row, SealNr};
+
+use super::Rig;
+use super::material::{all, cells, draft_seal, id, image, item, own_seal, post, posted, row};
+use super::quarantine::put_aside;
+use crate::ledger::{Ledger, LedgerError, LedgerReader, Posted};
+
+/// Does some of everything in the open transaction.
+async fn do_everything<R: Rig>(rig: &R, ledger: &mut R::Ledger) {
+    let peer = origin("b");
+    let run = draft_seal(rig, 0..3).await;
+    ledger.begin().await.expect("begin");
+    assert_eq!(ledger.lock_posted(&peer).await.expect("lock"), Posted::default());
+    let mut change = image(Change::insert("item", item(1, Row::new())));
+    change.complement.set = row([("2:colour", "red".into())]);
+    ledger.apply(&[change]).await.expect("apply");
+    ledger.quarantine(&put_aside(9)).await.expect("quarantine");
+    ledger.seal(&run).await.expect("seal");
+    ledger.advance(&peer, Posted::default(), posted(1, 9)).await.expect("advance");
+}
+
+async fn assert_nothing<R: Rig>(rig: &R) {
+    let mut ledger = rig.ledger().await;
+    assert!(all(&mut ledger, "item").await.is_empty());
+    assert!(ledger.posted().await.expect("posted").is_empty());
+    assert!(ledger.quarantined().await.expect("quarantined").is_empty());
+    assert_eq!(own_seal(rig).await, SealNr(0));
+    // No complement waits for the row's key either.
+    post(&mut ledger, [Change::insert("item", item(1, Row::new()))]).await;
+    assert!(all(&mut ledger, "item").await.remove(0).1.is_empty());
+}
+
+/// Rows, complements, checkpoint, seal and quarantine.
+pub async fn a_rollback_leaves_nothing<R: Rig>(rig: &R) {
+    let mut ledger = rig.ledger().await;
+    do_everything(rig, &mut ledger).await;
+    ledger.rollback().await.expect("roll back");
+    assert_nothing(rig).await;
+}
+
+/// As a crash would: whoever comes next need not wait for long.
+pub async fn a_dropped_ledger_leaves_nothing<R: Rig>(rig: &R) {
+    let mut ledger = rig.ledger().await;
+    do_everything(rig, &mut ledger).await;
+    drop(ledger);
+    assert_nothing(rig).await;
+}
+
+/// Before the commit nobody else sees any of it, after it everybody all of it.
+pub async fn effect_checkpoint_and_seal_appear_together<R: Rig>(rig: &R) {
+    let (mut ledger, mut other) = (rig.ledger().await, rig.ledger().await);
+    do_everything(rig, &mut ledger).await;
+    assert!(all(&mut other, "item").await.is_empty());
+    assert!(other.posted().await.expect("posted").is_empty());
+    assert!(other.quarantined().await.expect("quarantined").is_empty());
+    assert_eq!(own_seal(rig).await, SealNr(0));
+    ledger.commit().await.expect("commit");
+    let (row_found, complement) = all(&mut other, "item").await.remove(0);
+    assert_eq!(row_found.get("id"), id(1).get("id"));
+    assert_eq!(complement, row([("2:colour", "red".into())]));
+    assert_eq!(other.posted().await.expect("posted"), [(origin("b"), posted(1, 9))]);
+    assert_eq!(other.quarantined().await.expect("quarantined").len(), 1);
+    assert_eq!(own_seal(rig).await, SealNr(1));
+}
+
+/// Anything else means that another was here, or that an earlier commit's lost reply was a yes.
+pub async fn a_checkpoint_moves_only_from_where_it_stands<R: Rig>(rig: &R) {
+    let (mut ledger, peer) = (rig.ledger().await, origin("b"));
+    advance(&mut ledger, &peer, Posted::default(), posted(1, 5)).await.expect("advance");
+    for wrong in [Posted::default(), posted(1, 4), posted(2, 5), posted(0, 5)] {
+        let moved = advance(&mut ledger, &peer, wrong, posted(7, 70)).await;
+        assert_eq!(moved, Err(LedgerError::Moved { origin: peer.clone() }), "from {wrong:?}");
+    }
+    // Within a seal, to its end, and over an empty one.
+    for (from, to) in [((1, 5), (1, 8)), ((1, 8), (2, 9)), ((2, 9), (3, 9))] {
+        advance(&mut ledger, &peer, posted(from.0, from.1), posted(to.0, to.1)).await.expect("advance");
+    }
+    assert_eq!(ledger.posted().await.expect("posted"), [(peer.clone(), posted(3, 9))]);
+    ledger.begin().await.expect("begin");
+    assert_eq!(ledger.lock_posted(&peer).await.expect("lock"), posted(3, 9));
+    ledger.rollback().await.expect("roll back");
+}
+
+async fn advance<L: Ledger>(
+    ledger: &mut L,
+    origin: &Origin,
+    from: Posted,
+    to: Posted,
+) -> Result<(), LedgerError> {
+    ledger.begin().await.expect("begin");
+    let advanced = ledger.advance(origin, from, to).await;
+    match &advanced {
+        Ok(()) => ledger.commit().await.expect("commit"),
+        Err(_) => ledger.rollback().await.expect("roll back"),
+    }
+    advanced
+}
+
+/// Neither in seals nor in transactions.
+pub async fn a_checkpoint_never_steps_back<R: Rig>(rig: &R) {
+    let (mut ledger, peer) = (rig.ledger().await, origin("b"));
+    advance(&mut ledger, &peer, Posted::default(), posted(3, 30)).await.expect("advance");
+    for back in [posted(2, 30), posted(3, 29), posted(4, 29)] {
+        let refused = advance(&mut ledger, &peer, posted(3, 30), back).await;
+        assert!(matches!(refused, Err(LedgerError::Damaged(_))), "{refused:?}");
+    }
+}
+
+/// A restored peer begins at nothing.
+pub async fn checkpoints_of_origins_and_epochs_are_apart<R: Rig>(rig: &R) {
+    let mut ledger = rig.ledger().await;
+    let (first, other) = (origin("b"), origin("c"));
+    let second = Origin { epoch: Epoch(2), ..first.clone() };
+    for (each, nr) in [(&other, 3), (&second, 2), (&first, 1)] {
+        advance(&mut ledger, each, Posted::default(), posted(nr, nr)).await.expect("advance");
+    }
+    let expected = [(first, posted(1, 1)), (second, posted(2, 2)), (other, posted(3, 3))];
+    assert_eq!(ledger.posted().await.expect("posted"), expected);
+}
+
+/// Of two appliers that decided the same run, one commits.
+pub async fn a_seal_that_does_not_follow_moves_nothing<R: Rig>(rig: &R) {
+    let mut ledger = rig.ledger().await;
+    let first = draft_seal(rig, 0..2).await;
+    ledger.begin().await.expect("begin");
+    ledger.seal(&first).await.expect("seal");
+    ledger.commit().await.expect("commit");
+    let mut gap = draft_seal(rig, 2..4).await;
+    gap.seal.seal_nr = SealNr(3);
+    for run in [&first, &gap] {
+        ledger.begin().await.expect("begin");
+        let moved = ledger.seal(run).await;
+        assert_eq!(moved, Err(LedgerError::Moved { origin: rig.origin() }));
+        ledger.rollback().await.expect("roll back");
+    }
+    assert_eq!(own_seal(rig).await, SealNr(1));
+    gap.seal.seal_nr = SealNr(2);
+    ledger.begin().await.expect("begin");
+    ledger.seal(&gap).await.expect("seal");
+    ledger.commit().await.expect("commit");
+    assert_eq!(own_seal(rig).await, SealNr(2));
+}
+
+/// The locking read waits for a session that may still commit, and then tells the truth.
+pub async fn a_second_poster_waits_and_sees_what_the_first_committed<R: Rig>(rig: &R) {
+    let (mut first, mut second) = (rig.ledger().await, rig.ledger().await);
+    let peer = origin("b");
+    advance(&mut first, &peer, Posted::default(), posted(1, 1)).await.expect("advance");
+    first.begin().await.expect("begin");
+    first.lock_posted(&peer).await.expect("lock");
+    let waiting = tokio::spawn({
+        let peer = peer.clone();
+        async move {
+            second.begin().await.expect("begin");
+            let found = second.lock_posted(&peer).await.expect("lock");
+            second.rollback().await.expect("roll back");
+            found
+        }
+    });
+    rig.someone_waits().await;
+    assert!(!waiting.is_finished(), "the second read a checkpoint that was about to change");
+    first.advance(&peer, posted(1, 1), posted(2, 2)).await.expect("advance");
+    first.commit().await.expect("commit");
+    assert_eq!(waiting.await.expect("the second poster"), posted(2, 2));
+}
+
+/// What is committed after its first read does not show.
+pub async fn a_snapshot_sees_one_state<R: Rig>(rig: &R) {
+    let (mut reader, mut writer) = (rig.ledger().await, rig.ledger().await);
+    let schema = writer.schema().clone();
+    post(&mut writer, [Change::insert("item", item(1, Row::new()))]).await;
+    reader.begin_snapshot().await.expect("begin a snapshot");
+    assert_eq!(reader.version().await.expect("version"), schema.version);
+    let mut change = image(Change::insert("item", item(2, Row::new())));
+    change.complement.set = row([("2:colour", "red".into())]);
+    let update = image(Change::update("item", id(1), row([("stock", 4.into())])));
+    super::material::post_images(&mut writer, &[change, update]).await;
+    let seen = reader.scan(&schema, &"item".into(), None, 10).await.expect("scan");
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen[0].0.get("stock"), Some(&journal_core::model::Value::Null));
+    reader.end_snapshot().await.expect("end the snapshot");
+    assert_eq!(cells(&mut reader, "item").await.len(), 2);
+}

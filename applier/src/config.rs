@@ -70,12 +70,17 @@ struct RawSite {
 impl Config {
     /// Reads and checks a file. Relative paths in it are relative to its directory.
     pub fn load(file: &Path) -> Result<Self, ConfigError> {
-        let text =
-            std::fs::read_to_string(file).map_err(|source| ConfigError::Read { file: file.to_owned(), source })?;
+        let text = std::fs::read_to_string(file)
+            .map_err(|source| ConfigError::Read { file: file.to_owned(), source })?;
         Self::parse(&text, file, &|name| std::env::var(name).ok())
     }
 
-    fn parse(text: &str, file: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+    /// Checks the text of a file, which need not be there, in an environment.
+    pub(crate) fn parse(
+        text: &str,
+        file: &Path,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
         let raw: RawConfig = toml::from_str(text)
             .map_err(|error| ConfigError::Syntax { file: file.to_owned(), detail: syntax(&error, text) })?;
         let place = Place { file, env };
@@ -109,7 +114,8 @@ impl Config {
 
 /// TOML's message with its line, without the source line, which may hold a password.
 fn syntax(error: &toml::de::Error, text: &str) -> String {
-    let line = error.span().and_then(|span| text.get(..span.start)).map(|before| before.matches('\n').count() + 1);
+    let line =
+        error.span().and_then(|span| text.get(..span.start)).map(|before| before.matches('\n').count() + 1);
     match line {
         Some(line) => format!("line {line}: {}", error.message()),
         None => error.message().to_owned(),
@@ -123,7 +129,11 @@ struct Place<'p> {
 
 impl Place<'_> {
     fn wrong(&self, setting: &str, detail: &str) -> ConfigError {
-        ConfigError::Setting { file: self.file.to_owned(), setting: setting.to_owned(), detail: detail.to_owned() }
+        ConfigError::Setting {
+            file: self.file.to_owned(),
+            setting: setting.to_owned(),
+            detail: detail.to_owned(),
+        }
     }
 
     fn path(&self, path: &str) -> PathBuf {
@@ -137,7 +147,8 @@ impl Place<'_> {
             Some(path) => format!("sqlite:{}", self.path(path).display()),
             None => text,
         };
-        let mut url: DbUrl = text.parse().map_err(|error| self.wrong(&setting("url"), &format!("{error}")))?;
+        let mut url: DbUrl =
+            text.parse().map_err(|error| self.wrong(&setting("url"), &format!("{error}")))?;
         if let Some(file) = &raw.password_file {
             let key = setting("password_file");
             let path = self.path(&self.expand(&key, file)?);
@@ -164,7 +175,8 @@ impl Place<'_> {
         let mut urls: BTreeMap<String, &SiteName> = BTreeMap::new();
         for (name, site) in sites {
             if let Some(other) = stripes.insert(site.stripe, name) {
-                let detail = format!("{name} and {other} would hand out the same ids; give each its own stripe");
+                let detail =
+                    format!("{name} and {other} would hand out the same ids; give each its own stripe");
                 return Err(self.wrong(&format!("sites.{name}.stripe"), &detail));
             }
             if let Some(other) = urls.insert(site.url.to_string(), name) {
@@ -184,7 +196,9 @@ impl Place<'_> {
             if let Some(after) = after.strip_prefix('$') {
                 out.push('$');
                 rest = after;
-            } else if let Some((name, after)) = after.strip_prefix('{').and_then(|after| after.split_once('}')) {
+            } else if let Some((name, after)) =
+                after.strip_prefix('{').and_then(|after| after.split_once('}'))
+            {
                 let value = (self.env)(name)
                     .ok_or_else(|| self.wrong(setting, &format!("the environment has no variable {name}")))?;
                 out.push_str(&value);
@@ -226,7 +240,10 @@ mod tests {
             ("group = 'g'\nschema = 's'\n[sites.A]\nurl = 'sqlite:a.db'", "[a-z]"),
             ("group = 'g'\nschema = 's'\n[sites.a]\nurl = 'mysql://u:hunter2@h/d'", "sites.a.url"),
             ("group = 'g'\nschema = 's'\n[sites.a]\nurl = 'sqlite:${NOPE}'", "NOPE"),
-            ("group = 'g'\nschema = 's'\n[sites.a]\nurl = 'sqlite:x.db'\n[sites.b]\nurl = 'sqlite:x.db'", "same database"),
+            (
+                "group = 'g'\nschema = 's'\n[sites.a]\nurl = 'sqlite:x.db'\n[sites.b]\nurl = 'sqlite:x.db'",
+                "same database",
+            ),
             ("group = 'g'\nschema = 's'\n[sites.a]\nurl = 'sqlite:a.db'\nstripe = 99", "sites.a.stripe"),
             ("group = 'g'\nschema = 's'\nlease_ttl_ms = 1\n[sites.a]\nurl = 'sqlite:a.db'", "lease_ttl_ms"),
             ("group = 'g'\nschema = 's'\nsites = {}", "at least one site"),

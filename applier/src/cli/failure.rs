@@ -1,0 +1,214 @@
+//! From an error to what the command says and how it exits. Commands return `anyhow::Result`; where the exit code or the
+//! code is the command's own decision, the error is a [`Failure`], anything else is classified by its type.
+
+use std::error::Error;
+use std::fmt::Write as _;
+
+use journal_core::journal::{AppendError, ReadError};
+use journal_core::sql::{SqlClass, SqlError};
+use journal_core::store::sql::OpenError;
+use schema_mappers::{MapError, RegistryError, SetError};
+use serde_json::json;
+
+use super::code;
+use crate::engine::reaction::PostError;
+use crate::ledger::LedgerError;
+use crate::upgrade::install::InstallError;
+
+/// How a command that did not succeed exits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Something failed.
+    Failure,
+    /// The command was not asked right: arguments, or a name the configuration does not have.
+    Usage,
+    /// What must be equal is not.
+    Divergence,
+    /// What was waited for did not come in time.
+    Timeout,
+}
+
+impl Exit {
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Failure => 1,
+            Self::Usage => 2,
+            Self::Divergence => 3,
+            Self::Timeout => 4,
+        }
+    }
+}
+
+/// An error whose code and exit code the command itself decides.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, code: &'static str, message: impl Into<String>) -> anyhow::Error {
+        anyhow::Error::new(Self { exit, code, message: message.into() })
+    }
+}
+
+/// What stderr shows of an error.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) exit: Exit,
+    pub(crate) code: String,
+    pub(crate) message: String,
+    pub(crate) causes: Vec<String>,
+}
+
+impl Told {
+    pub(crate) fn of(error: &anyhow::Error) -> Self {
+        let failure = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
+        let code = error.chain().find_map(code_of).unwrap_or_else(|| code::UNCLASSIFIED.to_owned());
+        let mut texts: Vec<String> = Vec::new();
+        for cause in error.chain() {
+            let text = without_code(&cause.to_string()).to_owned();
+            // A transparent wrapper shows its source's text as its own.
+            if texts.last() != Some(&text) {
+                texts.push(text);
+            }
+        }
+        let message = texts.remove(0);
+        Self { exit: failure.map_or(Exit::Failure, |failure| failure.exit), code, message, causes: texts }
+    }
+
+    /// The form for people: `error D0401: ...`, with a line for each cause.
+    pub(crate) fn text(&self) -> String {
+        let mut text = format!("error {}: {}", self.code, self.message);
+        for cause in &self.causes {
+            let _infallible = write!(text, "\n  because: {cause}");
+        }
+        text
+    }
+
+    /// The form for programs.
+    pub(crate) fn json(&self) -> String {
+        json!({ "error": { "code": self.code, "message": self.message, "causes": self.causes } }).to_string()
+    }
+}
+
+/// The code of one error of a chain, where its type or its text tells.
+fn code_of(cause: &(dyn Error + 'static)) -> Option<String> {
+    let code = if let Some(failure) = cause.downcast_ref::<Failure>() {
+        failure.code
+    } else if let Some(error) = cause.downcast_ref::<SqlError>() {
+        of_sql(error)
+    } else if let Some(error) = cause.downcast_ref::<LedgerError>() {
+        of_ledger(error)?
+    } else if let Some(PostError::Ledger(error)) = cause.downcast_ref() {
+        of_ledger(error)?
+    } else if let Some(error) = cause.downcast_ref::<InstallError>() {
+        of_install(error)?
+    } else if let Some(OpenError::NotInitialised { .. }) = cause.downcast_ref() {
+        code::NOT_INITIALISED
+    } else if let Some(ReadError::Corrupt { .. }) = cause.downcast_ref() {
+        code::DAMAGED
+    } else if let Some(AppendError::OtherContent { .. }) = cause.downcast_ref() {
+        code::OTHER_CONTENT
+    } else if let Some(MapError::UnknownVersion { .. }) = cause.downcast_ref() {
+        code::UNKNOWN_VERSION
+    } else if cause.is::<SetError>() || cause.is::<RegistryError>() || cause.is::<MapError>() {
+        code::SCHEMA_SET
+    } else {
+        return leading_code(&cause.to_string()).map(str::to_owned);
+    };
+    Some(code.to_owned())
+}
+
+fn of_ledger(error: &LedgerError) -> Option<&'static str> {
+    match error {
+        LedgerError::Fault { fault, .. } => Some(fault.code()),
+        LedgerError::Moved { .. } => Some(code::BUSY),
+        LedgerError::Damaged(_) => Some(code::MISMATCH),
+        LedgerError::Store(error) => Some(of_sql(error)),
+    }
+}
+
+fn of_install(error: &InstallError) -> Option<&'static str> {
+    match error {
+        InstallError::UnknownVersion { .. } => Some(code::UNKNOWN_VERSION),
+        InstallError::OtherVersion { .. } => Some(code::MISMATCH),
+        InstallError::NothingReleased { .. } => Some(code::NOT_INITIALISED),
+        InstallError::Unreadable { .. } => Some(code::DAMAGED),
+        InstallError::Set(_) | InstallError::Registry(_) => Some(code::SCHEMA_SET),
+        InstallError::Store(error) => Some(of_sql(error)),
+    }
+}
+
+pub(crate) fn of_sql(error: &SqlError) -> &'static str {
+    match error.class {
+        SqlClass::Refused => code::NO_WAY_IN,
+        SqlClass::Lost => code::CONNECTION_LOST,
+        SqlClass::Full => code::DISK_FULL,
+        SqlClass::Transient => code::BUSY,
+        SqlClass::Broken => code::DAMAGED,
+        SqlClass::Schema => code::MISMATCH,
+        SqlClass::Constraint(_) | SqlClass::Data => code::REFUSED_BY_DATABASE,
+    }
+}
+
+/// The code a message begins with, as `D0301: ...`.
+fn leading_code(text: &str) -> Option<&str> {
+    let (code, _) = text.split_once(": ")?;
+    let digits = code.strip_prefix('D')?;
+    (digits.len() == 4 && digits.bytes().all(|byte| byte.is_ascii_digit())).then_some(code)
+}
+
+fn without_code(text: &str) -> &str {
+    leading_code(text).map_or(text, |code| &text[code.len() + 2..])
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    use super::*;
+    use crate::ledger::Fault;
+
+    #[test]
+    fn the_outermost_cause_that_has_a_code_gives_it() {
+        let lost = SqlError::new(SqlClass::Lost, "connection: reset by peer");
+        let error = anyhow::Error::new(ReadError::Store(lost)).context("look at site a");
+        let told = Told::of(&error);
+        assert_eq!((told.exit, told.code.as_str()), (Exit::Failure, code::CONNECTION_LOST));
+        assert_eq!(
+            told.text(),
+            "error D0402: look at site a\n  because: read the journal\n  because: connection: reset by peer"
+        );
+    }
+
+    #[test]
+    fn a_code_in_front_of_a_message_is_shown_once() {
+        let fault =
+            LedgerError::Fault { fault: Fault::MissingRow, detail: "film [7] is not there".to_owned() };
+        let told = Told::of(&fault.into());
+        assert_eq!(told.text(), "error D0204: film [7] is not there");
+        let told = Told::of(&anyhow::anyhow!("D0304: it is another site's database"));
+        assert_eq!((told.code.as_str(), told.message.as_str()), ("D0304", "it is another site's database"));
+    }
+
+    #[test]
+    fn a_failure_keeps_its_exit_code_under_any_context() {
+        let late: anyhow::Result<()> = Err(Failure::new(Exit::Timeout, code::WAIT_TIMED_OUT, "not yet"));
+        let told = Told::of(&late.context("wait for b").unwrap_err());
+        assert_eq!((told.exit.code(), told.code.as_str()), (4, code::WAIT_TIMED_OUT));
+        let json: serde_json::Value = serde_json::from_str(&told.json()).unwrap();
+        assert_eq!(json["error"]["code"], code::WAIT_TIMED_OUT);
+        assert_eq!(json["error"]["causes"][0], "not yet");
+    }
+
+    #[test]
+    fn a_transparent_wrapper_does_not_repeat_its_source() {
+        let inner = SqlError::new(SqlClass::Full, "database or disk is full");
+        let told = Told::of(&PostError::Ledger(LedgerError::Store(inner)).into());
+        assert_eq!(told.code, code::DISK_FULL);
+        assert_eq!(told.causes, Vec::<String>::new());
+    }
+}

@@ -1,0 +1,66 @@
+//! `daybook run`: the service, until it is asked to end.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use journal_core::model::SiteName;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::Session;
+use super::code;
+use super::failure::{Exit, Failure};
+use super::group::{Group, machine};
+use super::logging::Form;
+use crate::service::Service;
+
+/// Posts and receives at the sites of the group until SIGINT or SIGTERM, then ends what is under way and exits with 0.
+///
+/// Logs go to standard error. Standard output gets one line, `daybook: serving a, b`, once the service runs.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Only these sites; by default all of the configuration
+    #[arg(long = "site", value_name = "SITE")]
+    sites: Vec<SiteName>,
+    /// The form of the log
+    #[arg(long, value_enum, default_value_t = Form::Text)]
+    pub(super) log: Form,
+}
+
+pub(super) async fn run(args: Args, session: &Session) -> anyhow::Result<()> {
+    let group = Group::load(&session.config)?;
+    let sites = group.chosen(&args.sites)?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+    let shutdown = CancellationToken::new();
+    let names: Vec<&str> = sites.iter().map(SiteName::as_str).collect();
+    let serving = format!("daybook: serving {}", names.join(", "));
+    let service = Service::new(Arc::new(group.config), sites, instance());
+    let mut service = tokio::spawn(service.run(shutdown.clone()));
+    session.output.line(&serving)?;
+    let mut asked = false;
+    loop {
+        tokio::select! {
+            _ = interrupt.recv(), if !asked => {}
+            _ = terminate.recv(), if !asked => {}
+            ended = &mut service => {
+                ended.context("run the service")?;
+                return if asked { Ok(()) } else { Err(stopped()) };
+            }
+        }
+        tracing::info!("ending");
+        asked = true;
+        shutdown.cancel();
+    }
+}
+
+fn stopped() -> anyhow::Error {
+    let message = "the service ended by itself; its log says why";
+    Failure::new(Exit::Failure, code::SERVICE_STOPPED, message)
+}
+
+/// A name for this process in leases, which no other process ever has.
+fn instance() -> String {
+    let machine = machine().unwrap_or_else(|| "machine".to_owned());
+    format!("{machine}/{}/{}", std::process::id(), uuid::Uuid::now_v7().simple())
+}

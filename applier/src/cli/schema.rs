@@ -1,0 +1,141 @@
+//! `daybook schema`: look at a schema set before anything rests on it.
+
+use std::path::PathBuf;
+
+use journal_core::model::{Schema, SchemaVersion};
+use schema_mappers::ddl::{self, Dialect};
+use schema_mappers::{Registry, RustMappers, SchemaSet, Version};
+use serde::Serialize;
+
+use super::Session;
+use super::code;
+use super::failure::{Exit, Failure};
+use super::group::Group;
+use super::output::table;
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Args {
+    /// Load and check the whole set, and list its versions
+    Check(Set),
+    /// Show one version: its tables, and the SQL that makes them
+    Show {
+        /// The version
+        version: i64,
+        /// The SQL of this database
+        #[arg(long, value_enum, default_value_t = Sql::Sqlite)]
+        sql: Sql,
+        #[command(flatten)]
+        set: Set,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Set {
+    /// The directory of the set; by default the one of the configuration
+    #[arg(long, value_name = "DIR")]
+    schema: Option<PathBuf>,
+}
+
+/// A kind of SQL, as an argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Sql {
+    Sqlite,
+    Postgres,
+}
+
+#[derive(Debug, Serialize)]
+struct Checked {
+    directory: String,
+    versions: Vec<Listed>,
+}
+
+#[derive(Debug, Serialize)]
+struct Listed {
+    version: SchemaVersion,
+    hash: String,
+    tables: usize,
+    asks: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct Shown<'s> {
+    version: SchemaVersion,
+    hash: String,
+    schema: &'s Schema,
+    statements: Vec<String>,
+    views: Vec<String>,
+}
+
+pub(super) async fn run(args: Args, session: &Session) -> anyhow::Result<()> {
+    match args {
+        Args::Check(set) => check(&set, session),
+        Args::Show { version, sql, set } => show(SchemaVersion(version), sql, &set, session),
+    }
+}
+
+/// The set and its directory. Building the registry proves what loading does not: that all is covered.
+fn load(set: &Set, session: &Session) -> anyhow::Result<(Registry, PathBuf)> {
+    let directory = match &set.schema {
+        Some(directory) => directory.clone(),
+        None => Group::load(&session.config)?.config.schema,
+    };
+    let loaded = SchemaSet::load(&directory)?;
+    Ok((Registry::new(loaded, RustMappers::default())?, directory))
+}
+
+fn check(set: &Set, session: &Session) -> anyhow::Result<()> {
+    let (registry, directory) = load(set, session)?;
+    let listed = registry.set().versions().iter().map(|version| Listed {
+        version: version.number(),
+        hash: version.hash().to_owned(),
+        tables: version.schema().tables.len(),
+        asks: registry.set().asks(version.number()).map_or(0, |asks| asks.len()),
+    });
+    let report = Checked { directory: directory.display().to_string(), versions: listed.collect() };
+    session.output.report(&report, |report| {
+        let rows = report.versions.iter().map(|listed| {
+            vec![
+                listed.version.to_string(),
+                listed.tables.to_string(),
+                listed.asks.to_string(),
+                listed.hash.clone(),
+            ]
+        });
+        table(&["version", "tables", "ask columns", "hash"], rows)
+    })
+}
+
+fn show(version: SchemaVersion, sql: Sql, set: &Set, session: &Session) -> anyhow::Result<()> {
+    let (registry, directory) = load(set, session)?;
+    let newest = registry.set().newest().number();
+    let found = registry.set().version(version).ok_or_else(|| {
+        let message = format!("{} has versions 1 to {newest}, and no {version}", directory.display());
+        Failure::new(Exit::Usage, code::UNKNOWN_VERSION, message)
+    })?;
+    session.output.report(&Shown::new(found, sql, &registry), Shown::text)
+}
+
+impl<'s> Shown<'s> {
+    fn new(version: &'s Version, sql: Sql, registry: &Registry) -> Self {
+        let dialect = match sql {
+            Sql::Sqlite => Dialect::Sqlite,
+            Sql::Postgres => Dialect::Postgres,
+        };
+        Self {
+            version: version.number(),
+            hash: version.hash().to_owned(),
+            schema: version.schema(),
+            statements: ddl::create_tables(version, dialect),
+            views: ddl::views(registry.set(), version.number(), dialect).unwrap_or_default(),
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!("-- schema version {}, {}\n", self.version, self.hash);
+        for statement in self.statements.iter().chain(&self.views) {
+            text.push_str(statement.trim_end().trim_end_matches(';'));
+            text.push_str(";\n");
+        }
+        text
+    }
+}

@@ -7,9 +7,11 @@ pub(crate) mod quote;
 mod sqlite;
 pub(crate) mod views;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
-use journal_core::model::{Schema, SchemaVersion, Table};
+use journal_core::model::{Name, Parent, Schema, SchemaVersion, Table};
+use sha2::{Digest, Sha256};
 
 use crate::set::{SchemaSet, Version};
 
@@ -43,7 +45,8 @@ pub fn create_tables(version: &Version, dialect: Dialect) -> Vec<String> {
         Dialect::Sqlite => sqlite::create_table,
         Dialect::Postgres => postgres::create_table,
     };
-    tables_in_order(schema).into_iter().flat_map(|table| create(schema, table)).collect()
+    let mut names = ObjectNames { version: version.number(), used: BTreeSet::new() };
+    tables_in_order(schema).into_iter().flat_map(|table| create(schema, table, &mut names)).collect()
 }
 
 /// The statements that create, on a ledger at `ledger_version`, the views of every version up to it; in their order.
@@ -76,25 +79,54 @@ pub fn tables_in_order(schema: &Schema) -> Vec<&Table> {
     order::parents_first(schema)
 }
 
-/// The names of a foreign key's columns as an index would have them, unless the table's key or a unique key begins
-/// with them and so serves already.
-fn needs_index(table: &Table, columns: &[journal_core::model::Name]) -> bool {
-    !table.key.starts_with(columns) && !table.unique.iter().any(|unique| unique.starts_with(columns))
+/// The references that get an index: those whose columns no key, no unique key and no earlier reference begins with.
+fn indexed(table: &Table) -> Vec<&Parent> {
+    let keys = || std::iter::once(&table.key).chain(&table.unique);
+    let mut indexed: Vec<&Parent> = Vec::new();
+    for parent in &table.parents {
+        let earlier = indexed.iter().map(|parent| &parent.columns);
+        if !keys().chain(earlier).any(|columns| columns.starts_with(&parent.columns)) {
+            indexed.push(parent);
+        }
+    }
+    indexed
 }
 
-/// A generated name for a constraint or an index. Holds the version, because a reshape has the tables of two versions
-/// side by side, and SQLite's indexes share one space of names.
-fn object_name(schema: &Schema, table: &Table, columns: &[journal_core::model::Name], kind: &str) -> String {
-    /// PostgreSQL cuts longer names in silence.
-    const NAME_BYTES_MAX: usize = 63;
-    let tail = format!("_{kind}_v{}", schema.version);
-    let mut name = format!("{}_{}", table.name, columns.join("_"));
-    if name.len() + tail.len() > NAME_BYTES_MAX {
-        use sha2::{Digest, Sha256};
-        let hash: String =
-            Sha256::digest(name.as_bytes()).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-        name.truncate(NAME_BYTES_MAX - tail.len() - hash.len() - 1);
-        name = format!("{name}_{hash}");
-    }
-    name + &tail
+/// Generated names of constraints and indexes, each used once. They hold the version, because a reshape has the tables of
+/// two versions side by side, and SQLite's indexes share one space of names.
+#[derive(Debug)]
+struct ObjectNames {
+    version: SchemaVersion,
+    used: BTreeSet<String>,
 }
+
+impl ObjectNames {
+    /// PostgreSQL cuts longer names in silence.
+    const BYTES_MAX: usize = 63;
+
+    fn name(&mut self, table: &Table, columns: &[Name], kind: &str) -> String {
+        let head = format!("{}_{}", table.name, columns.join("_"));
+        let mut name = self.fitting(&head, &format!("_{kind}_v{}", self.version));
+        // "a" with "b_c" and "a_b" with "c" read the same.
+        let mut nr = 2;
+        while self.used.contains(&name) {
+            name = self.fitting(&head, &format!("_{kind}{nr}_v{}", self.version));
+            nr += 1;
+        }
+        self.used.insert(name.clone());
+        name
+    }
+
+    fn fitting(&self, head: &str, tail: &str) -> String {
+        if head.len() + tail.len() <= Self::BYTES_MAX {
+            return format!("{head}{tail}");
+        }
+        let hash: String =
+            Sha256::digest(head.as_bytes()).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        // Names are ASCII, so that any place is a good one to cut.
+        format!("{}_{hash}{tail}", &head[..Self::BYTES_MAX - tail.len() - hash.len() - 1])
+    }
+}
+
+#[cfg(test)]
+mod tests;

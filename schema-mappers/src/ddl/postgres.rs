@@ -4,7 +4,7 @@
 use journal_core::model::{Column, Name, Schema, Table, Type};
 
 use super::quote::{ident, idents};
-use super::{needs_index, object_name};
+use super::{ObjectNames, indexed};
 
 /// How a logical type is stored.
 pub(super) fn type_name(ty: Type) -> String {
@@ -26,9 +26,9 @@ pub(super) fn type_name(ty: Type) -> String {
     }
 }
 
-pub(super) fn create_table(schema: &Schema, table: &Table) -> Vec<String> {
+pub(super) fn create_table(schema: &Schema, table: &Table, names: &mut ObjectNames) -> Vec<String> {
     let mut lines: Vec<String> = table.columns.iter().map(|column| column_line(table, column)).collect();
-    let constraint = |columns: &[Name], kind: &str| ident(&object_name(schema, table, columns, kind));
+    let mut constraint = |columns: &[Name], kind: &str| ident(&names.name(table, columns, kind));
     lines.push(format!("CONSTRAINT {} PRIMARY KEY ({})", constraint(&table.key, "key"), idents(&table.key)));
     for unique in &table.unique {
         lines.push(format!("CONSTRAINT {} UNIQUE ({})", constraint(unique, "unique"), idents(unique)));
@@ -43,7 +43,7 @@ pub(super) fn create_table(schema: &Schema, table: &Table) -> Vec<String> {
         ));
     }
     let mut statements = vec![format!("CREATE TABLE {} (\n  {}\n)", ident(&table.name), lines.join(",\n  "))];
-    for parent in table.parents.iter().filter(|parent| needs_index(table, &parent.columns)) {
+    for parent in indexed(table) {
         statements.push(format!(
             "CREATE INDEX {} ON {} ({})",
             constraint(&parent.columns, "index"),

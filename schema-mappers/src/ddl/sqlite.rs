@@ -3,7 +3,7 @@
 use journal_core::model::{Schema, Table, Type};
 
 use super::quote::{ident, idents};
-use super::{needs_index, object_name};
+use super::{ObjectNames, indexed};
 
 /// How a logical type is stored. Decimals are texts with exactly their scale, since SQLite's numbers round.
 fn type_name(ty: Type) -> &'static str {
@@ -21,7 +21,7 @@ fn type_name(ty: Type) -> &'static str {
     }
 }
 
-pub(super) fn create_table(schema: &Schema, table: &Table) -> Vec<String> {
+pub(super) fn create_table(schema: &Schema, table: &Table, names: &mut ObjectNames) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for column in &table.columns {
         let null = if column.nullable { "" } else { " NOT NULL" };
@@ -39,10 +39,10 @@ pub(super) fn create_table(schema: &Schema, table: &Table) -> Vec<String> {
     }
     let mut statements =
         vec![format!("CREATE TABLE {} (\n  {}\n) STRICT", ident(&table.name), lines.join(",\n  "))];
-    for parent in table.parents.iter().filter(|parent| needs_index(table, &parent.columns)) {
+    for parent in indexed(table) {
         statements.push(format!(
             "CREATE INDEX {} ON {} ({})",
-            ident(&object_name(schema, table, &parent.columns, "fk")),
+            ident(&names.name(table, &parent.columns, "index")),
             ident(&table.name),
             idents(&parent.columns)
         ));

@@ -173,3 +173,6 @@ fn load_version(before: Option<&Version>, source: VersionSource) -> Result<Versi
 fn whole(version: SchemaVersion, message: impl std::fmt::Display) -> SetError {
     SetError { file: format!("{version}/"), line: 0, message: format!("version {version} {message}") }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,199 @@
+//! The text of tables and views, as a DBA would read it.
+
+use journal_core::model::SchemaVersion;
+
+use super::{Dialect, create_tables, drop_views, tables_in_order, view_name, views};
+use crate::ops::testing::set_of;
+use crate::{SchemaSet, VersionSource};
+
+const V1: &str = r#"
+[table.child]
+key = ["code", "nr"]
+unique = [["label"]]
+parents = [
+    { columns = ["code"], table = "parent" },
+    { columns = ["other"], table = "parent" },
+]
+[table.child.columns]
+code = "text(8)"
+nr = "int"
+other = { type = "text(8)", null = true }
+label = "text"
+price = "decimal(9,2)"
+seen = { type = "timestamp", null = true }
+
+[table.parent]
+key = ["code"]
+[table.parent.columns]
+code = "text(8)"
+flag = "bool"
+"#;
+
+fn child(v1: &str) -> SchemaSet {
+    set_of(&[(v1, "")]).expect("a good set")
+}
+
+#[test]
+fn sqlite_tables_are_strict_and_come_parents_first() {
+    let statements = create_tables(child(V1).newest(), Dialect::Sqlite);
+    assert_eq!(
+        statements,
+        [
+            "CREATE TABLE \"parent\" (\n  \"code\" TEXT NOT NULL,\n  \"flag\" INTEGER NOT NULL,\n  \
+             PRIMARY KEY (\"code\")\n) STRICT",
+            "CREATE TABLE \"child\" (\n  \"code\" TEXT NOT NULL,\n  \"nr\" INTEGER NOT NULL,\n  \"other\" TEXT,\n  \
+             \"label\" TEXT NOT NULL,\n  \"price\" TEXT NOT NULL,\n  \"seen\" TEXT,\n  \
+             PRIMARY KEY (\"code\", \"nr\"),\n  UNIQUE (\"label\"),\n  \
+             FOREIGN KEY (\"code\") REFERENCES \"parent\" (\"code\"),\n  \
+             FOREIGN KEY (\"other\") REFERENCES \"parent\" (\"code\")\n) STRICT",
+            "CREATE INDEX \"child_other_index_v1\" ON \"child\" (\"other\")",
+        ]
+    );
+}
+
+#[test]
+fn postgres_tables_name_their_constraints_and_compare_keys_by_bytes() {
+    let statements = create_tables(child(V1).newest(), Dialect::Postgres);
+    assert_eq!(
+        statements,
+        [
+            "CREATE TABLE \"parent\" (\n  \"code\" varchar(8) COLLATE \"C\" NOT NULL,\n  \"flag\" boolean NOT NULL,\n  \
+             CONSTRAINT \"parent_code_key_v1\" PRIMARY KEY (\"code\")\n)",
+            "CREATE TABLE \"child\" (\n  \"code\" varchar(8) COLLATE \"C\" NOT NULL,\n  \"nr\" bigint NOT NULL,\n  \
+             \"other\" varchar(8) COLLATE \"C\",\n  \"label\" text COLLATE \"C\" NOT NULL,\n  \
+             \"price\" numeric(9,2) NOT NULL,\n  \"seen\" timestamptz,\n  \
+             CONSTRAINT \"child_code_nr_key_v1\" PRIMARY KEY (\"code\", \"nr\"),\n  \
+             CONSTRAINT \"child_label_unique_v1\" UNIQUE (\"label\"),\n  \
+             CONSTRAINT \"child_code_fk_v1\" FOREIGN KEY (\"code\") REFERENCES \"parent\" (\"code\") NOT DEFERRABLE,\n  \
+             CONSTRAINT \"child_other_fk_v1\" FOREIGN KEY (\"other\") REFERENCES \"parent\" (\"code\") NOT DEFERRABLE\n)",
+            "CREATE INDEX \"child_other_index_v1\" ON \"child\" (\"other\")",
+        ]
+    );
+}
+
+#[test]
+fn a_versions_own_file_replaces_the_generated_statements() {
+    let files = [("schema.toml", V1), ("ddl.sqlite.sql", "-- Mine.\nCREATE TABLE parent (code TEXT);")];
+    let set = SchemaSet::from_sources(vec![VersionSource::new(SchemaVersion(1), files)]).expect("a good set");
+    assert_eq!(create_tables(set.newest(), Dialect::Sqlite), ["-- Mine.\nCREATE TABLE parent (code TEXT);"]);
+    assert_eq!(create_tables(set.newest(), Dialect::Postgres).len(), 3);
+}
+
+#[test]
+fn every_table_comes_after_its_parents_and_may_be_its_own() {
+    let text = "[table.a]\nkey = [\"id\"]\nparents = [{ columns = [\"z\"], table = \"z\" }, { columns = [\"up\"], table = \"a\" }]\n\
+                [table.a.columns]\nid = \"int\"\nz = \"int\"\nup = { type = \"int\", null = true }\n\
+                [table.z]\nkey = [\"id\"]\nparents = [{ columns = [\"m\"], table = \"m\" }]\n[table.z.columns]\nid = \"int\"\nm = \"int\"\n\
+                [table.m]\nkey = [\"id\"]\n[table.m.columns]\nid = \"int\"";
+    let set = child(text);
+    let order: Vec<&str> =
+        tables_in_order(set.newest().schema()).iter().map(|table| table.name.as_ref()).collect();
+    assert_eq!(order, ["m", "z", "a"]);
+}
+
+#[test]
+fn generated_names_stay_within_what_postgres_keeps_and_differ() {
+    let (table, column) = ("t".repeat(51), "c".repeat(50));
+    let text = format!(
+        "[table.{table}]\nkey = [\"id\"]\nunique = [[\"{column}a\"], [\"{column}b\"]]\n[table.{table}.columns]\nid = \"int\"\n\
+         {column}a = \"int\"\n{column}b = \"int\""
+    );
+    let statements = create_tables(child(&text).newest(), Dialect::Postgres).join("\n");
+    let names: Vec<&str> = statements
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("CONSTRAINT \"")?.split('"').next())
+        .collect();
+    assert_eq!(names.len(), 3);
+    assert!(names.iter().all(|name| name.len() <= 63), "{names:?}");
+    assert_ne!(names[1], names[2]);
+}
+
+#[test]
+fn generated_names_are_used_once_where_they_would_read_the_same() {
+    let text = "[table.a]\nkey = [\"id\"]\nunique = [[\"b_c\"]]\n[table.a.columns]\nid = \"int\"\nb_c = \"int\"\n\
+                [table.a_b]\nkey = [\"c\"]\nunique = [[\"c\"]]\n\
+                parents = [{ columns = [\"d\"], table = \"a\" }, { columns = [\"d\"], table = \"a\" }]\n\
+                [table.a_b.columns]\nc = \"int\"\nd = \"int\"\nb_c = \"int\"";
+    let statements = create_tables(child(text).newest(), Dialect::Postgres).join("\n");
+    for name in ["a_b_c_unique_v1", "a_b_c_unique2_v1", "a_b_d_fk_v1", "a_b_d_fk2_v1"] {
+        assert_eq!(statements.matches(&format!("\"{name}\"")).count(), 1, "{name} in {statements}");
+    }
+    assert_eq!(
+        statements.matches("CREATE INDEX").count(),
+        1,
+        "one index serves both references: {statements}"
+    );
+}
+
+const OLD: &str = "[table.name]\nkey = [\"id\"]\n[table.name.columns]\nid = \"int\"\nfull = \"text\"\nfax = \"text\"\n\
+                   phone = { type = \"text\", null = true }\n";
+const NEW: &str = "[table.person]\nkey = [\"nr\"]\n[table.person.columns]\nnr = \"int\"\nfirst = \"text\"\nlast = \"text\"\n\
+                   phone = \"text\"\nlevel = \"int\"\n";
+const MAPPING: &str = r#"
+map = [
+    { op = "rename_table", table = "name", to = "person" },
+    { op = "rename_column", table = "person", column = "id", to = "nr" },
+    { op = "split_column", table = "person", column = "full", into = ["first", "last"], separator = " ", at = "last" },
+    { op = "drop_column", table = "person", column = "fax", default = "it's gone" },
+    { op = "require_column", table = "person", column = "phone", ask = "?" },
+    { op = "add_column", table = "person", column = "level", type = "int", default = 1 },
+]
+"#;
+
+fn persons() -> SchemaSet {
+    set_of(&[(OLD, ""), (NEW, MAPPING)]).expect("a good set")
+}
+
+#[test]
+fn the_ledgers_own_version_reads_its_tables() {
+    let created = views(&persons(), SchemaVersion(1), Dialect::Sqlite).expect("a version");
+    assert_eq!(
+        created,
+        ["CREATE VIEW \"name_v1\" AS SELECT \"id\", \"full\", \"fax\", \"phone\" FROM \"name\""]
+    );
+    assert_eq!(views(&persons(), SchemaVersion(3), Dialect::Sqlite), None);
+    assert_eq!(drop_views(&persons(), SchemaVersion(3), Dialect::Sqlite), None);
+}
+
+#[test]
+fn older_versions_read_the_views_of_the_version_above() {
+    let created = views(&persons(), SchemaVersion(2), Dialect::Postgres).expect("a version");
+    assert_eq!(
+        created,
+        [
+            "CREATE SCHEMA IF NOT EXISTS \"v2\"",
+            "CREATE VIEW \"v2\".\"person\" AS SELECT \"nr\", \"first\", \"last\", \"phone\", \"level\" FROM \"person\"",
+            "CREATE SCHEMA IF NOT EXISTS \"v1\"",
+            "CREATE VIEW \"v1\".\"name\" AS SELECT \"nr\" AS \"id\", \
+             CASE WHEN \"first\" IS NULL AND \"last\" IS NULL THEN NULL \
+             WHEN coalesce(\"last\", '') = '' THEN coalesce(\"first\", '') \
+             WHEN coalesce(\"first\", '') = '' THEN \"last\" \
+             ELSE \"first\" || ' ' || \"last\" END AS \"full\", \
+             CAST('it''s gone' AS text) AS \"fax\", \
+             CASE WHEN \"phone\" = CAST('?' AS text) THEN NULL ELSE \"phone\" END AS \"phone\" \
+             FROM \"v2\".\"person\"",
+        ]
+    );
+    let sqlite = views(&persons(), SchemaVersion(2), Dialect::Sqlite).expect("a version");
+    assert!(
+        sqlite[1].starts_with("CREATE VIEW \"name_v1\" AS SELECT \"nr\" AS \"id\", CASE WHEN"),
+        "{}",
+        sqlite[1]
+    );
+    assert!(sqlite[1].ends_with("FROM \"person_v2\""), "{}", sqlite[1]);
+}
+
+#[test]
+fn views_go_the_other_way_round_than_they_came() {
+    let dropped = |dialect| drop_views(&persons(), SchemaVersion(2), dialect).expect("a version");
+    assert_eq!(
+        dropped(Dialect::Sqlite),
+        ["DROP VIEW IF EXISTS \"name_v1\"", "DROP VIEW IF EXISTS \"person_v2\""]
+    );
+    assert_eq!(
+        dropped(Dialect::Postgres),
+        ["DROP VIEW IF EXISTS \"v1\".\"name\"", "DROP VIEW IF EXISTS \"v2\".\"person\""]
+    );
+    assert_eq!(view_name(SchemaVersion(1), "name", Dialect::Sqlite), "\"name_v1\"");
+    assert_eq!(view_name(SchemaVersion(1), "name", Dialect::Postgres), "\"v1\".\"name\"");
+}

@@ -4,6 +4,7 @@
 
 mod client_postgres;
 mod journal_postgres;
+mod ledger_postgres;
 mod main_job;
 mod process;
 mod proxy;

@@ -1,7 +1,5 @@
 //! What the cases are made of: one schema, rows, short forms for changes and transactions.
 
-use std::sync::Arc;
-
 use journal_core::codec::chain::{self, SealDraft};
 use journal_core::conformance::{UNLIMITED, new_transaction, origin};
 use journal_core::journal::JournalStore;
@@ -189,17 +187,14 @@ pub(super) fn type_of(table: &str, column: &str) -> Type {
     schema().tables[table].column(column).expect("a column").ty
 }
 
-/// The suite's schema, shared.
-pub(super) fn shared_schema() -> Arc<Schema> {
-    Arc::new(schema())
-}
-
 #[cfg(test)]
 mod memory {
+    use std::sync::Arc;
+
     use journal_core::model::Origin;
     use journal_core::store::memory::MemoryJournal;
 
-    use super::{Rig, Value, origin, shared_schema};
+    use super::{Rig, Value, origin, schema};
     use crate::ledger::memory::{MemoryControl, MemoryLedger, MemorySite};
 
     /// The rig over memory.
@@ -207,7 +202,7 @@ mod memory {
     pub(in super::super) struct MemoryRig(MemorySite);
 
     pub(in super::super) fn memory_rig() -> MemoryRig {
-        MemoryRig(MemorySite::new(MemoryJournal::new(origin("a")), shared_schema()))
+        MemoryRig(MemorySite::new(MemoryJournal::new(origin("a")), Arc::new(schema())))
     }
 
     impl Rig for MemoryRig {

@@ -2,6 +2,8 @@
 //! from one version to another. Decides nothing about a row: mappings do, in `schema-mappers`.
 
 pub mod install;
+mod plan;
+pub mod reshape;
 
 use journal_core::sql::Dialect;
 

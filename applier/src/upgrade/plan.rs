@@ -1,0 +1,110 @@
+//! The statements of a reshape, in their order, as pure text: what a dry run shows is what is run.
+
+use journal_core::model::{Schema, SchemaVersion, Table};
+use journal_core::sql::{Dialect, quote};
+use schema_mappers::ddl::{self, tables_in_order};
+use schema_mappers::{MapError, Registry};
+
+use super::ddl_dialect;
+
+/// Stands before the name of a table that is set aside. Leaves table names of 51 bytes within PostgreSQL's 63.
+const OLD: &str = "daybook_old_";
+
+/// A reshape's statements, by phase.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Plan {
+    /// Drops the views, renames the tables and what hangs on their names.
+    pub(super) set_aside: Vec<String>,
+    /// Creates the new version's tables, empty.
+    pub(super) create: Vec<String>,
+    /// Drops the tables set aside, children first.
+    pub(super) drop_old: Vec<String>,
+    /// Creates the views of the new version and all below.
+    pub(super) views: Vec<String>,
+    /// The old version's tables under the names they have while they are set aside, parents first, each after its
+    /// plain name.
+    pub(super) old: Vec<(Table, Table)>,
+}
+
+/// Plans the way from one version to another.
+pub(super) fn plan(
+    registry: &Registry,
+    from: SchemaVersion,
+    to: SchemaVersion,
+    dialect: Dialect,
+) -> Result<Plan, MapError> {
+    let (source, _) = (registry.schema(from)?, registry.schema(to)?);
+    let set = registry.set();
+    let words = ddl_dialect(dialect);
+    let old: Vec<(Table, Table)> =
+        tables_in_order(source).into_iter().map(|table| (table.clone(), aside(table))).collect();
+    let mut set_aside = ddl::drop_views(set, from, words).unwrap_or_default();
+    if dialect == Dialect::Postgres {
+        set_aside.push(format!("CREATE SCHEMA {OLD_SCHEMA}"));
+    }
+    for (table, old) in &old {
+        set_aside.push(format!("ALTER TABLE {} RENAME TO {}", quote(&table.name), quote(&old.name)));
+        if dialect == Dialect::Postgres {
+            // Its indexes and constraints go along, so that the new ones may have their names.
+            set_aside.push(format!("ALTER TABLE {} SET SCHEMA {OLD_SCHEMA}", quote(&old.name)));
+        }
+    }
+    let moved = list(old.iter().map(|(table, _)| &table.name));
+    set_aside
+        .push(format!("UPDATE {{d}}complement SET entity = '{OLD}' || entity WHERE entity IN ({moved})"));
+    if dialect == Dialect::Postgres {
+        set_aside.push(format!(
+            "SELECT set_config('search_path', current_setting('search_path') || ', {OLD_SCHEMA}', true)"
+        ));
+    }
+    let moved = list(old.iter().map(|(_, old)| &old.name));
+    let mut drop_old = vec![format!("DELETE FROM {{d}}complement WHERE entity IN ({moved})")];
+    drop_old.extend(old.iter().rev().map(|(_, old)| format!("DROP TABLE {}", quote(&old.name))));
+    if dialect == Dialect::Postgres {
+        drop_old.push(format!("DROP SCHEMA {OLD_SCHEMA}"));
+    }
+    Ok(Plan {
+        set_aside,
+        create: set.version(to).map(|version| ddl::create_tables(version, words)).unwrap_or_default(),
+        drop_old,
+        views: ddl::views(set, to, words).unwrap_or_default(),
+        old,
+    })
+}
+
+/// PostgreSQL's schema for tables set aside.
+const OLD_SCHEMA: &str = "daybook_old";
+
+/// A table under the name it has while it is set aside. Only its rows are read, so its parents stay as they were.
+fn aside(table: &Table) -> Table {
+    Table { name: format!("{OLD}{}", table.name).into(), ..table.clone() }
+}
+
+/// Table names as text literals; set names hold no quotes.
+fn list<'n>(names: impl Iterator<Item = &'n journal_core::model::Name>) -> String {
+    names.map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ")
+}
+
+impl Plan {
+    /// The schema under which the old rows are read.
+    pub(super) fn old_schema(&self, version: SchemaVersion) -> Schema {
+        let tables = self.old.iter().map(|(_, old)| (old.name.clone(), old.clone())).collect();
+        Schema { version, tables, operations: std::collections::BTreeMap::new() }
+    }
+
+    /// Everything in order, for people: where rows are moved stands a comment.
+    pub(super) fn statements(&self, dialect: Dialect, from: SchemaVersion, to: SchemaVersion) -> Vec<String> {
+        let rendered = |statement: &String| dialect.render(statement);
+        let mut all: Vec<String> = self.set_aside.iter().chain(&self.create).map(rendered).collect();
+        for (table, old) in &self.old {
+            all.push(format!(
+                "-- the rows of {} (once {}) go through the mapping from version {from} to {to}",
+                quote(&old.name),
+                quote(&table.name)
+            ));
+        }
+        all.extend(self.drop_old.iter().chain(&self.views).map(rendered));
+        all.push(format!("{} = {to}", dialect.render("UPDATE {d}site SET ledger_version")));
+        all
+    }
+}

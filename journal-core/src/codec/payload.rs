@@ -91,10 +91,16 @@ pub fn decode_row(bytes: &[u8]) -> Result<Row, PayloadError> {
 }
 
 fn read_bincode<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
-    // The limit bounds what a forged length can make us allocate.
-    let config = bincode::config::standard().with_limit::<{ PAYLOAD_BYTES_MAX * 4 }>();
-    let (value, read) =
-        bincode::serde::decode_from_slice(bytes, config).map_err(|error| error.to_string())?;
+    // The limits bound what a forged length can make us allocate: no true payload can exceed them, for a number of
+    // eight bytes takes at least one.
+    const SMALL: usize = 4096;
+    let config = bincode::config::standard();
+    let decoded = if bytes.len() <= SMALL {
+        bincode::serde::decode_from_slice(bytes, config.with_limit::<{ SMALL * 8 }>())
+    } else {
+        bincode::serde::decode_from_slice(bytes, config.with_limit::<{ PAYLOAD_BYTES_MAX * 8 }>())
+    };
+    let (value, read) = decoded.map_err(|error| error.to_string())?;
     if read == bytes.len() { Ok(value) } else { Err(format!("{} bytes follow its end", bytes.len() - read)) }
 }
 

@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod client_postgres;
+mod demo;
 mod journal_postgres;
 mod ledger_postgres;
 mod main_job;
 mod process;
 mod proxy;
+mod schema_views;
 mod servers;
 mod tidy;

@@ -13,7 +13,7 @@ use applier::ship::pull::pull;
 use applier::upgrade::install;
 use journal_core::codec::payload;
 use journal_core::journal::{Appended, JournalStore as _, ReadLimit};
-use journal_core::model::{Change, Codec, Epoch, NewTransaction, Row, SchemaVersion, SiteName};
+use journal_core::model::{Change, Codec, Epoch, NewTransaction, Origin, Row, SchemaVersion, SiteName};
 use journal_core::sql::{Access, Conn, DbUrl, Param, Record};
 use journal_core::store::sql::{Site, SqlJournal};
 use schema_mappers::{Registry, RustMappers, SchemaSet};
@@ -55,8 +55,7 @@ impl Rig {
             let name = SiteName::new(name).expect("a site name");
             let url: DbUrl = url.parse().expect("an address");
             let site = Site {
-                name: name.clone(),
-                epoch: Epoch(1),
+                origin: Origin { site: name.clone(), epoch: Epoch(1) },
                 group: "test".to_owned(),
                 stripe,
                 ledger_version: SchemaVersion(1),

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 /// Where readers are sent: the load balancer's setting.
 #[derive(Debug, Clone)]
-pub struct Service {
+pub(super) struct Service {
     /// The site's database.
     pub url: DbUrl,
     /// The application's version.
@@ -19,7 +19,7 @@ pub struct Service {
 
 /// Counts of one reader.
 #[derive(Debug, Default)]
-pub struct Reads {
+pub(super) struct Reads {
     /// All.
     pub made: AtomicU64,
     /// Failed or torn.
@@ -27,7 +27,7 @@ pub struct Reads {
 }
 
 /// Reads until the channel closes.
-pub async fn read(mut service: watch::Receiver<Option<Service>>, reads: &Reads) {
+pub(super) async fn read(mut service: watch::Receiver<Option<Service>>, reads: &Reads) {
     let mut conn: Option<Conn> = None;
     loop {
         if service.has_changed().is_err() {

@@ -8,30 +8,12 @@ mod sqlite;
 pub(crate) mod views;
 
 use std::collections::BTreeSet;
-use std::fmt;
-
 use journal_core::model::{Name, Parent, Schema, SchemaVersion, Table};
 use sha2::{Digest, Sha256};
 
 use crate::set::{SchemaSet, Version};
 
-/// A kind of SQL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Dialect {
-    /// SQLite from 3.37 (STRICT tables).
-    Sqlite,
-    /// PostgreSQL from 13.
-    Postgres,
-}
-
-impl fmt::Display for Dialect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Sqlite => "sqlite",
-            Self::Postgres => "postgres",
-        })
-    }
-}
+pub use journal_core::sql::Dialect;
 
 /// The statements that create the tables of a version, parents before children, with their keys and indexes. Names are
 /// unqualified. Where the version has a file `ddl.sqlite.sql` or `ddl.postgres.sql`, its text stands there as one

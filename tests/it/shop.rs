@@ -1,0 +1,244 @@
+//! A film rental's group of two sites, driven as its operators would: through a configuration file and the `daybook`
+//! command, in processes of their own. What is in the databases is read by plain SQL.
+
+pub(crate) mod books;
+pub(crate) mod ledger;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use journal_core::sql::{Access, Conn, DbUrl, Record, SqlError};
+use journal_tests::process::{Ended, Program, Running, daybook};
+use journal_tests::servers::PostgresServer;
+use journal_tests::tether;
+use serde_json::Value as Json;
+use tempfile::TempDir;
+
+/// Short, so that a service that was killed is followed by the next one soon.
+const LEASE_TTL_MS: u64 = 100;
+/// Above anything that these groups do in one step on a loaded machine.
+pub(crate) const BOUND: Duration = Duration::from_secs(60);
+/// Between two looks at a database that changes by itself: it sends no event that a test could wait for.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
+
+/// The sites of every group here.
+pub(crate) const SITES: [&str; 2] = ["a", "b"];
+
+/// The group.
+#[derive(Debug)]
+pub(crate) struct Shop {
+    home: TempDir,
+    urls: [String; 2],
+}
+
+impl Shop {
+    /// Over two SQLite files.
+    pub(crate) fn sqlite() -> Self {
+        let home = home();
+        let urls = SITES.map(|site| sqlite_url(home.path(), site));
+        Self::begin(home, urls)
+    }
+
+    /// Over databases that are there and empty.
+    pub(crate) fn at(urls: [String; 2]) -> Self {
+        Self::begin(home(), urls)
+    }
+
+    /// Over a new database on each of two servers.
+    pub(crate) fn postgres(a: &PostgresServer, b: &PostgresServer) -> Self {
+        Self::at([a.create_database().url, b.create_database().url])
+    }
+
+    /// Site a in a SQLite file, site b on a server.
+    pub(crate) fn mixed(b: &PostgresServer) -> Self {
+        let home = home();
+        let urls = [sqlite_url(home.path(), "a"), b.create_database().url];
+        Self::begin(home, urls)
+    }
+
+    fn begin(home: TempDir, urls: [String; 2]) -> Self {
+        let shop = Self { home, urls };
+        shop.configure("shop.toml", &shop.urls, "");
+        shop.done(&["init"]);
+        shop
+    }
+
+    /// Writes a configuration of this group with other ways to its databases, and more settings for site b.
+    pub(crate) fn configure(&self, file: &str, urls: &[String; 2], more_of_b: &str) -> PathBuf {
+        let schema = schema_directory();
+        let mut text =
+            format!("group = 'shop'\nschema = '{}'\nlease_ttl_ms = {LEASE_TTL_MS}\n", schema.display());
+        for (site, url) in SITES.iter().zip(urls) {
+            let _infallible = write!(text, "[sites.{site}]\nurl = '{url}'\n");
+        }
+        text.push_str(more_of_b);
+        self.file(file, &text)
+    }
+
+    /// A file in this group's directory.
+    pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.home.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// Where its files are.
+    pub(crate) fn path(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// The `daybook` command with this group's configuration.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Program {
+        daybook()
+            .args(["--config", "shop.toml"])
+            .args(arguments)
+            .current_dir(self.home.path())
+            .env("RUST_BACKTRACE", "0")
+    }
+
+    /// Runs a command that succeeds; gives its standard output.
+    pub(crate) fn done(&self, arguments: &[&str]) -> String {
+        let ended = self.command(arguments).run();
+        assert_eq!(ended.code, Some(0), "daybook {arguments:?}: {ended:?}");
+        ended.stdout
+    }
+
+    /// The same with its report as JSON.
+    pub(crate) fn report(&self, arguments: &[&str]) -> Json {
+        let stdout = self.done(&[arguments, &["--json"]].concat());
+        serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {stdout}"))
+    }
+
+    /// Runs a command that does not succeed; gives its standard error.
+    pub(crate) fn refused(&self, code: i32, arguments: &[&str]) -> String {
+        let ended = self.command(arguments).run();
+        assert_eq!(ended.code, Some(code), "daybook {arguments:?}: {ended:?}");
+        ended.stderr
+    }
+
+    /// Starts the service of some sites; returns once it serves.
+    pub(crate) fn serve(&self, sites: &[&str]) -> Running {
+        let mut arguments = vec!["run"];
+        sites.iter().for_each(|site| arguments.extend(["--site", site]));
+        let mut running = self.command(&arguments).spawn();
+        running.wait_for_line("daybook: serving", BOUND);
+        running
+    }
+
+    /// Appends lines at a site, written at schema version 1, and returns when they are durable.
+    pub(crate) fn append(&self, site: &str, lines: &[impl AsRef<str>]) {
+        let file = self.lines_file("lines.ndjson", lines);
+        self.done(&["append", "--site", site, "--at-version", "1", "--file", &file]);
+    }
+
+    /// A file of lines; gives its name.
+    pub(crate) fn lines_file(&self, name: &str, lines: &[impl AsRef<str>]) -> String {
+        let text = lines.iter().fold(String::new(), |text, line| text + line.as_ref() + "\n");
+        self.file(name, &text);
+        name.to_owned()
+    }
+
+    /// A site's database.
+    pub(crate) fn url(&self, site: &str) -> DbUrl {
+        self.url_text(site).parse().unwrap()
+    }
+
+    /// A site's database, as the configuration has it.
+    pub(crate) fn url_text(&self, site: &str) -> &str {
+        &self.urls[SITES.iter().position(|known| *known == site).unwrap()]
+    }
+
+    /// A connection to a site that only reads.
+    pub(crate) async fn reader(&self, site: &str) -> Conn {
+        Conn::open(&self.url(site), Access::Read, "test").await.unwrap()
+    }
+
+    /// The rows of a query at a site.
+    pub(crate) async fn rows(&self, site: &str, sql: &str) -> Vec<Record> {
+        let mut conn = self.reader(site).await;
+        let rows = conn.lend().fetch(sql, vec![]).await;
+        rows.unwrap_or_else(|error| panic!("{sql} at {site}: {error}"))
+    }
+
+    /// One number of a query at a site.
+    pub(crate) async fn number(&self, site: &str, sql: &str) -> i64 {
+        self.rows(site, sql).await[0].i64(0).unwrap()
+    }
+
+    /// Runs a statement at a site, as a vandal with every right would.
+    pub(crate) async fn vandalise(&self, site: &str, sql: &str) {
+        let mut conn = Conn::open(&self.url(site), Access::Write, "vandal").await.unwrap();
+        conn.lend().script(sql).await.unwrap_or_else(|error| panic!("{sql} at {site}: {error}"));
+        conn.close().await;
+    }
+
+    /// Waits until a number at a site is at least so much. A database that is away meanwhile is waited for.
+    pub(crate) async fn reached(&self, site: &str, sql: &str, least: i64) {
+        let deadline = Instant::now() + BOUND;
+        let mut conn = None;
+        let mut last = String::new();
+        while Instant::now() < deadline {
+            match look(&self.url(site), &mut conn, sql).await {
+                Ok(number) if number >= least => return,
+                Ok(number) => last = number.to_string(),
+                Err(error) => (conn, last) = (None, error.to_string()),
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        let status = self.command(&["status"]).run();
+        panic!("{site}: {sql} is {last}, not {least}, after {BOUND:?}; {}{}", status.stdout, status.stderr);
+    }
+
+    /// Waits until both sites have posted everything that was appended anywhere.
+    pub(crate) fn settle(&self) {
+        for site in SITES {
+            let ended = self.command(&["wait", site, "--all", "--timeout", "60s"]).run();
+            assert_eq!(ended.code, Some(0), "{ended:?}\n{:?}", self.command(&["status"]).run());
+        }
+    }
+
+    /// Replays a site's journal into a database of its own and insists on the digest of the live ledger; gives it.
+    pub(crate) fn replay_equals(&self, site: &str, into: &str) -> String {
+        let replayed = self.report(&["replay", "--site", site, "--into", into]);
+        let digest = replayed["digest"]["digest"].as_str().unwrap_or_else(|| panic!("{replayed}")).to_owned();
+        assert_eq!(replayed["refused"]["count"], 0, "{replayed}");
+        assert_eq!(replayed["level"], true, "{replayed}");
+        digest
+    }
+
+    /// A database for a replay that does not exist yet, of the store that a site has.
+    pub(crate) fn scratch(&self, name: &str) -> String {
+        sqlite_url(self.home.path(), name)
+    }
+}
+
+/// In memory where there is enough: a killed process loses nothing that it has written, so tests of kills stay honest.
+fn home() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let parent = if memory.is_dir() { memory } else { Path::new("/tmp") };
+    tether::directory_in(parent, "daybook-shop-")
+}
+
+fn sqlite_url(directory: &Path, name: &str) -> String {
+    format!("sqlite:{}", directory.join(format!("{name}.db")).display())
+}
+
+/// The history's schema set, in the sources.
+fn schema_directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../applier/assets/rental-history/schema")
+}
+
+async fn look(url: &DbUrl, conn: &mut Option<Conn>, sql: &str) -> Result<i64, SqlError> {
+    let conn = match conn {
+        Some(conn) => conn,
+        None => conn.insert(Conn::open(url, Access::Read, "test").await?),
+    };
+    conn.lend().fetch_one(sql, vec![]).await?.i64(0)
+}
+
+/// Insists that a command ended well.
+pub(crate) fn expect_done(what: &str, ended: &Ended) {
+    assert_eq!(ended.code, Some(0), "{what}: {ended:?}");
+}

@@ -1,4 +1,54 @@
-//! Daybook's journal.
+//! Daybook's journal: the book of original entry that applications write and everything else is posted from.
+//!
+//! Applications append every change of their data to the journal of their site; the site's ledger tables follow from
+//! it, here and at every other site of the group, whatever version their schemas have. This crate is the journal
+//! alone. It knows nothing of ledgers and mappers.
+//!
+//! # Writing
+//!
+//! Most users need [`client`] and nothing else:
+//!
+//! ```no_run
+//! use journal_core::client::{Journal, Transaction};
+//! use journal_core::model::Row;
+//!
+//! # async fn sell() -> Result<(), Box<dyn std::error::Error>> {
+//! let journal = Journal::open(&"sqlite:/var/lib/shop/till.db".parse()?, &"till".parse()?).await?;
+//!
+//! let sale = Transaction::new()
+//!     .insert("sale", Row::new().with("sale_id", journal.next_id("sale").await?).with("item_id", 7))
+//!     .add("item", Row::new().with("item_id", 7), Row::new().with("in_stock", -1));
+//!
+//! let receipt = journal.append(&sale).await?; // Durable here. Append `sale` again: the same receipt.
+//! let decision = receipt.applied().await?;    // The site's ledger shows it, or says why it was rejected.
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `examples/counter_shop` is a whole program, with the commands that make its site.
+//!
+//! # The parts
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`client`] | open a journal, build and append transactions, receipts, ids |
+//! | [`model`] | plain data: sites, transactions, values, schemas, seals |
+//! | [`codec`] | bytes: payloads, JSON, the hash chain over seals |
+//! | [`journal`] | the contract of a journal store, and its errors |
+//! | [`store`] | the stores: memory, SQLite, PostgreSQL |
+//! | [`sql`] | the seam to SQL databases: one connection, one parameter and one error type |
+//! | `conformance` | the suite that every store passes (feature `test-util`) |
+//!
+//! # What a journal promises
+//!
+//! - An append that returned is seen by every later reader, also after a crash; one whose answer was lost gives its
+//!   first receipt when it is appended again.
+//! - A transaction is there whole or not at all.
+//! - A reader of the tail passes no number that could still become visible, and waits for no number that cannot.
+//! - Stored bytes never change; a seal names and hashes what it covers, so that a change is found and named.
+//!
+//! Wall clocks decide nothing of this.
+
 pub mod client;
 pub mod codec;
 #[cfg(feature = "test-util")]

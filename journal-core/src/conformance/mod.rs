@@ -1,4 +1,4 @@
-//! The suite that holds every store to [`JournalStore`](crate::journal::JournalStore): the cases live beside the trait,
+//! The suite that holds every store to [`JournalStore`]: the cases live beside the trait,
 //! a store says how it is set up, and [`journal_conformance!`](crate::journal_conformance) makes a test of each case.
 
 mod append;

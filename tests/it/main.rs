@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod club;
+mod audit;
 mod client_postgres;
+mod crash;
 mod demo;
 mod journal_postgres;
 mod ledger_postgres;
@@ -11,4 +14,5 @@ mod process;
 mod proxy;
 mod schema_views;
 mod servers;
+mod shop;
 mod tidy;

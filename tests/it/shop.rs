@@ -23,6 +23,9 @@ pub(crate) const BOUND: Duration = Duration::from_secs(60);
 /// Between two looks at a database that changes by itself: it sends no event that a test could wait for.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
+/// The configuration that commands use unless told otherwise.
+pub(crate) const CONFIG: &str = "shop.toml";
+
 /// The sites of every group here.
 pub(crate) const SITES: [&str; 2] = ["a", "b"];
 
@@ -60,21 +63,21 @@ impl Shop {
 
     fn begin(home: TempDir, urls: [String; 2]) -> Self {
         let shop = Self { home, urls };
-        shop.configure("shop.toml", &shop.urls, "");
+        shop.configure(CONFIG, &shop.urls, LEASE_TTL_MS, "");
         shop.done(&["init"]);
         shop
     }
 
     /// Writes a configuration of this group with other ways to its databases, and more settings for site b.
-    pub(crate) fn configure(&self, file: &str, urls: &[String; 2], more_of_b: &str) -> PathBuf {
+    pub(crate) fn configure(&self, file: &str, urls: &[String; 2], lease_ttl_ms: u64, more_of_b: &str) {
         let schema = schema_directory();
         let mut text =
-            format!("group = 'shop'\nschema = '{}'\nlease_ttl_ms = {LEASE_TTL_MS}\n", schema.display());
+            format!("group = 'shop'\nschema = '{}'\nlease_ttl_ms = {lease_ttl_ms}\n", schema.display());
         for (site, url) in SITES.iter().zip(urls) {
             let _infallible = write!(text, "[sites.{site}]\nurl = '{url}'\n");
         }
         text.push_str(more_of_b);
-        self.file(file, &text)
+        self.file(file, &text);
     }
 
     /// A file in this group's directory.
@@ -91,8 +94,13 @@ impl Shop {
 
     /// The `daybook` command with this group's configuration.
     pub(crate) fn command(&self, arguments: &[&str]) -> Program {
+        self.command_by(CONFIG, arguments)
+    }
+
+    /// The same with another of its configurations.
+    pub(crate) fn command_by(&self, config: &str, arguments: &[&str]) -> Program {
         daybook()
-            .args(["--config", "shop.toml"])
+            .args(["--config", config])
             .args(arguments)
             .current_dir(self.home.path())
             .env("RUST_BACKTRACE", "0")
@@ -120,9 +128,14 @@ impl Shop {
 
     /// Starts the service of some sites; returns once it serves.
     pub(crate) fn serve(&self, sites: &[&str]) -> Running {
+        self.serve_by(CONFIG, sites)
+    }
+
+    /// The same with another of its configurations.
+    pub(crate) fn serve_by(&self, config: &str, sites: &[&str]) -> Running {
         let mut arguments = vec!["run"];
         sites.iter().for_each(|site| arguments.extend(["--site", site]));
-        let mut running = self.command(&arguments).spawn();
+        let mut running = self.command_by(config, &arguments).spawn();
         running.wait_for_line("daybook: serving", BOUND);
         running
     }
@@ -199,16 +212,25 @@ impl Shop {
         }
     }
 
-    /// Replays a site's journal into a database of its own and insists on the digest of the live ledger; gives it.
-    pub(crate) fn replay_equals(&self, site: &str, into: &str) -> String {
-        let replayed = self.report(&["replay", "--site", site, "--into", into]);
-        let digest = replayed["digest"]["digest"].as_str().unwrap_or_else(|| panic!("{replayed}")).to_owned();
-        assert_eq!(replayed["refused"]["count"], 0, "{replayed}");
-        assert_eq!(replayed["level"], true, "{replayed}");
-        digest
+    /// The law: both ledgers are equal at one cut, each is equal to the replay of its journal into an empty database,
+    /// and nothing is wrong with a journal. Gives the digest at the sites' (higher) version.
+    pub(crate) fn is_lawful(&self, scratch: &[String; 2]) -> String {
+        let verified = self.report(&["verify"]);
+        assert_eq!(verified["equal"], true, "{verified}");
+        for (site, into) in SITES.iter().zip(scratch) {
+            let replayed = self.report(&["replay", "--site", site, "--into", into]);
+            assert_eq!(replayed["equal"], true, "{replayed}");
+            assert_eq!(replayed["refused"]["count"], 0, "{replayed}");
+            let audited = self.report(&["audit", site]);
+            assert_eq!(audited["sound"], true, "{audited}");
+        }
+        let compared = &verified["comparisons"][0];
+        let digests = SITES.map(|site| compared[site]["digest"]["digest"].as_str().unwrap());
+        assert_eq!(digests[0], digests[1], "{verified}");
+        digests[0].to_owned()
     }
 
-    /// A database for a replay that does not exist yet, of the store that a site has.
+    /// A SQLite database for a replay; nothing is there yet.
     pub(crate) fn scratch(&self, name: &str) -> String {
         sqlite_url(self.home.path(), name)
     }

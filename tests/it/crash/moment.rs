@@ -40,11 +40,15 @@ pub(super) fn peer(site: &str) -> &'static str {
 impl Step {
     fn sql(self, origin: &str) -> String {
         match self {
-            Self::Appended => format!("SELECT coalesce(max(trans_nr), 0) FROM {{d}}journal WHERE origin = '{origin}'"),
+            Self::Appended => {
+                format!("SELECT coalesce(max(trans_nr), 0) FROM {{d}}journal WHERE origin = '{origin}'")
+            }
             Self::Sealed | Self::Received => {
                 format!("SELECT coalesce(max(last_nr), 0) FROM {{d}}received WHERE origin = '{origin}'")
             }
-            Self::Posted => format!("SELECT coalesce(max(trans_nr), 0) FROM {{d}}posted WHERE origin = '{origin}'"),
+            Self::Posted => {
+                format!("SELECT coalesce(max(trans_nr), 0) FROM {{d}}posted WHERE origin = '{origin}'")
+            }
         }
     }
 
@@ -85,6 +89,21 @@ impl Moment {
             reached: before + more,
             looks: rng.random_range(0..LOOKS_MORE_MAX),
         }
+    }
+
+    /// A moment while one who appends is in the middle of it.
+    pub(super) async fn of_client(
+        shop: &Shop,
+        rng: &mut ChaCha8Rng,
+        origin: &'static str,
+        count: usize,
+    ) -> Self {
+        let sql = Step::Appended.sql(origin);
+        let more = rng.random_range(0..=i64::try_from(count).unwrap());
+        let reached = shop.number(origin, &sql).await + more;
+        // None passed: it may not even have begun.
+        let looks = if more == 0 { rng.random_range(0..LOOKS_MORE_MAX * 4) } else { 0 };
+        Self { site: origin, sql, reached, looks }
     }
 
     /// Waits for it.

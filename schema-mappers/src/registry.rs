@@ -10,63 +10,10 @@ use journal_core::model::{Change, Name, Op, Row, Schema, SchemaVersion, Value};
 use crate::error::{CannotMap, MapError, RegistryError};
 use crate::image::Image;
 use crate::lineage::{self, Dependents};
+use crate::mapped::{Mapped, MappedRow};
 use crate::mapper::{Place, RustMappers};
 use crate::set::{SchemaSet, Version};
 use crate::step::{Direction, TableStep};
-
-/// What a change has become: usually one image, without a list around it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mapped {
-    first: Option<Image>,
-    rest: Vec<Image>,
-}
-
-impl Mapped {
-    fn one(image: Image) -> Self {
-        Self { first: Some(image), rest: Vec::new() }
-    }
-
-    /// How many images.
-    pub fn len(&self) -> usize {
-        usize::from(self.first.is_some()) + self.rest.len()
-    }
-
-    /// Whether a mapper in Rust made nothing of the change.
-    pub fn is_empty(&self) -> bool {
-        self.first.is_none()
-    }
-
-    /// The images in order.
-    pub fn iter(&self) -> impl Iterator<Item = &Image> {
-        self.first.iter().chain(&self.rest)
-    }
-}
-
-impl IntoIterator for Mapped {
-    type Item = Image;
-    type IntoIter = std::iter::Chain<std::option::IntoIter<Image>, std::vec::IntoIter<Image>>;
-    fn into_iter(self) -> Self::IntoIter {
-        self.first.into_iter().chain(self.rest)
-    }
-}
-
-impl FromIterator<Image> for Mapped {
-    fn from_iter<I: IntoIterator<Item = Image>>(images: I) -> Self {
-        let mut images = images.into_iter();
-        Self { first: images.next(), rest: images.collect() }
-    }
-}
-
-/// A ledger row at another version.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MappedRow {
-    /// Its table there.
-    pub table: Name,
-    /// The row, whole: a column that nothing was said about is NULL.
-    pub row: Row,
-    /// Its complement there.
-    pub complement: Row,
-}
 
 /// All ways between the versions of a set. Cheap to clone.
 #[derive(Debug, Clone)]

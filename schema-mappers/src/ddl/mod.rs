@@ -7,9 +7,9 @@ pub(crate) mod quote;
 mod sqlite;
 pub(crate) mod views;
 
-use std::collections::BTreeSet;
 use journal_core::model::{Name, Parent, Schema, SchemaVersion, Table};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 
 use crate::set::{SchemaSet, Version};
 
@@ -27,7 +27,7 @@ pub fn create_tables(version: &Version, dialect: Dialect) -> Vec<String> {
         Dialect::Sqlite => sqlite::create_table,
         Dialect::Postgres => postgres::create_table,
     };
-    let mut names = ObjectNames { version: version.number(), used: BTreeSet::new() };
+    let mut names = ObjectNames::new(version);
     tables_in_order(schema).into_iter().flat_map(|table| create(schema, table, &mut names)).collect()
 }
 
@@ -85,6 +85,13 @@ struct ObjectNames {
 impl ObjectNames {
     /// PostgreSQL cuts longer names in silence.
     const BYTES_MAX: usize = 63;
+
+    /// The version's views in SQLite share the space of names.
+    fn new(version: &Version) -> Self {
+        let number = version.number();
+        let used = version.schema().tables.keys().map(|table| format!("{table}_v{number}")).collect();
+        Self { version: number, used }
+    }
 
     fn name(&mut self, table: &Table, columns: &[Name], kind: &str) -> String {
         let head = format!("{}_{}", table.name, columns.join("_"));

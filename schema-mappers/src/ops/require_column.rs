@@ -74,7 +74,12 @@ impl Operation for RequireColumn {
     fn down_sql(&self, columns: &mut ViewColumns, dialect: Dialect) {
         let expression = columns.take(&self.column);
         let code = literal(&self.code, self.ty, dialect);
-        columns.set(&self.column, format!("CASE WHEN {expression} = {code} THEN NULL ELSE {expression} END"));
+        let same = match (self.ty, dialect) {
+            // PostgreSQL's json has no equality of its own.
+            (Type::Json, Dialect::Postgres) => format!("CAST({expression} AS text) = CAST({code} AS text)"),
+            _ => format!("{expression} = {code}"),
+        };
+        columns.set(&self.column, format!("CASE WHEN {same} THEN NULL ELSE {expression} END"));
     }
 
     fn lineage(&self) -> Lineage {

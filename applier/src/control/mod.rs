@@ -4,6 +4,7 @@
 pub mod install;
 pub mod lease;
 pub mod sql;
+pub mod status;
 
 use std::future::Future;
 

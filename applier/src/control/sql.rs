@@ -41,6 +41,13 @@ pub(crate) async fn lock_standing(mut conn: ConnRef<'_>) -> Result<Stood, Ledger
     read_standing(&mut conn, &format!("{STANDING}{locks}")).await
 }
 
+/// Reads the standing and the lease without a lock.
+pub(crate) async fn read_state(mut conn: ConnRef<'_>) -> Result<(Standing, Lease), LedgerError> {
+    let stood = read_standing(&mut conn, STANDING).await?;
+    let lease = read_lease(&conn.fetch_one(LEASE, Vec::new()).await?)?;
+    Ok((stood.standing, lease))
+}
+
 async fn read_standing(conn: &mut ConnRef<'_>, template: &str) -> Result<Stood, LedgerError> {
     let Some(record) = conn.fetch_optional(template, Vec::new()).await? else {
         let message = "the database is not made a site yet, or its control or lease row is missing";

@@ -1,5 +1,8 @@
 //! Effect, checkpoint and seal: one transaction, all or nothing.
 
+use std::future::Future;
+use std::task::Poll;
+
 use journal_core::conformance::origin;
 use journal_core::model::{Change, Epoch, Origin, Row, SealNr};
 
@@ -183,4 +186,55 @@ pub async fn a_snapshot_sees_one_state<R: Rig>(rig: &R) {
     assert_eq!(seen[0].0.get("stock"), Some(&journal_core::model::Value::Null));
     reader.end_snapshot().await.expect("end the snapshot");
     assert_eq!(cells(&mut reader, "item").await.len(), 2);
+}
+
+/// The transactions of the peer are shops: the n-th is shop n.
+async fn post_next<L: Ledger>(ledger: &mut L) -> Result<(), LedgerError> {
+    let peer = origin("b");
+    ledger.begin().await?;
+    let from = ledger.lock_posted(&peer).await?;
+    let to = posted(from.seal_nr.0 + 1, from.trans_nr.0 + 1);
+    let shop = row([("id", to.trans_nr.0.into()), ("name", "s".into())]);
+    ledger.apply(&[image(Change::insert("shop", shop))]).await?;
+    ledger.advance(&peer, from, to).await?;
+    ledger.commit().await
+}
+
+/// Polls a future that many times at most, then drops it.
+async fn cut_after<F: Future>(polls: usize, future: F) -> Option<F::Output> {
+    let mut future = std::pin::pin!(future);
+    let mut left = polls;
+    std::future::poll_fn(move |context| {
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        left -= 1;
+        match future.as_mut().poll(context) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            // Looked at once more without waiting, to be cut there.
+            Poll::Pending if left == 0 => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+/// Checkpoint and rows agree whatever await it is dropped at, and whoever comes next is not locked out.
+pub async fn a_posting_transaction_cut_at_any_moment_is_there_whole_or_not_at_all<R: Rig>(rig: &R) {
+    for polls in 0.. {
+        let mut ledger = rig.ledger().await;
+        let done = cut_after(polls, post_next(&mut ledger)).await;
+        drop(ledger);
+        let mut ledger = rig.ledger().await;
+        ledger.begin().await.expect("begin");
+        let posted = ledger.lock_posted(&origin("b")).await.expect("lock");
+        ledger.rollback().await.expect("roll back");
+        let shops = all(&mut ledger, "shop").await.len();
+        assert_eq!(i64::try_from(shops), Ok(posted.trans_nr.0), "cut after {polls} polls");
+        if let Some(done) = done {
+            done.expect("nothing else is in the way");
+            assert!(shops > 0);
+            return;
+        }
+    }
 }

@@ -5,15 +5,15 @@ use journal_core::conformance::{UNLIMITED, new_transaction, origin};
 use journal_core::journal::JournalStore;
 use journal_core::model::seal::GENESIS;
 use journal_core::model::{
-    Change, Column, Hlc, Name, Parent, Row, Schema, SchemaVersion, SealNr, SealedRun, Table, TransNr, Type,
-    Value, Vector,
+    Change, Column, Hlc, Name, Parent, Rejection, Row, Schema, SchemaVersion, SealNr, SealedRun, Table,
+    TransNr, Type, Value, Vector,
 };
 
 use super::Rig;
 use crate::ledger::{Fault, Ledger, LedgerChange, LedgerError, LedgerReader, Posted};
 
 #[cfg(test)]
-pub(super) use memory::memory_rig;
+pub(crate) use memory::memory_rig;
 
 /// The tables of the suite: a parent, a child with a unique key, a table that is its own parent, one with a CHECK, one
 /// with a column of every type, and one for each type a key may have.
@@ -152,6 +152,17 @@ pub(super) fn posted(seal_nr: i64, trans_nr: i64) -> Posted {
 
 /// Appends transactions and drafts the seal that covers all unsealed ones.
 pub(super) async fn draft_seal<R: Rig>(rig: &R, seeds: std::ops::Range<u64>) -> SealedRun {
+    draft_seal_without(rig, seeds, &[]).await
+}
+
+/// The same, with the transactions of these numbers rejected.
+pub(crate) async fn draft_seal_without<R: Rig>(
+    rig: &R,
+    seeds: std::ops::Range<u64>,
+    rejected: &[i64],
+) -> SealedRun {
+    let rejection =
+        |nr: &i64| Rejection { trans_nr: TransNr(*nr), code: "D0202".to_owned(), detail: String::new() };
     let mut journal = rig.journal().await;
     let batch: Vec<_> = seeds.map(|seed| new_transaction(seed, 1)).collect();
     journal.append(&batch).await.expect("append");
@@ -172,7 +183,7 @@ pub(super) async fn draft_seal<R: Rig>(rig: &R, seeds: std::ops::Range<u64>) -> 
         prev_hash,
         sealed_at: 0,
     };
-    chain::seal(draft, tail.transactions, Vec::new())
+    chain::seal(draft, tail.transactions, rejected.iter().map(rejection).collect())
 }
 
 /// The number of the site's own last seal, as its journal says.
@@ -191,6 +202,7 @@ pub(super) fn type_of(table: &str, column: &str) -> Type {
 mod memory {
     use std::sync::Arc;
 
+    use journal_core::journal::JournalStore as _;
     use journal_core::model::Origin;
     use journal_core::store::memory::MemoryJournal;
 
@@ -199,10 +211,11 @@ mod memory {
 
     /// The rig over memory.
     #[derive(Debug)]
-    pub(in super::super) struct MemoryRig(MemorySite);
+    pub(crate) struct MemoryRig(pub(crate) MemorySite);
 
-    pub(in super::super) fn memory_rig() -> MemoryRig {
-        MemoryRig(MemorySite::new(MemoryJournal::new(origin("a")), Arc::new(schema())))
+    /// A rig over a site of that name.
+    pub(crate) fn memory_rig(site: &str) -> MemoryRig {
+        MemoryRig(MemorySite::new(MemoryJournal::new(origin(site)), Arc::new(schema())))
     }
 
     impl Rig for MemoryRig {
@@ -211,7 +224,7 @@ mod memory {
         type Journal = MemoryJournal;
 
         fn origin(&self) -> Origin {
-            origin("a")
+            self.0.journal().origin().clone()
         }
 
         async fn ledger(&self) -> MemoryLedger {

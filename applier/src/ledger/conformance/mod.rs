@@ -8,7 +8,7 @@ mod complement;
 mod control;
 mod ddl;
 mod faults;
-mod material;
+pub(crate) mod material;
 mod quarantine;
 mod sql_rig;
 mod values;
@@ -103,6 +103,7 @@ macro_rules! ledger_conformance {
             a_seal_that_does_not_follow_moves_nothing,
             a_second_poster_waits_and_sees_what_the_first_committed,
             a_snapshot_sees_one_state,
+            a_posting_transaction_cut_at_any_moment_is_there_whole_or_not_at_all,
             a_pause_waits_for_the_posting_transaction_and_stops_the_next,
             a_pause_and_a_resume_said_twice_are_said_once,
             a_takeover_waits_and_fences_the_old_holder,
@@ -142,7 +143,7 @@ mod tests {
     use super::material::memory_rig;
 
     mod memory {
-        crate::ledger_conformance!(Some(super::memory_rig()));
+        crate::ledger_conformance!(Some(super::memory_rig("a")));
     }
 
     mod sqlite {

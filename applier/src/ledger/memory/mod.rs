@@ -8,6 +8,8 @@ pub mod faults;
 mod link;
 mod site;
 mod tables;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -2,6 +2,7 @@
 //! a store says how it is set up, and [`journal_conformance!`](crate::journal_conformance) makes a test of each case.
 
 mod append;
+mod cut;
 mod idempotency;
 mod material;
 mod read;
@@ -16,6 +17,7 @@ use crate::model::{Origin, SealedRun};
 use crate::sql::SqlError;
 
 pub use append::*;
+pub use cut::*;
 pub use idempotency::*;
 pub use material::{UNLIMITED, content, new_transaction, origin, seal_next};
 pub use read::*;
@@ -77,6 +79,8 @@ macro_rules! journal_conformance {
             own_runs_are_refused,
             rows_of_another_origin_are_refused,
             two_receivers_of_the_same_runs_keep_them_once,
+            an_append_cut_at_any_await_is_whole_or_absent,
+            a_receive_cut_at_any_await_is_whole_or_absent,
         );
     };
     (@cases $rig:expr, $($case:ident,)*) => {

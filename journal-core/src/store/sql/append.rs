@@ -117,7 +117,8 @@ impl<'t> JournalRow<'t> {
 }
 
 /// Takes `count` numbers, rising. PostgreSQL: a sequence, after the table lock that shows readers that numbers are on
-/// their way. SQLite: the counter row, under the writer lock, so that numbers are in commit order; only repeated keys leave holes.
+/// their way. SQLite: the counter row, under the writer lock, so that numbers are in commit order; only repeated
+/// keys leave holes.
 async fn take_numbers(conn: &mut ConnRef<'_>, count: usize) -> Result<Vec<TransNr>, SqlError> {
     let wanted = i64::try_from(count).unwrap_or(i64::MAX);
     match conn.dialect() {

@@ -4,6 +4,7 @@
 
 pub(super) const UNCLASSIFIED: &str = "D0101";
 pub(super) const SERVICE_STOPPED: &str = "D0102";
+pub(super) const DEMO: &str = "D0103";
 pub(super) const PASSWORD_IN_ARGUMENT: &str = "D0305";
 pub(super) const UNKNOWN_SITE: &str = "D0306";
 pub(super) const SCHEMA_SET: &str = "D0307";
@@ -30,3 +31,6 @@ pub(super) const CHAIN_BROKEN: &str = "D0605";
 pub(super) const NOT_AT_ONE_CUT: &str = "D0606";
 pub(super) const NOT_EMPTY: &str = "D0607";
 pub(super) const SITE_UNREACHABLE: &str = "D0608";
+pub(super) const ROW_IN_THE_WAY: &str = "D0609";
+pub(super) const STILL_PAUSED: &str = "D0610";
+pub(super) const UNKNOWN_SEAL: &str = "D0611";

@@ -4,6 +4,7 @@
 use std::error::Error;
 use std::fmt::Write as _;
 
+use journal_core::client::{self, AppendFailure};
 use journal_core::journal::{AppendError, ReadError};
 use journal_core::sql::{SqlClass, SqlError};
 use journal_core::store::sql::OpenError;
@@ -11,9 +12,14 @@ use schema_mappers::{MapError, RegistryError, SetError};
 use serde_json::json;
 
 use super::code;
+use crate::audit::RowsError;
+use crate::audit::cut::CutError;
+use crate::audit::diff::VerifyError;
+use crate::audit::replay::ReplayError;
 use crate::engine::reaction::PostError;
 use crate::ledger::LedgerError;
 use crate::upgrade::install::InstallError;
+use crate::upgrade::reshape::ReshapeError;
 
 /// How a command that did not succeed exits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +55,7 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    pub(crate) fn new(exit: Exit, code: &'static str, message: impl Into<String>) -> anyhow::Error {
+    pub(crate) fn error(exit: Exit, code: &'static str, message: impl Into<String>) -> anyhow::Error {
         anyhow::Error::new(Self { exit, code, message: message.into() })
     }
 }
@@ -76,7 +82,13 @@ impl Told {
             }
         }
         let message = texts.remove(0);
-        Self { exit: failure.map_or(Exit::Failure, |failure| failure.exit), code, message, causes: texts }
+        let exit = match (failure, code.as_str()) {
+            (Some(failure), _) => failure.exit,
+            (None, code::NOT_AT_ONE_CUT) => Exit::Timeout,
+            (None, code::CHAIN_BROKEN) => Exit::Divergence,
+            (None, _) => Exit::Failure,
+        };
+        Self { exit, code, message, causes: texts }
     }
 
     /// The form for people: `error D0401: ...`, with a line for each cause.
@@ -106,6 +118,12 @@ fn code_of(cause: &(dyn Error + 'static)) -> Option<String> {
         of_ledger(error)?
     } else if let Some(error) = cause.downcast_ref::<InstallError>() {
         of_install(error)?
+    } else if let Some(code) = of_work(cause) {
+        code
+    } else if let Some(error) = cause.downcast_ref::<client::OpenError>() {
+        of_client(error)?
+    } else if let Some(AppendFailure::OtherContent { .. }) = cause.downcast_ref() {
+        code::OTHER_CONTENT
     } else if let Some(OpenError::NotInitialised { .. }) = cause.downcast_ref() {
         code::NOT_INITIALISED
     } else if let Some(ReadError::Corrupt { .. }) = cause.downcast_ref() {
@@ -128,6 +146,55 @@ fn of_ledger(error: &LedgerError) -> Option<&'static str> {
         LedgerError::Moved { .. } => Some(code::BUSY),
         LedgerError::Damaged(_) => Some(code::MISMATCH),
         LedgerError::Store(error) => Some(of_sql(error)),
+    }
+}
+
+/// The errors of reshape, comparison and replay. `None` where their source tells.
+fn of_work(cause: &(dyn Error + 'static)) -> Option<&'static str> {
+    if let Some(error) = cause.downcast_ref::<ReshapeError>() {
+        return match error {
+            ReshapeError::NotPaused => Some(code::NOT_PAUSED),
+            ReshapeError::NotInstalled => Some(code::NOT_INITIALISED),
+            ReshapeError::Version(_) => Some(code::UNKNOWN_VERSION),
+            ReshapeError::Row { .. } | ReshapeError::Orphan { .. } => Some(code::ROW_IN_THE_WAY),
+            ReshapeError::Release(error) => of_install(error),
+            ReshapeError::Ledger(error) => of_ledger(error),
+            ReshapeError::Store(_) => None,
+        };
+    }
+    if let Some(VerifyError::Cut(error)) = cause.downcast_ref() {
+        return match error {
+            CutError::Apart { .. } => Some(code::NOT_AT_ONE_CUT),
+            CutError::StillPaused { .. } => Some(code::STILL_PAUSED),
+            CutError::Ledger(error) => of_ledger(error),
+        };
+    }
+    if let Some(RowsError::Ledger(error)) = cause.downcast_ref() {
+        return of_ledger(error);
+    }
+    match cause.downcast_ref::<ReplayError>()? {
+        ReplayError::NotEmpty { .. } => Some(code::NOT_EMPTY),
+        ReplayError::Chain { .. } => Some(code::CHAIN_BROKEN),
+        ReplayError::UnknownSeal { .. } => Some(code::UNKNOWN_SEAL),
+        ReplayError::UnknownVersion { .. } | ReplayError::Version(_) => Some(code::UNKNOWN_VERSION),
+        ReplayError::Open(OpenError::NotInitialised { .. }) => Some(code::NOT_INITIALISED),
+        ReplayError::Install(error) => of_install(error),
+        ReplayError::Read(ReadError::Corrupt { .. }) => Some(code::DAMAGED),
+        ReplayError::Open(_)
+        | ReplayError::Read(_)
+        | ReplayError::Ledger(_)
+        | ReplayError::Rows(_)
+        | ReplayError::Store(_) => None,
+    }
+}
+
+fn of_client(error: &client::OpenError) -> Option<&'static str> {
+    match error {
+        client::OpenError::Store(OpenError::NotInitialised { .. }) => Some(code::NOT_INITIALISED),
+        // Its source tells.
+        client::OpenError::Store(OpenError::Store { .. }) => None,
+        client::OpenError::OtherSite { .. } => Some(code::MISMATCH),
+        client::OpenError::UnknownVersion { .. } => Some(code::UNKNOWN_VERSION),
     }
 }
 
@@ -196,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_failure_keeps_its_exit_code_under_any_context() {
-        let late: anyhow::Result<()> = Err(Failure::new(Exit::Timeout, code::WAIT_TIMED_OUT, "not yet"));
+        let late: anyhow::Result<()> = Err(Failure::error(Exit::Timeout, code::WAIT_TIMED_OUT, "not yet"));
         let told = Told::of(&late.context("wait for b").unwrap_err());
         assert_eq!((told.exit.code(), told.code.as_str()), (4, code::WAIT_TIMED_OUT));
         let json: serde_json::Value = serde_json::from_str(&told.json()).unwrap();

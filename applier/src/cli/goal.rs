@@ -134,7 +134,7 @@ impl Goal {
             }
         }
         let why = self.obstacle().await.unwrap_or_else(|error| format!("{error:#}"));
-        Failure::new(Exit::Timeout, code::WAIT_TIMED_OUT, format!("{message} {why}"))
+        Failure::error(Exit::Timeout, code::WAIT_TIMED_OUT, format!("{message} {why}"))
     }
 
     /// What keeps the site from posting, as far as it is known.

@@ -28,7 +28,7 @@ impl Group {
         self.config.site(name).ok_or_else(|| {
             let known: Vec<&str> = self.config.sites.keys().map(SiteName::as_str).collect();
             let message = format!("no site {name} in {}; it has {}", self.file.display(), known.join(", "));
-            Failure::new(Exit::Usage, code::UNKNOWN_SITE, message)
+            Failure::error(Exit::Usage, code::UNKNOWN_SITE, message)
         })
     }
 

@@ -18,7 +18,7 @@ use super::failure::{Exit, Failure};
 use super::group::{Group, who};
 use super::output::table;
 use crate::config::Config;
-use crate::upgrade::{ddl_dialect, install};
+use crate::upgrade::install;
 
 /// Makes every database of the group a site: Daybook's own tables, the schema versions on record, and the empty ledger
 /// tables and views of one version. Run again, it changes nothing but what is missing, such as new schema versions.
@@ -104,7 +104,7 @@ fn check_version(at: Option<SchemaVersion>, set: &SchemaSet, config: &Config) ->
         Some(at) if set.version(at).is_none() => {
             let newest = set.newest().number();
             let message = format!("{} has versions 1 to {newest}, and no {at}", config.schema.display());
-            Err(Failure::new(Exit::Usage, code::UNKNOWN_VERSION, message))
+            Err(Failure::error(Exit::Usage, code::UNKNOWN_VERSION, message))
         }
         _ => Ok(()),
     }
@@ -156,7 +156,7 @@ impl Plan {
 
     fn shown(self, set: &SchemaSet) -> Done {
         let version = self.site.ledger_version;
-        let dialect = ddl_dialect(self.url.dialect());
+        let dialect = self.url.dialect();
         let mut statements = Vec::new();
         if let (true, Some(known)) = (self.create, set.version(version)) {
             statements = ddl::create_tables(known, dialect);

@@ -4,7 +4,11 @@
 //! Exit codes: 0 done, 1 failed, 2 asked wrongly, 3 what must be equal is not, 4 the time was over. Whatever is not 0
 //! leaves `error D0xyz: ...` on standard error, and `docs/errors` has a page for each code.
 
+mod address;
+mod append;
+mod audit;
 mod code;
+mod demo;
 mod failure;
 mod goal;
 mod group;
@@ -14,9 +18,12 @@ mod output;
 mod patience;
 mod pause;
 mod quarantine;
+mod replay;
 mod resume;
 mod run;
 mod schema;
+mod status;
+mod verify;
 mod wait;
 
 use std::ffi::OsString;
@@ -56,6 +63,8 @@ struct Common {
 enum What {
     Init(init::Args),
     Run(run::Args),
+    Append(append::Args),
+    Status(status::Args),
     Pause(pause::Args),
     Resume(resume::Args),
     Wait(wait::Args),
@@ -64,6 +73,10 @@ enum What {
     Schema(schema::Args),
     #[command(subcommand)]
     Quarantine(quarantine::Args),
+    Verify(verify::Args),
+    Replay(replay::Args),
+    Audit(audit::Args),
+    Demo(demo::Args),
 }
 
 /// What every command has at hand.
@@ -114,11 +127,17 @@ async fn carry_out(what: What, session: &Session) -> anyhow::Result<()> {
     match what {
         What::Init(args) => init::run(args, session).await,
         What::Run(args) => run::run(args, session).await,
+        What::Append(args) => append::run(args, session).await,
+        What::Status(args) => status::run(args, session).await,
         What::Pause(args) => pause::run(args, session).await,
         What::Resume(args) => resume::run(args, session).await,
         What::Wait(args) => wait::run(args, session).await,
         What::Schema(args) => schema::run(args, session).await,
         What::Quarantine(args) => quarantine::run(args, session).await,
+        What::Verify(args) => verify::run(args, session).await,
+        What::Replay(args) => replay::run(args, session).await,
+        What::Audit(args) => audit::run(args, session).await,
+        What::Demo(args) => demo::run(args, session).await,
     }
 }
 

@@ -7,6 +7,8 @@ use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
+use crate::audit::Progress;
+
 /// What tables must fit where nobody tells a width: the narrowest terminal that is still common.
 const COLUMNS: u16 = 80;
 
@@ -59,6 +61,14 @@ impl Output {
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         bar.with_style(style).with_message(what)
     }
+
+    /// Moves a bar to where the work is.
+    pub(crate) fn follow(self, bar: &ProgressBar, progress: Progress) {
+        if let Some(total) = progress.total {
+            bar.set_length(total.max(progress.done));
+        }
+        bar.set_position(progress.done);
+    }
 }
 
 /// A table without borders that keeps within 80 columns: long cells wrap.
@@ -75,12 +85,6 @@ pub(crate) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>
     table.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
-/// Names and values below one another.
-pub(crate) fn facts(facts: &[(&str, String)]) -> String {
-    let widest = facts.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    facts.iter().map(|(name, value)| format!("{name:widest$}  {value}\n")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,10 +96,5 @@ mod tests {
             table(&["site", "reason"], [vec!["a".to_owned(), long], vec!["b".to_owned(), String::new()]]);
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         assert!(text.lines().count() > 4, "{text}");
-    }
-
-    #[test]
-    fn facts_stand_in_two_columns() {
-        assert_eq!(facts(&[("a", "1".to_owned()), ("long", "2".to_owned())]), "a     1\nlong  2\n");
     }
 }

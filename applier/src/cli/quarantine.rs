@@ -90,7 +90,7 @@ async fn ask(what: Ask, asked: Asked, group: &Group, session: &Session) -> anyho
     let known = control.ask(&id, asked, &who, &reason).await.with_context(|| format!("ask {site}"))?;
     if !known {
         let message = format!("{id} is not in quarantine at {site}");
-        return Err(Failure::new(Exit::Failure, code::NOT_IN_QUARANTINE, message));
+        return Err(Failure::error(Exit::Failure, code::NOT_IN_QUARANTINE, message));
     }
     let asked = word(asked).unwrap_or_default();
     let recorded = Recorded { site, transaction: id.to_string(), asked, who, reason };

@@ -56,7 +56,7 @@ pub(super) async fn run(args: Args, session: &Session) -> anyhow::Result<()> {
 
 fn stopped() -> anyhow::Error {
     let message = "the service ended by itself; its log says why";
-    Failure::new(Exit::Failure, code::SERVICE_STOPPED, message)
+    Failure::error(Exit::Failure, code::SERVICE_STOPPED, message)
 }
 
 /// A name for this process in leases, which no other process ever has.

@@ -1,5 +1,7 @@
 //! `daybook schema`: look at a schema set before anything rests on it.
 
+mod apply;
+
 use std::path::PathBuf;
 
 use journal_core::model::{Schema, SchemaVersion};
@@ -15,6 +17,7 @@ use super::output::table;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Args {
+    Apply(apply::Args),
     /// Load and check the whole set, and list its versions
     Check(Set),
     /// Show one version: its tables, and the SQL that makes them
@@ -68,6 +71,7 @@ struct Shown<'s> {
 
 pub(super) async fn run(args: Args, session: &Session) -> anyhow::Result<()> {
     match args {
+        Args::Apply(args) => apply::run(args, session).await,
         Args::Check(set) => check(&set, session),
         Args::Show { version, sql, set } => show(SchemaVersion(version), sql, &set, session),
     }
@@ -80,7 +84,7 @@ fn load(set: &Set, session: &Session) -> anyhow::Result<(Registry, PathBuf)> {
         None => Group::load(&session.config)?.config.schema,
     };
     let loaded = SchemaSet::load(&directory)?;
-    Ok((Registry::new(loaded, RustMappers::default())?, directory))
+    Ok((Registry::new(loaded, RustMappers::none())?, directory))
 }
 
 fn check(set: &Set, session: &Session) -> anyhow::Result<()> {
@@ -110,7 +114,7 @@ fn show(version: SchemaVersion, sql: Sql, set: &Set, session: &Session) -> anyho
     let newest = registry.set().newest().number();
     let found = registry.set().version(version).ok_or_else(|| {
         let message = format!("{} has versions 1 to {newest}, and no {version}", directory.display());
-        Failure::new(Exit::Usage, code::UNKNOWN_VERSION, message)
+        Failure::error(Exit::Usage, code::UNKNOWN_VERSION, message)
     })?;
     session.output.report(&Shown::new(found, sql, &registry), Shown::text)
 }

@@ -1,0 +1,141 @@
+//! `daybook status`: how the sites stand. A site that cannot be asked is a row too.
+
+use journal_core::model::SiteName;
+use serde::Serialize;
+
+use super::Session;
+use super::code;
+use super::failure::{Exit, Failure, Told};
+use super::group::Group;
+use super::output::table;
+use crate::control::Desired;
+use crate::control::status::SiteStatus;
+
+/// Shows how the sites stand: what is appended, decided, received, posted and in quarantine, who paused what and why, and
+/// what stands in the way. Exits with 1 when a site cannot be reached.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Only these sites; by default all of the configuration
+    #[arg(long = "site", value_name = "SITE")]
+    sites: Vec<SiteName>,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    sites: Vec<Row>,
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    site: SiteName,
+    database: String,
+    reachable: bool,
+    status: Option<SiteStatus>,
+    error: Option<Trouble>,
+}
+
+#[derive(Debug, Serialize)]
+struct Trouble {
+    code: String,
+    message: String,
+    causes: Vec<String>,
+}
+
+pub(super) async fn run(args: Args, session: &Session) -> anyhow::Result<()> {
+    let group = Group::load(&session.config)?;
+    let mut sites = Vec::new();
+    for site in group.chosen(&args.sites)? {
+        let database = group.url(&site)?.to_string();
+        let (status, error) = match look(&group, &site).await {
+            Ok(status) => (Some(status), None),
+            Err(error) => (None, Some(Trouble::of(&error))),
+        };
+        sites.push(Row { site, database, reachable: status.is_some(), status, error });
+    }
+    let report = Report { sites };
+    session.output.report(&report, Report::text)?;
+    let away: Vec<&str> =
+        report.sites.iter().filter(|row| !row.reachable).map(|row| row.site.as_str()).collect();
+    match away.is_empty() {
+        true => Ok(()),
+        false => {
+            let message = format!("no answer from {}", away.join(", "));
+            Err(Failure::error(Exit::Failure, code::SITE_UNREACHABLE, message))
+        }
+    }
+}
+
+async fn look(group: &Group, site: &SiteName) -> anyhow::Result<SiteStatus> {
+    group.reach(site).await?;
+    Ok(SiteStatus::read(group.url(site)?).await?)
+}
+
+impl Trouble {
+    fn of(error: &anyhow::Error) -> Self {
+        let Told { code, message, causes, .. } = Told::of(error);
+        Self { code, message, causes }
+    }
+}
+
+impl Report {
+    fn text(&self) -> String {
+        let header =
+            ["site", "ver", "state", "served", "appended", "undecided", "rejected", "to post", "held"];
+        let mut text = table(&header, self.sites.iter().map(Row::cells));
+        for row in &self.sites {
+            row.remarks().iter().for_each(|remark| text.push_str(&format!("{}: {remark}\n", row.site)));
+        }
+        text
+    }
+}
+
+impl Row {
+    fn cells(&self) -> Vec<String> {
+        let mut cells = vec![self.site.to_string()];
+        let Some(status) = &self.status else {
+            cells.extend(["", "unreachable"].map(str::to_owned));
+            return cells;
+        };
+        let to_post: i64 = status.peers.iter().map(|peer| peer.not_posted).sum();
+        cells.extend([status.ledger_version.to_string(), state(status).to_owned()]);
+        cells.push(if status.lease_holder.is_some() { "yes" } else { "no" }.to_owned());
+        let own = &status.own;
+        let counts = [own.appended, own.unsealed, own.rejected, to_post, status.quarantined];
+        cells.extend(counts.map(|count| count.to_string()));
+        cells
+    }
+
+    /// What needs more words than a cell has.
+    fn remarks(&self) -> Vec<String> {
+        let mut remarks = Vec::new();
+        if let Some(Trouble { code, message, causes }) = &self.error {
+            let text = std::iter::once(message).chain(causes).cloned().collect::<Vec<_>>();
+            remarks.push(format!("{code}: {}", text.join(": ")));
+        }
+        let Some(status) = &self.status else { return remarks };
+        if status.desired == Desired::Paused {
+            let since = status.since.as_deref().unwrap_or("the start");
+            let why = if status.why.is_empty() { String::new() } else { format!(": {}", status.why) };
+            remarks.push(format!("paused by {} since {since}{why}", status.who));
+        }
+        if let Some(waiting) = &status.waiting {
+            remarks.push(format!("waiting since {}: {}", waiting.since, waiting.reason));
+        }
+        if let Some(hole) = &status.hole {
+            let writers = hole.writers.join("; ");
+            remarks
+                .push(format!("numbers {} to {} may still be written by {writers}", hole.first, hole.last));
+        }
+        if status.asked > 0 {
+            remarks.push(format!("{} in quarantine are to be retried or discarded", status.asked));
+        }
+        remarks
+    }
+}
+
+fn state(status: &SiteStatus) -> &'static str {
+    match status.desired {
+        Desired::Paused => "paused",
+        Desired::Running => "running",
+    }
+}

@@ -30,7 +30,7 @@ pub use report::{CatchUp, Report, SiteReport};
 use crate::service::Service;
 use group::Group;
 use reader::Reads;
-use writer::{Release, Writer};
+use writer::{Pace, Release, Writer};
 
 const V1: SchemaVersion = SchemaVersion(1);
 const V2: SchemaVersion = SchemaVersion(2);
@@ -97,27 +97,31 @@ impl Demo<'_> {
     async fn play(&mut self) -> anyhow::Result<Vec<CatchUp>> {
         let total = self.writer.total();
         let (quarter, half) = (total / 4, total / 2);
+        // However slow b is, the second release gets its share of the history; and both sites are level before the move.
+        let (move_at, level) = (total * 3 / 4, total / 50);
         // 1. Both at version 1, the application on a.
         let on_a = self.open(&self.a, V1).await?;
         self.send_readers(&self.a, V1)?;
         self.write_until(&on_a, Release::One, |position| position >= quarter).await?;
         // 2. and 3. b is paused, reshaped, resumed and catches up, while a serves.
         let reshape = self.reshape(&self.b, &self.a);
-        self.write_until(&on_a, Release::One, |position| position >= half && reshape.is_finished()).await?;
+        self.write_until(&on_a, Release::One, |position| position >= move_at || reshape.is_finished()).await?;
         let caught_up_b = reshape.await.context("the reshape of b failed")??;
-        // 4. The application moves to b, once b has what it wrote.
+        // 4. From here the application goes at b's pace, and moves there once b has what it wrote.
+        self.writer.set_pace(Pace::Replicated(self.b.clone()));
+        let from = half.max(self.writer.position() + level);
+        self.write_until(&on_a, Release::One, |position| position >= from.min(move_at)).await?;
         let on_b = self.open(&self.b, V2).await?;
         let moving = Instant::now();
-        if let Some(last) = self.writer.flush().await {
-            last.replicated(&self.b).await?;
-        }
+        self.writer.flush().await?;
         self.writer.stalled(moving.elapsed());
+        self.writer.set_pace(Pace::Applied);
         self.send_readers(&self.b, V2)?;
         on_a.close().await;
         // 5. a is paused, reshaped, resumed and catches up; its own rows it skips.
         let reshape = self.reshape(&self.a, &self.b);
         self.write_until(&on_b, Release::Two, |_| false).await?;
-        self.writer.flush().await;
+        self.writer.flush().await?;
         let caught_up_a = reshape.await.context("the reshape of a failed")??;
         // 6. Drain.
         self.group.wait_all().await?;

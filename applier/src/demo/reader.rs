@@ -2,11 +2,15 @@
 //! service. It counts what fails, and what shows a transaction in part.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use journal_core::model::SchemaVersion;
 use journal_core::sql::{Access, Conn, DbUrl, SqlError};
 use schema_mappers::ddl::view_name;
 use tokio::sync::watch;
+
+/// Between two pages: some hundred a second, and the rest of the machine for the databases.
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// Where readers are sent: the load balancer's setting.
 #[derive(Debug, Clone)]
@@ -58,7 +62,7 @@ pub(super) async fn read(mut service: watch::Receiver<Option<Service>>, reads: &
                     conn = None;
                 }
             }
-            tokio::task::yield_now().await;
+            tokio::time::sleep(PAUSE).await;
         }
         conn = None;
     }

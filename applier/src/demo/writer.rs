@@ -6,12 +6,25 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use journal_core::client::{Journal, Pending, Receipt, Transaction};
-use journal_core::model::{Change, Schema};
+use journal_core::model::{Change, Schema, SiteName};
 
 use super::application;
 
 /// Transactions under way at once: what a few busy web servers have.
 const UNDER_WAY_MAX: usize = 256;
+
+/// Durable transactions whose effect the application's users do not wait for yet. A person reads the own writes, so a real
+/// application never runs far ahead of what is posted.
+const AHEAD_MAX: usize = 1000;
+
+/// What the application's users wait for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// The effect at the site written to.
+    Applied,
+    /// The effect at another site: the application is about to move there.
+    Replicated(SiteName),
+}
 
 /// The application's release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +57,9 @@ pub(super) struct Writer {
     told_in: Schema,
     names: HashMap<i64, (String, String)>,
     under_way: VecDeque<(Instant, u64, Pending)>,
-    last: Option<Receipt>,
+    /// Durable, and perhaps not posted yet.
+    ahead: VecDeque<Receipt>,
+    pace: Pace,
     written: Written,
 }
 
@@ -57,7 +72,8 @@ impl Writer {
             told_in,
             names,
             under_way: VecDeque::new(),
-            last: None,
+            ahead: VecDeque::new(),
+            pace: Pace::Applied,
             written: Written::default(),
         }
     }
@@ -95,15 +111,40 @@ impl Writer {
         while self.under_way.len() >= UNDER_WAY_MAX {
             self.take_one().await;
         }
+        self.wait_ahead(AHEAD_MAX).await?;
         Ok(true)
     }
 
-    /// Waits until everything handed over is durable. Returns the last receipt.
-    pub(super) async fn flush(&mut self) -> Option<Receipt> {
+    /// Goes at another pace from here on.
+    pub(super) fn set_pace(&mut self, pace: Pace) {
+        self.pace = pace;
+    }
+
+    /// Waits until everything handed over is durable and has the effect that the pace waits for.
+    pub(super) async fn flush(&mut self) -> anyhow::Result<()> {
+        self.take_all().await;
+        self.wait_ahead(0).await
+    }
+
+    async fn take_all(&mut self) {
         while !self.under_way.is_empty() {
             self.take_one().await;
         }
-        self.last.clone()
+    }
+
+    async fn wait_ahead(&mut self, most: usize) -> anyhow::Result<()> {
+        if self.ahead.len() > most {
+            // A write is waited for when it is durable, not when its effect is.
+            self.take_all().await;
+        }
+        while self.ahead.len() > most {
+            let Some(receipt) = self.ahead.pop_front() else { break };
+            match &self.pace {
+                Pace::Applied => receipt.applied().await?,
+                Pace::Replicated(site) => receipt.replicated(site).await?,
+            };
+        }
+        Ok(())
     }
 
     /// Counts a wait of the whole application, such as its move to the other site.
@@ -118,7 +159,7 @@ impl Writer {
                 self.stalled(start.elapsed());
                 self.written.transactions += 1;
                 self.written.entries += entries;
-                self.last = Some(receipt);
+                self.ahead.push_back(receipt);
             }
             Err(error) => self.fail(&error),
         }

@@ -12,6 +12,7 @@ mod ledger_postgres;
 mod main_job;
 mod process;
 mod proxy;
+mod reshape;
 mod schema_views;
 mod servers;
 mod shop;

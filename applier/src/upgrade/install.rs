@@ -9,7 +9,6 @@ use journal_core::store::sql::{
 };
 use schema_mappers::{Registry, RegistryError, RustMappers, SchemaSet, SetError, VersionSource, ddl};
 
-use super::ddl_dialect;
 use crate::control::sql::{now, record_action};
 
 /// An older version's tables on record learn which of their columns belong together once a later version's mapping
@@ -87,7 +86,7 @@ async fn install_in(
         Some(have) if have.0 != 0 => return Err(InstallError::OtherVersion { have, asked: version }),
         _ => {}
     }
-    let dialect = ddl_dialect(conn.dialect());
+    let dialect = conn.dialect();
     let views = ddl::views(set, version, dialect).unwrap_or_default();
     for statement in ddl::create_tables(known, dialect).iter().chain(&views) {
         conn.script(statement).await?;

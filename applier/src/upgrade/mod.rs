@@ -4,13 +4,3 @@
 pub mod install;
 mod plan;
 pub mod reshape;
-
-use journal_core::sql::Dialect;
-
-/// The same dialect in the words of the schema sets.
-pub(crate) fn ddl_dialect(dialect: Dialect) -> schema_mappers::ddl::Dialect {
-    match dialect {
-        Dialect::Sqlite => schema_mappers::ddl::Dialect::Sqlite,
-        Dialect::Postgres => schema_mappers::ddl::Dialect::Postgres,
-    }
-}

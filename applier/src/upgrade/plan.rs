@@ -5,8 +5,6 @@ use journal_core::sql::{Dialect, quote};
 use schema_mappers::ddl::{self, tables_in_order};
 use schema_mappers::{MapError, Registry};
 
-use super::ddl_dialect;
-
 /// Stands before the name of a table that is set aside. Leaves table names of 51 bytes within PostgreSQL's 63.
 const OLD: &str = "daybook_old_";
 
@@ -35,10 +33,9 @@ pub(super) fn plan(
 ) -> Result<Plan, MapError> {
     let (source, _) = (registry.schema(from)?, registry.schema(to)?);
     let set = registry.set();
-    let words = ddl_dialect(dialect);
     let old: Vec<(Table, Table)> =
         tables_in_order(source).into_iter().map(|table| (table.clone(), aside(table))).collect();
-    let mut set_aside = ddl::drop_views(set, from, words).unwrap_or_default();
+    let mut set_aside = ddl::drop_views(set, from, dialect).unwrap_or_default();
     if dialect == Dialect::Postgres {
         set_aside.push(format!("CREATE SCHEMA {OLD_SCHEMA}"));
     }
@@ -65,9 +62,9 @@ pub(super) fn plan(
     }
     Ok(Plan {
         set_aside,
-        create: set.version(to).map(|version| ddl::create_tables(version, words)).unwrap_or_default(),
+        create: set.version(to).map(|version| ddl::create_tables(version, dialect)).unwrap_or_default(),
         drop_old,
-        views: ddl::views(set, to, words).unwrap_or_default(),
+        views: ddl::views(set, to, dialect).unwrap_or_default(),
         old,
     })
 }

@@ -89,6 +89,8 @@ pub struct Poster<J, L, C> {
     pub(super) done: Done,
     pub(super) unacknowledged: bool,
     pub(super) waiting: Option<String>,
+    /// Own transactions read and not decided yet.
+    tail: Tail,
     last_lane: Option<usize>,
     decided_last: bool,
     sealed_at: i64,
@@ -121,6 +123,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
             done: Done::default(),
             unacknowledged: false,
             waiting: None,
+            tail: Tail::default(),
             last_lane: None,
             decided_last: false,
             sealed_at: 0,
@@ -146,39 +149,43 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         if let Some(turn) = self.serve_asked().await? {
             return Ok(turn);
         }
-        let tail = self.journal.read_tail(self.own().trans_nr, self.settings.batch).await?;
-        if let Some(hole) = &tail.hole {
-            self.wait(format!("numbers {} to {} may still be written by {}", hole.first, hole.last, hole.writers.join(", ")));
+        if self.tail.transactions.is_empty() {
+            self.tail = self.journal.read_tail(self.own().trans_nr, self.settings.batch).await?;
+        }
+        if let Some(hole) = &self.tail.hole {
+            let writers = hole.writers.join(", ");
+            self.wait(format!("numbers {} to {} may still be written by {writers}", hole.first, hole.last));
         }
         let lanes = self.lanes();
-        let mut runs = Vec::with_capacity(lanes.len());
-        for lane in &lanes {
-            runs.push(self.ready_runs(lane).await?);
-        }
-        let view = View {
-            undecided: !tail.transactions.is_empty(),
-            lanes: runs.iter().map(|runs| !runs.is_empty()).collect(),
+        let mut view = View {
+            undecided: !self.tail.transactions.is_empty(),
+            lanes: vec![true; lanes.len()],
             last_lane: self.last_lane.filter(|lane| *lane < lanes.len()),
             decided_last: self.decided_last,
             unacknowledged: self.unacknowledged && self.acknowledge_due(),
         };
-        self.carry_out(next_step(&view), tail, runs).await
-    }
-
-    async fn carry_out(&mut self, step: Step, tail: Tail, mut runs: Vec<Vec<SealedRun>>) -> Result<Turn, PostError> {
-        match step {
-            Step::Decide => {
-                self.decided_last = true;
-                self.decide(tail).await
+        loop {
+            match next_step(&view) {
+                Step::Post(lane) => {
+                    let runs = self.ready_runs(&lanes[lane]).await?;
+                    if runs.is_empty() {
+                        view.lanes[lane] = false;
+                        continue;
+                    }
+                    (self.decided_last, self.last_lane) = (false, Some(lane));
+                    return self.post(runs).await;
+                }
+                Step::Decide => {
+                    self.decided_last = true;
+                    let tail = std::mem::take(&mut self.tail);
+                    return self.decide(tail).await;
+                }
+                Step::Acknowledge => {
+                    let nothing = Tail { up_to: self.own().trans_nr, ..Tail::default() };
+                    return self.decide(nothing).await;
+                }
+                Step::Wait => return Ok(self.waiting.take().map_or(Turn::Idle, Turn::Waiting)),
             }
-            Step::Post(lane) => {
-                (self.decided_last, self.last_lane) = (false, Some(lane));
-                self.post(runs.swap_remove(lane)).await
-            }
-            Step::Acknowledge => {
-                self.decide(Tail { transactions: Vec::new(), up_to: self.own().trans_nr, hole: None }).await
-            }
-            Step::Wait => Ok(self.waiting.take().map_or(Turn::Idle, Turn::Waiting)),
         }
     }
 

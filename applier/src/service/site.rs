@@ -3,10 +3,11 @@
 use journal_core::journal::JournalStore as _;
 use journal_core::sql::{Access, DbUrl};
 use journal_core::store::sql::SqlJournal;
+use schema_mappers::Registry;
 use tokio_util::sync::CancellationToken;
 
 use super::{Backoff, Context, IDLE_WAIT, lease};
-use crate::control::ControlStore as _;
+use crate::control::{ControlStore as _, Standing};
 use crate::control::sql::SqlControl;
 use crate::engine::clock::WallClock;
 use crate::engine::poster::{Poster, Settings, Turn};
@@ -43,7 +44,7 @@ async fn serve(context: &Context, url: &DbUrl, backoff: &mut Backoff) -> anyhow:
     let end = context.shutdown.child_token();
     let keeper = lease::keep(url.clone(), held.fence, context.config.lease_ttl, end.clone());
     let work = async {
-        let reaction = post(context, url, &mut control, backoff, &end).await;
+        let reaction = post(context, url, &mut control, held.fence, backoff, &end).await;
         end.cancel();
         reaction
     };
@@ -56,10 +57,11 @@ async fn post(
     context: &Context,
     url: &DbUrl,
     control: &mut SqlControl,
+    fence: i64,
     backoff: &mut Backoff,
     end: &CancellationToken,
 ) -> anyhow::Result<Reaction> {
-    let mut poster = open(context, url, control).await?;
+    let mut poster = open(context, url, control, fence).await?;
     let mut noted = String::new();
     note(control, &mut noted, "").await?;
     while !end.is_cancelled() {
@@ -89,7 +91,12 @@ async fn post(
     Ok(Reaction::Reopen)
 }
 
-async fn open(context: &Context, url: &DbUrl, control: &mut SqlControl) -> anyhow::Result<SqlPoster> {
+async fn open(
+    context: &Context,
+    url: &DbUrl,
+    control: &mut SqlControl,
+    fence: i64,
+) -> anyhow::Result<SqlPoster> {
     let journal = SqlJournal::open(url, Access::Write, "read journal").await?;
     anyhow::ensure!(
         journal.origin().site == context.site,
@@ -98,7 +105,8 @@ async fn open(context: &Context, url: &DbUrl, control: &mut SqlControl) -> anyho
         context.site
     );
     // Read before the ledger opens: should a reshape come in between, the first transaction finds the difference.
-    let standing = control.standing().await?;
+    // The fence is the one taken: should another have taken over since, it finds that as well.
+    let standing = Standing { fence, ..control.standing().await? };
     let ledger = SqlLedger::open(url, "post").await?;
     let registry = load_registry(url).await?;
     let settings = Settings::new(context.config.sites.keys().cloned().collect(), registry);
@@ -116,7 +124,8 @@ async fn note(control: &mut SqlControl, noted: &mut String, reason: &str) -> any
 
 /// A lane may wait for a schema version that has been released here since.
 async fn known_versions_grew(url: &DbUrl, poster: &SqlPoster) -> anyhow::Result<bool> {
-    Ok(load_registry(url).await?.set().newest() > poster.settings().registry.set().newest())
+    let newest = |registry: &Registry| registry.set().newest().number();
+    Ok(newest(&load_registry(url).await?) > newest(&poster.settings().registry))
 }
 
 async fn report(context: &Context, control: &mut SqlControl, error: PostError, reaction: Reaction) {

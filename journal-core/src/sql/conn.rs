@@ -171,6 +171,9 @@ async fn open_postgres(options: &PgConnectOptions, access: Access, purpose: &str
             ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_TIMEOUT),
             ("default_transaction_read_only", if access == Access::Read { "on" } else { "off" }),
             ("timezone", "UTC"),
+            // Its statements are short; compiling one takes longer than a thousand of them, and the planner's guesses
+            // about tables that were never analysed bring that about.
+            ("jit", "off"),
         ])
         .disable_statement_logging();
     let conn = PgConnection::connect_with(&options).await?;

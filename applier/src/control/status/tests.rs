@@ -50,7 +50,7 @@ async fn a_status_counts_what_is_there_and_says_what_is_in_the_way() {
     assert_eq!((status.site.as_str(), status.epoch, status.dialect.as_str()), ("a", 1, "SQLite"));
     assert_eq!((status.desired, status.generation, status.ledger_version), (Desired::Paused, 2, 1));
     assert_eq!((status.who.as_str(), status.why.as_str()), ("dba", "index"));
-    assert!(status.since.unwrap() > "2020".to_owned());
+    assert!(status.since.unwrap().as_str() > "2020");
     assert_eq!((status.lease_holder.as_deref(), status.fence), (Some("host/1"), 1));
     let own = OwnStatus { seal_nr: 1, trans_nr: 5, appended: 7, accepted: 3, rejected: 2, unsealed: 2 };
     assert_eq!(status.own, own);

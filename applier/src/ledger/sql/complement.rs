@@ -10,9 +10,8 @@ use schema_mappers::ComplementChange;
 use super::{SqlLedger, text};
 use crate::ledger::LedgerError;
 
-/// What the scans of a snapshot know of complements: whether a table has any.
-#[derive(Debug, Default)]
-pub(super) struct Seen(BTreeMap<Name, bool>);
+/// What the scans of a snapshot know of complements: whether a table has any. Outside snapshots nothing stays true.
+pub(super) type Seen = BTreeMap<Name, bool>;
 
 fn row_params(table: &Name, key: &[Value]) -> Vec<Param> {
     vec![table.as_ref().into(), key_text(key).into()]
@@ -113,11 +112,13 @@ impl SqlLedger {
     }
 
     async fn has_complements(&mut self, table: &Name) -> Result<bool, LedgerError> {
-        if let Some(any) = self.seen.0.get(table) {
+        if let Some(any) = self.seen.as_ref().and_then(|seen| seen.get(table)) {
             return Ok(*any);
         }
         let any = self.conn.lend().fetch_optional(text::ANY_COMPLEMENT, vec![table.as_ref().into()]).await?;
-        self.seen.0.insert(table.clone(), any.is_some());
+        if let Some(seen) = &mut self.seen {
+            seen.insert(table.clone(), any.is_some());
+        }
         Ok(any.is_some())
     }
 }

@@ -33,8 +33,8 @@ pub struct SqlLedger {
     complemented: bool,
     /// Whether the open transaction met an error. PostgreSQL answers COMMIT of such a one with a silent ROLLBACK.
     failed: bool,
-    /// What the snapshot's scans know of complements.
-    seen: Seen,
+    /// What the open snapshot's scans know of complements.
+    seen: Option<Seen>,
 }
 
 impl SqlLedger {
@@ -60,7 +60,7 @@ impl SqlLedger {
     pub fn over(conn: Conn, schema: Arc<Schema>) -> Self {
         let texts = Texts::new(conn.dialect());
         // Nothing is known yet, so complements are looked for until `begin` says that there are none.
-        Self { conn, schema, texts, complemented: true, failed: false, seen: Seen::default() }
+        Self { conn, schema, texts, complemented: true, failed: false, seen: None }
     }
 
     /// Lends the connection, for statements in the open transaction.
@@ -221,11 +221,12 @@ impl Ledger for SqlLedger {
 
 impl LedgerReader for SqlLedger {
     async fn begin_snapshot(&mut self) -> Result<(), LedgerError> {
-        self.seen = Seen::default();
+        self.seen = Some(Seen::new());
         self.conn.begin_snapshot().await.map_err(Into::into)
     }
 
     async fn end_snapshot(&mut self) -> Result<(), LedgerError> {
+        self.seen = None;
         self.conn.rollback().await.map_err(Into::into)
     }
 

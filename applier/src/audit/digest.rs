@@ -200,3 +200,150 @@ impl TableHasher {
         self.rows += 1;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use journal_core::model::{Change, Epoch, Origin, SiteName, Type};
+    use journal_core::store::memory::MemoryJournal;
+    use journal_core::store::sql::Site;
+    use schema_mappers::{Image, RustMappers, SchemaSet, VersionSource};
+
+    use super::*;
+    use crate::audit::unwatched;
+    use crate::ledger::Ledger;
+    use crate::ledger::memory::MemorySite;
+    use crate::ledger::sql::SqlLedger;
+    use crate::upgrade::install::install;
+
+    const SCHEMA: &str = r#"
+[table.zoo]
+key = ["id"]
+[table.zoo.columns]
+id = "int"
+truth = "bool"
+money = { type = "decimal(12,3)", null = true }
+ratio = "float"
+words = "text"
+raw = "bytes"
+day = "date"
+moment = "time"
+instant = "timestamp"
+name = "uuid"
+document = "json"
+
+[table.empty]
+key = ["id"]
+[table.empty.columns]
+id = "text"
+"#;
+
+    fn registry() -> Registry {
+        let source = VersionSource::new(SchemaVersion(1), [("schema.toml", SCHEMA)]);
+        Registry::new(SchemaSet::from_sources(vec![source]).unwrap(), RustMappers::none()).unwrap()
+    }
+
+    fn animal(id: i64, money: Value, words: &str) -> Image {
+        let row = Row::new()
+            .with("id", id)
+            .with("truth", id % 2 == 0)
+            .with("money", money)
+            .with("ratio", 0.5)
+            .with("words", words)
+            .with("raw", vec![0, 255, 10])
+            .with("day", Type::Date.read_json(&"2005-05-24".into()).unwrap())
+            .with("moment", Type::Time.read_json(&"22:53:30.5".into()).unwrap())
+            .with("instant", Type::Timestamp.read_json(&"2005-05-24T22:53:30Z".into()).unwrap())
+            .with("name", uuid::Uuid::from_u128(7))
+            .with("document", Value::Json(r#"{"b": 1,  "a": 2}"#.to_owned()));
+        Image::new(Change::insert("zoo", row))
+    }
+
+    fn money(text: &str) -> Value {
+        Value::Decimal(text.parse().unwrap())
+    }
+
+    async fn put<L: Ledger>(ledger: &mut L, images: &[Image]) {
+        ledger.begin().await.unwrap();
+        ledger.apply(images).await.unwrap();
+        ledger.commit().await.unwrap();
+    }
+
+    fn memory() -> MemorySite {
+        let origin = Origin { site: SiteName::new("m").unwrap(), epoch: Epoch(1) };
+        let schema = registry().schema(SchemaVersion(1)).unwrap().clone();
+        MemorySite::new(MemoryJournal::new(origin), Arc::new(schema))
+    }
+
+    async fn digest_in_memory(images: &[Image]) -> LedgerDigest {
+        let mut ledger = memory().ledger();
+        put(&mut ledger, images).await;
+        digest(&mut ledger, &registry(), &mut unwatched).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn equal_ledgers_have_equal_digests_whatever_holds_them_and_however_they_came() {
+        let images = [
+            animal(10, money("1.50"), "it's"),
+            animal(9, Value::Null, ""),
+            animal(-1, money("-0.001"), "ä "),
+        ];
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", directory.path().join("s.db").display()).parse().unwrap();
+        let site = Site {
+            origin: Origin { site: SiteName::new("s").unwrap(), epoch: Epoch(1) },
+            group: "test".to_owned(),
+            stripe: 0,
+            ledger_version: SchemaVersion(1),
+        };
+        install(&url, &site, registry().set(), "test").await.unwrap();
+        let mut sqlite = SqlLedger::open(&url, "test").await.unwrap();
+        put(&mut sqlite, &images).await;
+        let on_disk = digest(&mut sqlite, &registry(), &mut unwatched).await.unwrap();
+        let mut backwards = images.to_vec();
+        backwards.reverse();
+        assert_eq!(on_disk, digest_in_memory(&images).await);
+        assert_eq!(on_disk, digest_in_memory(&backwards).await);
+        assert_eq!(on_disk.rows, 3);
+        assert_eq!(on_disk.tables.iter().map(|table| table.rows).collect::<Vec<_>>(), [0, 3]);
+    }
+
+    #[tokio::test]
+    async fn every_difference_is_another_digest() {
+        let ledgers = [
+            vec![],
+            vec![animal(1, Value::Null, "")],
+            vec![animal(1, money("0"), "")],
+            vec![animal(1, Value::Null, " ")],
+            vec![animal(2, Value::Null, "")],
+            vec![animal(1, Value::Null, ""), animal(2, Value::Null, "")],
+        ];
+        let mut digests = Vec::new();
+        for images in &ledgers {
+            digests.push(digest_in_memory(images).await.digest.to_string());
+        }
+        digests.sort();
+        digests.dedup();
+        assert_eq!(digests.len(), ledgers.len());
+        assert!(digests.iter().all(|digest| digest.len() == 64));
+    }
+
+    #[tokio::test]
+    async fn a_digest_at_an_unknown_version_is_refused_and_the_snapshot_ended() {
+        let mut ledger = memory().ledger();
+        let error = digest_as(&mut ledger, &registry(), SchemaVersion(2), &mut unwatched).await.unwrap_err();
+        assert!(matches!(error, RowsError::Unknown(_)), "{error}");
+        digest(&mut ledger, &registry(), &mut unwatched).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_digest_tells_how_far_it_is() {
+        let images: Vec<Image> = (0..2500).map(|id| animal(id, Value::Null, "")).collect();
+        let mut ledger = memory().ledger();
+        put(&mut ledger, &images).await;
+        let mut heard = Vec::new();
+        digest(&mut ledger, &registry(), &mut |progress: Progress| heard.push(progress.done)).await.unwrap();
+        assert_eq!(heard, [1000, 2000, 2500]);
+    }
+}

@@ -105,3 +105,70 @@ impl Plan {
         all
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use schema_mappers::{RustMappers, SchemaSet, VersionSource};
+
+    use super::*;
+
+    fn registry() -> Registry {
+        let child = "[table.%]\nkey = [\"id\"]\nparents = [{ columns = [\"id\"], table = \"above\" }]\n[table.%.columns]\nid = \"int\"\n";
+        let above = "[table.above]\nkey = [\"id\"]\n[table.above.columns]\nid = \"int\"\n";
+        let schema = |name: &str| format!("{}\n{above}", child.replace('%', name));
+        let rename = "[[map]]\nop = \"rename_table\"\ntable = \"below\"\nto = \"beneath\"\n";
+        let (first, second) = (schema("below"), schema("beneath"));
+        let sources = vec![
+            VersionSource::new(SchemaVersion(1), [("schema.toml", first.as_str())]),
+            VersionSource::new(
+                SchemaVersion(2),
+                [("schema.toml", second.as_str()), ("mapping.toml", rename)],
+            ),
+        ];
+        Registry::new(SchemaSet::from_sources(sources).unwrap(), RustMappers::none()).unwrap()
+    }
+
+    fn planned(dialect: Dialect) -> Vec<String> {
+        let (from, to) = (SchemaVersion(1), SchemaVersion(2));
+        plan(&registry(), from, to, dialect).unwrap().statements(dialect, from, to)
+    }
+
+    #[test]
+    fn old_tables_are_aside_before_new_ones_come_and_go_children_first() {
+        for dialect in [Dialect::Sqlite, Dialect::Postgres] {
+            let all = planned(dialect);
+            let at = |words: &str| {
+                all.iter()
+                    .position(|statement| statement.contains(words))
+                    .unwrap_or_else(|| panic!("no {words} in {all:?}"))
+            };
+            let order = [
+                "DROP VIEW",
+                "ALTER TABLE \"above\" RENAME TO \"daybook_old_above\"",
+                "ALTER TABLE \"below\" RENAME TO \"daybook_old_below\"",
+                "SET entity = 'daybook_old_'",
+                "CREATE TABLE \"above\"",
+                "CREATE TABLE \"beneath\"",
+                "-- the rows of \"daybook_old_below\"",
+                "DROP TABLE \"daybook_old_below\"",
+                "DROP TABLE \"daybook_old_above\"",
+                "CREATE VIEW",
+                "ledger_version = 2",
+            ];
+            assert!(order.map(at).is_sorted(), "{dialect}: {all:#?}");
+        }
+    }
+
+    #[test]
+    fn only_postgres_needs_a_place_for_the_names_of_old_indexes() {
+        let has =
+            |dialect| planned(dialect).iter().any(|statement| statement.contains("SET SCHEMA daybook_old"));
+        assert_eq!((has(Dialect::Sqlite), has(Dialect::Postgres)), (false, true));
+    }
+
+    #[test]
+    fn a_version_that_is_not_in_the_set_has_no_plan() {
+        let unknown = plan(&registry(), SchemaVersion(2), SchemaVersion(3), Dialect::Sqlite);
+        assert!(matches!(unknown, Err(MapError::UnknownVersion { .. })));
+    }
+}

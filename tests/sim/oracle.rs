@@ -1,0 +1,361 @@
+//! The reference: an interpreter of its own for what transactions mean, over rows that belong to no version. A ledger at
+//! a version must show what [`Evolution`] makes of these rows. Uses none of the engine's or the mappers' code.
+
+use std::collections::BTreeMap;
+
+use journal_core::model::{Change, Row, Value};
+
+use crate::catalogue::{ASK, COLOUR, Evolution, FAX};
+
+/// A label that a site with the deferred check refuses when it commits.
+pub(crate) const FORBIDDEN: &str = "FORBIDDEN";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Table {
+    Owner,
+    Item,
+    Tally,
+}
+
+/// A row, whatever the version.
+pub(crate) type Key = (Table, i64);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Col {
+    Name,
+    Code,
+    Phone,
+    Owner,
+    Label,
+    Fax,
+    Colour,
+    /// In ten-thousandths.
+    Price,
+    Total,
+    /// In hundredths.
+    Big,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Datum {
+    Null,
+    Number(i128),
+    Text(String),
+    /// A name written in two parts.
+    Parts(String, String),
+}
+
+pub(crate) type Cells = BTreeMap<Col, Datum>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Act {
+    Insert,
+    Upsert,
+    Update,
+    Add,
+    Delete,
+}
+
+/// One mutation of one row.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Write {
+    pub(crate) key: Key,
+    pub(crate) act: Act,
+    pub(crate) cells: Cells,
+    pub(crate) expect: Cells,
+}
+
+/// What a transaction meets at a site.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rules {
+    pub(crate) evolution: Evolution,
+    /// The ledger's version.
+    pub(crate) version: i64,
+    /// Whether the site has the deferred check.
+    pub(crate) checks: bool,
+    /// Whether the site is the origin, which judges what a change relies on.
+    pub(crate) origin: bool,
+}
+
+/// Rows of one ledger.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Books {
+    rows: BTreeMap<Key, Cells>,
+}
+
+impl Books {
+    pub(crate) fn row(&self, key: Key) -> Option<&Cells> {
+        self.rows.get(&key)
+    }
+
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (&Key, &Cells)> {
+        self.rows.iter()
+    }
+
+    /// Posts a transaction whole, or says why not and leaves everything as it was.
+    pub(crate) fn post(&mut self, writes: &[Write], rules: Rules) -> Result<(), &'static str> {
+        let mut undo = Vec::with_capacity(writes.len());
+        let done = writes.iter().try_for_each(|write| {
+            undo.push((write.key, self.rows.get(&write.key).cloned()));
+            self.write(write, rules)
+        });
+        if done.is_err() {
+            for (key, before) in undo.into_iter().rev() {
+                match before {
+                    Some(row) => self.rows.insert(key, row),
+                    None => self.rows.remove(&key),
+                };
+            }
+        }
+        done
+    }
+
+    fn write(&mut self, write: &Write, rules: Rules) -> Result<(), &'static str> {
+        fits(write, rules)?;
+        let standing = self.rows.get(&write.key).cloned();
+        let row = match (write.act, standing) {
+            (Act::Insert, Some(_)) => return Err("the row is there"),
+            (Act::Insert | Act::Upsert, None) => born(write),
+            (Act::Update | Act::Add | Act::Delete, None) => return Err("the row is not there"),
+            (Act::Upsert | Act::Update, Some(mut row)) => {
+                expected(write, &row, rules)?;
+                row.extend(write.cells.clone());
+                row
+            }
+            (Act::Add, Some(row)) => sum(row, write, rules)?,
+            (Act::Delete, Some(row)) => {
+                expected(write, &row, rules)?;
+                self.rows.remove(&write.key);
+                return self.unreferred(write.key);
+            }
+        };
+        self.stands(write.key, &row)?;
+        self.rows.insert(write.key, row);
+        Ok(())
+    }
+
+    /// Whether a row's code is its own, and its owner there.
+    fn stands(&self, key: Key, row: &Cells) -> Result<(), &'static str> {
+        if let Some(code @ Datum::Text(_)) = row.get(&Col::Code)
+            && self.rows.iter().any(|(other, cells)| *other != key && cells.get(&Col::Code) == Some(code))
+        {
+            return Err("another owner has the code");
+        }
+        match row.get(&Col::Owner) {
+            Some(Datum::Number(owner)) if !self.has_owner(*owner) => Err("the owner is not there"),
+            _ => Ok(()),
+        }
+    }
+
+    fn has_owner(&self, owner: i128) -> bool {
+        i64::try_from(owner).is_ok_and(|owner| self.rows.contains_key(&(Table::Owner, owner)))
+    }
+
+    fn unreferred(&self, (table, id): Key) -> Result<(), &'static str> {
+        let me = Datum::Number(id.into());
+        let refers = |cells: &Cells| cells.get(&Col::Owner) == Some(&me);
+        match table == Table::Owner && self.rows.values().any(refers) {
+            true => Err("items refer to the owner"),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether every row has a place at a version.
+    pub(crate) fn fit(&self, evolution: Evolution, version: i64) -> bool {
+        let mut prices = self.rows.values().filter_map(|row| row.get(&Col::Price));
+        prices.all(|price| price_fits(price, evolution, version))
+    }
+}
+
+fn born(write: &Write) -> Cells {
+    let mut row = write.cells.clone();
+    if write.key.0 == Table::Item {
+        row.entry(Col::Fax).or_insert_with(|| Datum::Text(FAX.to_owned()));
+        row.entry(Col::Colour).or_insert_with(|| Datum::Text(COLOUR.to_owned()));
+    }
+    row
+}
+
+fn sum(mut row: Cells, write: &Write, rules: Rules) -> Result<Cells, &'static str> {
+    for (col, delta) in &write.cells {
+        let (Some(Datum::Number(base)), Datum::Number(delta)) = (row.get(col), delta) else {
+            return Err("a delta on what is no number");
+        };
+        let sum = Datum::Number(base + delta);
+        if *col == Col::Price && !price_fits(&sum, rules.evolution, rules.version) {
+            return Err("the sum does not fit");
+        }
+        row.insert(*col, sum);
+    }
+    Ok(row)
+}
+
+fn expected(write: &Write, row: &Cells, rules: Rules) -> Result<(), &'static str> {
+    match rules.origin && write.expect.iter().any(|(col, datum)| row.get(col) != Some(datum)) {
+        true => Err("the row does not hold what is expected"),
+        false => Ok(()),
+    }
+}
+
+fn fits(write: &Write, rules: Rules) -> Result<(), &'static str> {
+    let Rules { evolution, version, .. } = rules;
+    let unseen = |col: &Col| match col {
+        Col::Fax => version >= evolution.drop,
+        Col::Colour => version < evolution.add,
+        _ => false,
+    };
+    if rules.origin && write.expect.keys().any(unseen) {
+        return Err("the ledger does not have what is expected");
+    }
+    if write.cells.get(&Col::Price).is_some_and(|price| !price_fits(price, evolution, version)) {
+        return Err("the price does not fit");
+    }
+    match rules.checks && write.cells.get(&Col::Label) == Some(&Datum::Text(FORBIDDEN.to_owned())) {
+        true => Err("the label is forbidden here"),
+        false => Ok(()),
+    }
+}
+
+fn price_fits(price: &Datum, evolution: Evolution, version: i64) -> bool {
+    match price {
+        Datum::Number(price) if version < evolution.widen => price % 100 == 0 && price.abs() < 10_000_000,
+        Datum::Number(price) => price.abs() < 1_000_000_000,
+        _ => true,
+    }
+}
+
+/// What each key of a transaction is used for; two that are concurrent and clash on one may not both pass in silence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    Existence,
+    Update,
+    Add,
+    Reference,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Claim {
+    Row(Key),
+    Code(String),
+}
+
+pub(crate) fn claims(writes: &[Write]) -> Vec<(Claim, Use)> {
+    let mut claims = Vec::new();
+    for write in writes {
+        let used = match write.act {
+            Act::Insert | Act::Upsert | Act::Delete => Use::Existence,
+            Act::Update => Use::Update,
+            Act::Add => Use::Add,
+        };
+        claims.push((Claim::Row(write.key), used));
+        if let Some(Datum::Text(code)) = write.cells.get(&Col::Code) {
+            claims.push((Claim::Code(code.clone()), Use::Existence));
+        }
+        if let Some(Datum::Number(owner)) = write.cells.get(&Col::Owner)
+            && let Ok(owner) = i64::try_from(*owner)
+        {
+            claims.push((Claim::Row((Table::Owner, owner)), Use::Reference));
+        }
+    }
+    claims
+}
+
+/// Whether the order of two transactions matters. `rows_only` leaves codes and references out.
+pub(crate) fn clash(a: &[(Claim, Use)], b: &[(Claim, Use)], rows_only: bool) -> bool {
+    let commute = |a: Use, b: Use| match (a, b) {
+        (Use::Existence, _) | (_, Use::Existence) => false,
+        (Use::Reference, _) | (_, Use::Reference) => true,
+        (a, b) => a == Use::Add && b == Use::Add,
+    };
+    let counts = |claim: &Claim, used: Use| !rows_only || (matches!(claim, Claim::Row(_)) && used != Use::Reference);
+    a.iter().any(|(claim, used)| {
+        let meets = |(other, theirs): &&(Claim, Use)| other == claim && !commute(*used, *theirs) && counts(other, *theirs);
+        counts(claim, *used) && b.iter().find(meets).is_some()
+    })
+}
+
+/// The table's name at a version.
+pub(crate) fn table_name(table: Table, version: i64, evolution: Evolution) -> &'static str {
+    match table {
+        Table::Owner => "owner",
+        Table::Item if version < evolution.table => "item",
+        Table::Item => "article",
+        Table::Tally => "tally",
+    }
+}
+
+/// Cells in the names and forms of a version.
+pub(crate) fn cells_at(cells: &Cells, version: i64, evolution: Evolution) -> Row {
+    let mut row = Row::new();
+    for (col, datum) in cells {
+        match col {
+            Col::Name if version < evolution.split => row.set("name", whole(datum)),
+            Col::Name => {
+                let (first, last) = parts(datum);
+                row.set("first", first);
+                row.set("last", last);
+            }
+            Col::Code => row.set("code", plain(datum)),
+            Col::Phone if version >= evolution.require && *datum == Datum::Null => row.set("phone", ASK),
+            Col::Phone => row.set("phone", plain(datum)),
+            Col::Owner => row.set("owner_id", plain(datum)),
+            Col::Label => row.set(if version < evolution.rename { "label" } else { "title" }, plain(datum)),
+            Col::Fax if version < evolution.drop => row.set("fax", plain(datum)),
+            Col::Colour if version >= evolution.add => row.set("colour", plain(datum)),
+            Col::Fax | Col::Colour => {}
+            Col::Price => row.set("price", decimal(datum, 4)),
+            Col::Total => row.set("total", plain(datum)),
+            Col::Big => row.set("big", decimal(datum, 2)),
+        }
+    }
+    row
+}
+
+/// A mutation in the names and forms of a version.
+pub(crate) fn change_at(write: &Write, version: i64, evolution: Evolution) -> Change {
+    let table = table_name(write.key.0, version, evolution);
+    let key = Row::new().with("id", write.key.1);
+    let cells = cells_at(&write.cells, version, evolution);
+    let expect = cells_at(&write.expect, version, evolution);
+    match write.act {
+        Act::Insert => Change::insert(table, cells.with("id", write.key.1)),
+        Act::Upsert => Change::upsert(table, cells.with("id", write.key.1)),
+        Act::Update => Change::update(table, key, cells).expecting(expect),
+        Act::Add => Change::add(table, key, cells),
+        Act::Delete => Change::delete(table, key).expecting(expect),
+    }
+}
+
+fn plain(datum: &Datum) -> Value {
+    match datum {
+        Datum::Null => Value::Null,
+        Datum::Number(number) => i64::try_from(*number).expect("a 64-bit number").into(),
+        Datum::Text(text) => text.as_str().into(),
+        Datum::Parts(..) => unreachable!("only names have parts"),
+    }
+}
+
+fn decimal(datum: &Datum, scale: u32) -> Value {
+    let Datum::Number(number) = datum else { return Value::Null };
+    let unit = 10_i128.pow(scale);
+    let (sign, whole, rest) = (if *number < 0 { "-" } else { "" }, number.abs() / unit, number.abs() % unit);
+    let digits = usize::try_from(scale).expect("a few digits");
+    Value::Decimal(format!("{sign}{whole}.{rest:0digits$}").parse().expect("a decimal"))
+}
+
+fn whole(name: &Datum) -> String {
+    match name {
+        Datum::Text(whole) => whole.clone(),
+        Datum::Parts(first, last) if first.is_empty() || last.is_empty() => format!("{first}{last}"),
+        Datum::Parts(first, last) => format!("{first} {last}"),
+        Datum::Null | Datum::Number(_) => unreachable!("names are text"),
+    }
+}
+
+fn parts(name: &Datum) -> (&str, &str) {
+    match name {
+        Datum::Text(whole) => whole.rsplit_once(' ').unwrap_or((whole, "")),
+        Datum::Parts(first, last) => (first, last),
+        Datum::Null | Datum::Number(_) => unreachable!("names are text"),
+    }
+}

@@ -1,0 +1,322 @@
+//! What happens in a history: each step draws work of clients, posters, pullers, operators and of bad luck.
+
+use std::sync::atomic::Ordering;
+
+use applier::control::{ControlStore as _, Desired};
+use applier::ledger::memory::faults::{Call, Trouble};
+use applier::ledger::{Asked, Ledger as _, LedgerChange};
+use journal_core::journal::JournalStore as _;
+use journal_core::model::{Name, NewTransaction, SchemaVersion, SealNr, TransactionId};
+use rand::RngExt as _;
+use uuid::Uuid;
+
+use crate::catalogue::{NEWEST, registry};
+use crate::checks::{ensure, runs};
+use crate::marks::{Mark, mark};
+use crate::oracle::{Act, Rules, Table, change_at, claims, table_name};
+use crate::stores::{JournalTrouble, Transit};
+use crate::tasks::{Task, now};
+use crate::workload::Drawn;
+use crate::world::{Broken, Done, World};
+use crate::zoo::Bug;
+
+impl World {
+    /// The part of a history in which things go wrong.
+    pub(crate) fn play(&mut self) -> Result<(), Broken> {
+        let counters = self.send(0, Drawn::counters());
+        let task = self.append(0, vec![counters]);
+        self.run(vec![task], None)?;
+        self.settle()?;
+        for step in 0..self.plan.steps {
+            let micros = self.rng.random_range(0..60_000);
+            self.tick(micros);
+            let many = if self.rng.random_bool(0.3) { self.rng.random_range(2..=4) } else { 1 };
+            let mut tasks = Vec::new();
+            for _ in 0..many {
+                tasks.extend(self.act()?);
+            }
+            let cut = self.rng.random_bool(self.plan.troubles / 3.0).then(|| self.rng.random_range(0..30));
+            self.run(tasks, cut)?;
+            self.check_step(step % 8 == 0)?;
+        }
+        Ok(())
+    }
+
+    /// Whether nothing changed but what was seen to change.
+    pub(crate) fn check_step(&mut self, thorough: bool) -> Result<(), Broken> {
+        for at in 0..self.sites.len() {
+            self.observe(at, None)?;
+            self.compare_received(at)?;
+            if thorough || self.sites[at].changed {
+                self.compare(at)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Draws one thing that happens: at once, or as a task.
+    fn act(&mut self) -> Result<Option<Task>, Broken> {
+        let at = self.rng.random_range(0..self.sites.len());
+        let done = |()| None;
+        match self.rng.random_range(0..1000) {
+            0..250 => Ok(Some(self.client(at))),
+            250..560 => Ok(Some(self.turn(at))),
+            560..740 => Ok(Some(self.pull(at))),
+            740..780 => Ok(Some(self.open(at, false))),
+            780..795 => Ok(Some(self.open(at, true))),
+            795..815 => Ok(self.other_turn(at)),
+            815..835 => Ok(self.crash(at)),
+            835..850 => Ok(Some(self.desire(at, Desired::Paused))),
+            850..880 => Ok(Some(self.desire(at, Desired::Running))),
+            880..900 => self.reshape(at).map(done),
+            900..920 => Ok(self.operator(at)),
+            920..930 => self.bypass(at).map(done),
+            930..940 => self.slow_append(at).map(done),
+            940..950 => Ok(self.reveal(at)),
+            950..960 => self.deliver_again(at).map(done),
+            960..965 => Ok(self.deploy(at)),
+            965..975 => Ok(self.set_clock(at)),
+            975..980 => {
+                self.sites[at].door.memory.journal().burn_numbers(2);
+                Ok(None)
+            }
+            _ => Ok(self.arm(at)),
+        }
+    }
+
+    fn client(&mut self, at: usize) -> Task {
+        let pending = self.sites[at].pending.clone();
+        if !pending.is_empty() && self.rng.random_bool(0.3) {
+            return self.append(at, pending);
+        }
+        let batch = (0..self.rng.random_range(1..=2)).map(|_| {
+            let drawn = Drawn::draw(&mut self.rng, &self.plan, at, &self.sites[at].books);
+            self.send(at, drawn)
+        });
+        let batch = batch.collect();
+        self.append(at, batch)
+    }
+
+    /// Sends transactions, those again whose answer was lost.
+    pub(crate) fn append(&mut self, at: usize, batch: Vec<usize>) -> Task {
+        let mut sent: Vec<NewTransaction> = Vec::with_capacity(batch.len());
+        for tx in &batch {
+            let mut new = self.transactions[*tx].sent.clone();
+            if !self.sites[at].pending.contains(tx) {
+                self.sites[at].pending.push(*tx);
+            } else if self.bug == Some(Bug::BlindAppend) {
+                new.tx_id = Uuid::from_u128(self.rng.random());
+                self.by_uuid.insert(new.tx_id, *tx);
+            }
+            sent.push(new);
+        }
+        let door = self.sites[at].door.clone();
+        Task::new(at, async move { Done::Appended(batch, door.append(sent).await) })
+    }
+
+    pub(crate) fn turn(&mut self, at: usize) -> Task {
+        match self.sites[at].poster.take() {
+            Some(seat) => Task::turn(at, seat, false),
+            None => self.open(at, false),
+        }
+    }
+
+    fn other_turn(&mut self, at: usize) -> Option<Task> {
+        self.sites[at].others.pop().map(|seat| Task::turn(at, seat, true))
+    }
+
+    pub(crate) fn open(&mut self, at: usize, twin: bool) -> Task {
+        let door = self.sites[at].door.clone();
+        Task::new(at, async move { Done::Opened(door.open(twin).await, twin) })
+    }
+
+    fn pull(&mut self, at: usize) -> Task {
+        let from = (at + self.rng.random_range(1..self.sites.len())) % self.sites.len();
+        self.pull_from(at, from)
+    }
+
+    pub(crate) fn pull_from(&mut self, at: usize, from: usize) -> Task {
+        let (door, from) = (self.sites[at].door.clone(), self.sites[from].door.clone());
+        Task::new(at, async move { Done::Pulled(door.pull(from).await) })
+    }
+
+    pub(crate) fn desire(&mut self, at: usize, desired: Desired) -> Task {
+        let door = self.sites[at].door.clone();
+        Task::new(at, async move {
+            let mut control = door.memory.control();
+            let done = match desired {
+                Desired::Paused => control.pause("sim", "a reshape").await,
+                Desired::Running => control.resume("sim", "done").await,
+            };
+            Done::Controlled(done.map(|_| ()))
+        })
+    }
+
+    fn crash(&mut self, at: usize) -> Option<Task> {
+        self.sites[at].door.memory.faults().crash();
+        self.sites[at].poster = None;
+        None
+    }
+
+    fn reshape(&mut self, at: usize) -> Result<(), Broken> {
+        let to = self.rng.random_range(1..=NEWEST);
+        let known = self.sites[at].door.registry.schema(SchemaVersion(to)).is_ok();
+        let paused = self.sites[at].door.memory.standing().control.desired == Desired::Paused;
+        if known && paused { self.reshape_to(at, to) } else { Ok(()) }
+    }
+
+    /// Reshapes a paused site. It succeeds if and only if every row has a place there.
+    pub(crate) fn reshape_to(&mut self, at: usize, to: i64) -> Result<(), Broken> {
+        let evolution = self.plan.evolution;
+        let site = &mut self.sites[at];
+        let (from, fits) = (site.version(), site.books.fit(evolution, to));
+        let (registry, memory) = (registry(evolution, NEWEST), &site.door.memory);
+        let mut rows = Vec::new();
+        let mut refused = None;
+        for table in [Table::Owner, Table::Item, Table::Tally] {
+            let name: Name = table_name(table, from, evolution).into();
+            for (row, complement) in memory.rows(&name) {
+                match registry.map_row(SchemaVersion(from), SchemaVersion(to), &name, row, complement) {
+                    Ok(mapped) => rows.extend(mapped.into_iter().map(|row| (row.table, row.row, row.complement))),
+                    Err(error) => refused = Some(error),
+                }
+            }
+        }
+        ensure!(refused.is_none() == fits, "S14: rows fit version {to}: {fits}, but {refused:?}");
+        if refused.is_some() {
+            mark(Mark::ReshapeRefused);
+            return Ok(());
+        }
+        let schema = registry.schema(SchemaVersion(to)).expect("a known version").clone();
+        memory.reshape(schema.into(), rows).map_err(|error| format!("S14: the rows do not fit version {to}: {error}"))?;
+        mark(if to < from { Mark::ReshapeDown } else { Mark::ReshapeUp });
+        self.note(&(at, to));
+        self.compare(at)
+    }
+
+    fn operator(&mut self, at: usize) -> Option<Task> {
+        let open: Vec<TransactionId> = self.held(at);
+        let id = open.get(self.rng.random_range(0..open.len().max(1)))?.clone();
+        let discard = !self.plan.exclusive && self.rng.random_bool(0.3);
+        Some(self.ask(at, id, if discard { Asked::Discard } else { Asked::Retry }))
+    }
+
+    pub(crate) fn held(&self, at: usize) -> Vec<TransactionId> {
+        let held = self.sites[at].aside.iter().filter(|each| each.ended.is_none());
+        held.map(|each| each.transaction.id.clone()).collect()
+    }
+
+    pub(crate) fn ask(&mut self, at: usize, id: TransactionId, asked: Asked) -> Task {
+        let door = self.sites[at].door.clone();
+        Task::new(at, async move {
+            let done = door.memory.control().ask(&id, asked, "sim", "looked at").await;
+            Done::Controlled(done.map(|_| ()))
+        })
+    }
+
+    /// Somebody changes a row by hand.
+    fn bypass(&mut self, at: usize) -> Result<(), Broken> {
+        if self.plan.exclusive || self.rng.random_bool(0.5) {
+            return Ok(());
+        }
+        let mut drawn = Drawn::draw(&mut self.rng, &self.plan, at, &self.sites[at].books);
+        let rules = Rules { checks: false, ..self.rules(at, true) };
+        drawn.writes.truncate(1);
+        drawn.writes.retain(|write| write.act != Act::Upsert && drawn.version == rules.version);
+        let site = &mut self.sites[at];
+        let Some(write) = drawn.writes.first() else { return Ok(()) };
+        if site.books.post(&drawn.writes, rules).is_err() {
+            return Ok(());
+        }
+        let change = LedgerChange::new(change_at(write, rules.version, rules.evolution));
+        let memory = site.door.memory.clone();
+        memory.faults().disarm();
+        let done = now(async {
+            let mut ledger = memory.ledger();
+            ledger.begin().await?;
+            ledger.apply(&[change]).await?;
+            ledger.commit().await
+        });
+        mark(Mark::Bypass);
+        self.tainted.extend(claims(&drawn.writes));
+        done.map_err(|error| format!("S4: the ledger refuses {drawn:?}: {error}"))
+    }
+
+    /// An append whose commit is slow: its number is drawn, and others overtake it.
+    fn slow_append(&mut self, at: usize) -> Result<(), Broken> {
+        let drawn = Drawn::draw(&mut self.rng, &self.plan, at, &self.sites[at].books);
+        let tx = self.send(at, drawn);
+        let sent = self.transactions[tx].sent.clone();
+        let site = &mut self.sites[at];
+        site.pending.push(tx);
+        let appended = now(site.door.memory.journal().append(&[sent]));
+        let appended = appended.map_err(|error| format!("the journal refuses a plain append: {error}"))?;
+        site.door.hooks.journal().unborn.insert(appended[0].trans_nr);
+        Ok(())
+    }
+
+    fn reveal(&mut self, at: usize) -> Option<Task> {
+        self.sites[at].door.hooks.journal().unborn.pop_last();
+        None
+    }
+
+    /// Runs that are here already come once more.
+    fn deliver_again(&mut self, at: usize) -> Result<(), Broken> {
+        let from = (at + 1) % self.sites.len();
+        let origin = self.sites[from].origin.clone();
+        let mut journal = self.sites[at].door.memory.journal();
+        let head = journal.head(&origin).seal_nr.0;
+        let after = SealNr(self.rng.random_range(0..=head));
+        let runs = runs(&mut self.sites[from].door.memory.journal(), &origin, after);
+        if runs.is_empty() {
+            return Ok(());
+        }
+        for _ in 0..2 {
+            now(journal.receive(&runs)).map_err(|error| format!("S4: runs of {origin} are refused when they come again: {error}"))?;
+        }
+        mark(Mark::Duplicate);
+        Ok(())
+    }
+
+    pub(crate) fn deploy(&mut self, at: usize) -> Option<Task> {
+        let site = &mut self.sites[at];
+        site.door.registry = registry(self.plan.evolution, NEWEST);
+        site.poster = None;
+        None
+    }
+
+    fn set_clock(&mut self, at: usize) -> Option<Task> {
+        let hour = 3_600_000_000;
+        let by = [hour, -hour, hour * 24 * 3650, -hour * 24 * 3650][self.rng.random_range(0..4)];
+        self.sites[at].door.clock.0.fetch_add(by, Ordering::Relaxed);
+        if by < 0 {
+            mark(Mark::ClockBack);
+        }
+        None
+    }
+
+    fn arm(&mut self, at: usize) -> Option<Task> {
+        if !self.rng.random_bool((self.plan.troubles * 6.0).min(1.0)) {
+            return None;
+        }
+        let hooks = self.sites[at].door.hooks.clone();
+        match self.rng.random_range(0..10) {
+            0..2 => {
+                let transits = [Transit::Flipped, Transit::Dropped, Transit::Skipped, Transit::Swapped];
+                hooks.journal().transit = Some(transits[self.rng.random_range(0..4)]);
+            }
+            2..5 => {
+                let troubles = [JournalTrouble::Refused, JournalTrouble::Undone, JournalTrouble::ReplyLost];
+                hooks.journal().troubles.push(troubles[self.rng.random_range(0..3)]);
+            }
+            which => {
+                let troubles =
+                    [Trouble::Refused, Trouble::DoneReplyLost, Trouble::UndoneReplyLost, Trouble::Crash, Trouble::DoneCrash];
+                let trouble = troubles[self.rng.random_range(0..5)];
+                let call = if which < 8 { Call::Commit } else { Call::ALL[self.rng.random_range(0..Call::ALL.len())] };
+                self.sites[at].door.memory.faults().arm(call, self.rng.random_range(1..4), trouble);
+            }
+        }
+        None
+    }
+}

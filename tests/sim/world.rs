@@ -1,0 +1,245 @@
+//! One history's world: sites with their posters, the clients' transactions, and what the reference knows of both.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::atomic::Ordering;
+
+use applier::control::{ControlStore as _, Standing};
+use applier::engine::poster::{Poster, Settings, Turn};
+use applier::engine::reaction::PostError;
+use applier::ledger::memory::{MemorySite, PutAside};
+use applier::ledger::{LedgerError, Posted};
+use applier::ship::pull::{PullError, Pulled, pull};
+use journal_core::journal::{AppendError, Appended, JournalStore as _, ReadLimit};
+use journal_core::model::{
+    Epoch, Hlc, NewTransaction, Origin, SchemaVersion, SealNr, SiteName, TransNr, TransactionId, Vector,
+};
+use journal_core::store::memory::MemoryJournal;
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha8Rng;
+use schema_mappers::Registry;
+use uuid::Uuid;
+
+use crate::catalogue::{NEWEST, registry};
+use crate::oracle::{Books, Claim, Rules, Use, claims};
+use crate::stores::{Hooks, SimClock, SimJournal, SimLedger};
+use crate::workload::{Drawn, Plan};
+use crate::zoo::Bug;
+
+/// What broke.
+pub(crate) type Broken = String;
+
+pub(crate) type SimPoster = Poster<SimJournal, SimLedger, SimClock>;
+
+/// A poster and what it works for.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    pub(crate) poster: SimPoster,
+    pub(crate) standing: Standing,
+}
+
+/// Everything that a task needs to work at a site.
+#[derive(Debug, Clone)]
+pub(crate) struct Door {
+    pub(crate) memory: MemorySite,
+    pub(crate) hooks: Hooks,
+    pub(crate) clock: SimClock,
+    pub(crate) registry: Registry,
+    checks: bool,
+    group: Vec<SiteName>,
+    batch: ReadLimit,
+    bug: Option<Bug>,
+}
+
+impl Door {
+    pub(crate) fn journal(&self) -> SimJournal {
+        SimJournal::new(self.memory.journal(), self.hooks.clone(), self.bug)
+    }
+
+    /// Opens a poster, which takes the lease unless it is to be a twin of the one that has it.
+    pub(crate) async fn open(self, twin: bool) -> Result<Seat, PostError> {
+        let mut control = self.memory.control();
+        let lease = control.lease().await?;
+        if !twin {
+            control.take_lease(&lease, "sim").await?.ok_or(PostError::Fenced)?;
+        }
+        let standing = control.standing().await?;
+        let (memory, hooks) = (self.memory.clone(), self.hooks.clone());
+        let ledger = SimLedger::new(memory, hooks, self.checks, self.bug, standing.clone());
+        let mut settings = Settings::new(self.group.clone(), self.registry.clone());
+        settings.batch = self.batch;
+        let poster = Poster::open(self.journal(), ledger, self.clock, settings, standing.clone()).await?;
+        Ok(Seat { poster, standing })
+    }
+
+    pub(crate) async fn append(self, batch: Vec<NewTransaction>) -> Result<Vec<Appended>, AppendError> {
+        self.journal().append(&batch).await
+    }
+
+    pub(crate) async fn pull(self, from: Self) -> Result<Pulled, PullError> {
+        pull(&mut from.journal().shipping(), &mut self.journal(), self.batch).await
+    }
+}
+
+/// A site.
+#[derive(Debug)]
+pub(crate) struct Site {
+    pub(crate) origin: Origin,
+    pub(crate) door: Door,
+    pub(crate) poster: Option<Seat>,
+    /// Posters that should be dead, and twins.
+    pub(crate) others: Vec<Seat>,
+    /// Transactions whose clients wait for an answer.
+    pub(crate) pending: Vec<usize>,
+    /// Their place, by number, once sealed.
+    pub(crate) sealed: BTreeMap<TransNr, usize>,
+    /// What the ledger must hold.
+    pub(crate) books: Books,
+    pub(crate) checkpoints: BTreeMap<Origin, Posted>,
+    pub(crate) aside: Vec<PutAside>,
+    /// What was posted of each origin, in order, with the seal; what was released, apart.
+    pub(crate) done: BTreeMap<Origin, Vec<(SealNr, usize)>>,
+    pub(crate) late: Vec<(Origin, SealNr, usize)>,
+    /// Of each origin, the last seal whose arrival was checked.
+    pub(crate) received: BTreeMap<Origin, SealNr>,
+    /// Damaged deliveries that were refused.
+    pub(crate) excused: usize,
+    /// Whether the ledger changed since it was compared.
+    pub(crate) changed: bool,
+}
+
+impl Site {
+    pub(crate) fn version(&self) -> i64 {
+        self.door.memory.schema().version.0
+    }
+}
+
+/// A client's transaction and its fate.
+#[derive(Debug)]
+pub(crate) struct Tx {
+    pub(crate) site: usize,
+    pub(crate) drawn: Drawn,
+    pub(crate) claims: Vec<(Claim, Use)>,
+    pub(crate) sent: NewTransaction,
+    pub(crate) acked: Option<TransNr>,
+    pub(crate) verdict: Option<Verdict>,
+}
+
+/// What the origin's seal said.
+#[derive(Debug)]
+pub(crate) struct Verdict {
+    pub(crate) trans_nr: TransNr,
+    pub(crate) seal_nr: SealNr,
+    pub(crate) hlc: Hlc,
+    pub(crate) seen: Vector,
+    pub(crate) accepted: bool,
+}
+
+/// The world.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) plan: Plan,
+    pub(crate) rng: ChaCha8Rng,
+    pub(crate) bug: Option<Bug>,
+    pub(crate) sites: Vec<Site>,
+    pub(crate) transactions: Vec<Tx>,
+    pub(crate) by_uuid: BTreeMap<Uuid, usize>,
+    /// Rows that somebody changed behind the engine's back.
+    pub(crate) tainted: Vec<(Claim, Use)>,
+    trace: u64,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, bug: Option<Bug>) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let plan = Plan::draw(&mut rng);
+        let names = ["a", "b", "c"].map(|name| SiteName::new(name).expect("a site name"));
+        let group = names[..plan.sites].to_vec();
+        let sites = (0..plan.sites).map(|at| site(&plan, &group, at, bug)).collect();
+        let (transactions, by_uuid, tainted) = (Vec::new(), BTreeMap::new(), Vec::new());
+        Self { plan, rng, bug, sites, transactions, by_uuid, tainted, trace: 0xcbf2_9ce4_8422_2325 }
+    }
+
+    /// Takes something that happened into the trace's hash.
+    pub(crate) fn note(&mut self, what: &dyn std::fmt::Debug) {
+        struct Fnv(u64);
+        impl std::fmt::Write for Fnv {
+            fn write_str(&mut self, text: &str) -> std::fmt::Result {
+                text.bytes().for_each(|byte| self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+                Ok(())
+            }
+        }
+        let mut fnv = Fnv(self.trace);
+        write!(fnv, "{what:?}").expect("a hash takes any text");
+        self.trace = fnv.0;
+    }
+
+    pub(crate) fn trace(&self) -> u64 {
+        self.trace
+    }
+
+    pub(crate) fn rules(&self, site: usize, origin: bool) -> Rules {
+        let version = self.sites[site].version();
+        Rules { evolution: self.plan.evolution, version, checks: self.plan.checks[site], origin }
+    }
+
+    /// A transaction that a client is about to send.
+    pub(crate) fn send(&mut self, site: usize, drawn: Drawn) -> usize {
+        let sent = drawn.encode(&mut self.rng, self.plan.evolution);
+        let at = self.transactions.len();
+        self.by_uuid.insert(sent.tx_id, at);
+        let claims = claims(&drawn.writes);
+        self.transactions.push(Tx { site, drawn, claims, sent, acked: None, verdict: None });
+        at
+    }
+
+    pub(crate) fn site_of(&self, origin: &Origin) -> usize {
+        self.sites.iter().position(|site| site.origin.site == origin.site).expect("a site of the group")
+    }
+
+    /// The transaction of a client that has this identity.
+    pub(crate) fn transaction(&self, id: &TransactionId) -> Option<usize> {
+        self.sites[self.site_of(&id.origin)].sealed.get(&id.trans_nr).copied()
+    }
+
+    pub(crate) fn tick(&mut self, micros: i64) {
+        for site in &self.sites {
+            site.door.clock.0.fetch_add(micros, Ordering::Relaxed);
+        }
+    }
+}
+
+fn site(plan: &Plan, group: &[SiteName], at: usize, bug: Option<Bug>) -> Site {
+    let origin = Origin { site: group[at].clone(), epoch: Epoch(1) };
+    let registry = registry(plan.evolution, plan.known);
+    let schema = crate::catalogue::registry(plan.evolution, NEWEST).schema(SchemaVersion(1)).expect("version 1").clone();
+    let memory = MemorySite::new(MemoryJournal::new(origin.clone()), schema.into());
+    let (group, batch, checks) = (group.to_vec(), plan.batch, plan.checks[at]);
+    let door = Door { memory, hooks: Hooks::default(), clock: SimClock::default(), registry, checks, group, batch, bug };
+    Site {
+        origin,
+        door,
+        poster: None,
+        others: Vec::new(),
+        pending: Vec::new(),
+        sealed: BTreeMap::new(),
+        books: Books::default(),
+        checkpoints: BTreeMap::new(),
+        aside: Vec::new(),
+        done: BTreeMap::new(),
+        late: Vec::new(),
+        received: BTreeMap::new(),
+        excused: 0,
+        changed: false,
+    }
+}
+
+/// What a task came to.
+#[derive(Debug)]
+pub(crate) enum Done {
+    Opened(Result<Seat, PostError>, /* a twin */ bool),
+    Turned(Seat, Result<Turn, PostError>, /* not the site's own */ bool),
+    Appended(Vec<usize>, Result<Vec<Appended>, AppendError>),
+    Pulled(Result<Pulled, PullError>),
+    Controlled(Result<(), LedgerError>),
+}

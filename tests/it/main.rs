@@ -4,10 +4,13 @@
 
 mod club;
 mod audit;
+mod bad_input;
 mod client_postgres;
+mod cli;
 mod crash;
 mod demo;
 mod journal_postgres;
+mod law;
 mod ledger_postgres;
 mod main_job;
 mod process;

@@ -119,10 +119,7 @@ pub(super) async fn run(args: Args, session: &Session) -> anyhow::Result<()> {
 
 impl Report {
     fn text(&self) -> String {
-        let mut text = format!(
-            "{}: {} lines, {} appended, {} there already",
-            self.site, self.lines, self.appended, self.repeated
-        );
+        let mut text = format!("{}: {} appended, {} there already", self.site, self.appended, self.repeated);
         if let Some(last) = &self.last {
             text.push_str(&format!(", last transaction {last}"));
         }

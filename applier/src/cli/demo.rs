@@ -60,9 +60,15 @@ pub(super) async fn run(args: Args, session: &Session) -> anyhow::Result<()> {
     let options = Options { urls, directory, transactions: args.transactions };
     let played = play(options, &mut watch).await;
     bar.finish_and_clear();
-    if let (Some(temporary), true) = (temporary, args.keep) {
-        let kept = temporary.keep();
-        session.output.remark(&format!("daybook: the files are kept in {}", kept.display()));
+    match temporary {
+        Some(temporary) if args.keep => {
+            let kept = temporary.keep();
+            session.output.remark(&format!("daybook: the files are kept in {}", kept.display()));
+        }
+        Some(_) => {
+            session.output.remark("daybook: the files were temporary; --keep or --dir DIR leaves them")
+        }
+        None => {}
     }
     let report = played?;
     session.output.report(&report, Report::table)?;

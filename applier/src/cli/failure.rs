@@ -52,11 +52,22 @@ pub(crate) struct Failure {
     pub(crate) exit: Exit,
     pub(crate) code: &'static str,
     pub(crate) message: String,
+    pub(crate) source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl Failure {
     pub(crate) fn error(exit: Exit, code: &'static str, message: impl Into<String>) -> anyhow::Error {
-        anyhow::Error::new(Self { exit, code, message: message.into() })
+        anyhow::Error::new(Self { exit, code, message: message.into(), source: None })
+    }
+
+    /// A failure that its source tells more of.
+    pub(crate) fn because(
+        code: &'static str,
+        message: impl Into<String>,
+        source: impl Error + Send + Sync + 'static,
+    ) -> anyhow::Error {
+        let source = Some(source.into());
+        anyhow::Error::new(Self { exit: Exit::Failure, code, message: message.into(), source })
     }
 }
 

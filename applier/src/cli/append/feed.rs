@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use anyhow::Context as _;
 use indicatif::ProgressBar;
 use journal_core::client::{AppendFailure, Decision, Journal, Pending, Receipt, Transaction};
-use journal_core::codec::json::read_line;
+use journal_core::codec::json::{JsonError, read_line};
 use journal_core::model::TransactionId;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -86,7 +86,7 @@ impl<'j> Feed<'j> {
         self.settle(0, 0).await?;
         fed.map_err(|error| match error.downcast::<BadLine>() {
             Ok(bad) => {
-                let message = format!("{bad}; {}", told(self.counts.lines));
+                let message = format!("{bad}; {}", told(self.counts.lines, &run_id));
                 Failure::error(Exit::Failure, code::BAD_LINE, message)
             }
             Err(error) => error,
@@ -95,7 +95,9 @@ impl<'j> Feed<'j> {
 
     async fn line(&mut self, name: &str, run_id: &str, number: u64, text: &str) -> anyhow::Result<()> {
         let bad = |what: String| BadLine { name: name.to_owned(), number, what };
-        let line = read_line(text, self.journal.schema()).map_err(|error| bad(error.to_string()))?;
+        // The reader counts lines within the text, and here that is always the first.
+        let place = |error: JsonError| bad(error.to_string().replace(" at line 1 column ", " at column "));
+        let line = read_line(text.trim_end(), self.journal.schema()).map_err(place)?;
         let mut transaction = Transaction::with_id(line.tx_id.unwrap_or_else(|| key(run_id, number)));
         if let Some(author) = line.author {
             transaction = transaction.author(author);
@@ -186,12 +188,14 @@ struct BadLine {
     what: String,
 }
 
-fn told(lines: u64) -> String {
-    match lines {
-        0 => "nothing was appended".to_owned(),
+/// What is there already. A corrected file has another hash, so without the run id its first lines would be new ones.
+fn told(lines: u64, run_id: &str) -> String {
+    let done = match lines {
+        0 => return "nothing was appended".to_owned(),
         1 => "the line before it is appended".to_owned(),
         lines => format!("the {lines} lines before it are appended"),
-    }
+    };
+    format!("{done}; once it is corrected, append the whole again with --run-id {run_id}")
 }
 
 /// The idempotency key of a line without one: the same for the same line of the same run, and for no other.

@@ -5,14 +5,13 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader, Chain, Cursor, Read};
 use std::path::Path;
 
-use anyhow::Context as _;
 use flate2::read::MultiGzDecoder;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::cli::code;
-use crate::cli::failure::{Exit, Failure};
+use crate::cli::failure::Failure;
 
 /// A longer line is taken for something else than a transaction; the entries of a line have limits of their own.
 const LINE_BYTES_MAX: u64 = 256 * 1024 * 1024;
@@ -55,20 +54,18 @@ pub(super) struct Source {
 impl Source {
     /// Opens a file, or standard input for `-`. A file is read through once before, for its hash and its lines.
     pub(super) fn open(path: &Path, run_id: Option<String>) -> anyhow::Result<Self> {
-        let unreadable = || {
-            let message = format!("read {}", path.display());
-            Failure { exit: Exit::Failure, code: code::INPUT, message }
-        };
+        let unreadable =
+            |error: std::io::Error| Failure::because(code::INPUT, format!("read {}", path.display()), error);
         let name = path.display().to_string();
         if path == Path::new("-") {
             return Ok(Self::stream("standard input".to_owned(), run_id, Box::new(std::io::stdin())));
         }
-        let file = File::open(path).with_context(unreadable)?;
-        if !file.metadata().with_context(unreadable)?.is_file() {
+        let file = File::open(path).map_err(unreadable)?;
+        if !file.metadata().map_err(unreadable)?.is_file() {
             return Ok(Self::stream(name, run_id, Box::new(file)));
         }
-        let (hash, lines) = survey(file).with_context(unreadable)?;
-        let reading = Box::new(File::open(path).with_context(unreadable)?);
+        let (hash, lines) = survey(file).map_err(unreadable)?;
+        let reading = Box::new(File::open(path).map_err(unreadable)?);
         let run_id = run_id.unwrap_or(hash);
         Ok(Self { name, run_id, run_id_is_new: false, is_stream: false, lines: Some(lines), reading })
     }

@@ -3,4 +3,5 @@
 
 pub mod install;
 mod plan;
+mod references;
 pub mod reshape;

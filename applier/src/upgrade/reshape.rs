@@ -9,12 +9,13 @@ use std::time::Instant;
 
 use journal_core::codec::payload::key_text;
 use journal_core::model::{Change, Name, SchemaVersion, Value};
-use journal_core::sql::{Access, Conn, ConnRef, DbUrl, Dialect, SqlClass, SqlError, quote};
+use journal_core::sql::{Access, Conn, ConnRef, DbUrl, Dialect, SqlError, quote};
 use journal_core::store::sql::set_ledger_version;
 use schema_mappers::{ComplementChange, Image, MapError, Registry};
 
 use super::install::{InstallError, release_versions};
 use super::plan::{Plan, plan};
+use super::references;
 use crate::audit::ask::{Counter, Waiting};
 use crate::audit::{Progress, Watch};
 use crate::control::Desired;
@@ -29,8 +30,6 @@ const LOCK_CONTROL: &str = "SELECT desired FROM {d}control{for_update}";
 /// SQLite's indexes share one space of names, so the old ones make room; reading in key order needs none of them.
 const SQLITE_INDEXES: &str =
     "SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL AND tbl_name = $1 ORDER BY name";
-const POSTGRES_REFERENCES: &str = "SELECT conname::text, pg_get_constraintdef(oid) FROM pg_constraint \
-     WHERE contype = 'f' AND conrelid = to_regclass($1) ORDER BY conname";
 
 /// What a reshape is to do.
 #[derive(Debug, Clone)]
@@ -167,14 +166,6 @@ struct Work<'r> {
     done: Done,
 }
 
-/// A foreign key that is taken off while rows move: they come in the order of keys, which for a table that refers to
-/// itself is not that of parents, and one check of all is quicker than one a row.
-struct Reference {
-    table: Name,
-    name: String,
-    definition: String,
-}
-
 impl Work<'_> {
     /// From begin to commit; returns the version before.
     async fn run(&mut self, watch: &mut Watch<'_>) -> Result<SchemaVersion, ReshapeError> {
@@ -217,11 +208,11 @@ impl Work<'_> {
         self.free_names(plan).await?;
         self.statements(&plan.set_aside).await?;
         self.statements(&plan.create).await?;
-        let references = self.take_references_off().await?;
+        let references = references::take_off(&mut self.ledger).await?;
         self.move_rows(plan, from, watch).await?;
         self.statements(&plan.drop_old).await?;
-        self.put_references_back(&references).await?;
-        self.check_references().await?;
+        references::put_back(&mut self.ledger, &references).await?;
+        references::check(&mut self.ledger).await?;
         self.statements(&plan.views).await?;
         set_ledger_version(self.ledger.conn(), to).await?;
         let what = format!("schema apply {from} to {to}");
@@ -301,50 +292,6 @@ impl Work<'_> {
                 ReshapeError::Row { table, key: key_text(key), from, to, reason }
             }
             error => error.into(),
-        }
-    }
-
-    async fn take_references_off(&mut self) -> Result<Vec<Reference>, SqlError> {
-        let mut taken = Vec::new();
-        if self.ledger.conn().dialect() == Dialect::Sqlite {
-            return Ok(taken);
-        }
-        let tables: Vec<Name> = self.ledger.schema().tables.keys().cloned().collect();
-        for table in tables {
-            let found = self.ledger.conn().fetch(POSTGRES_REFERENCES, vec![quote(&table).into()]).await?;
-            for record in found {
-                let reference =
-                    Reference { table: table.clone(), name: record.text(0)?, definition: record.text(1)? };
-                let drop =
-                    format!("ALTER TABLE {} DROP CONSTRAINT {}", quote(&table), quote(&reference.name));
-                self.ledger.conn().script(&drop).await?;
-                taken.push(reference);
-            }
-        }
-        Ok(taken)
-    }
-
-    async fn put_references_back(&mut self, references: &[Reference]) -> Result<(), ReshapeError> {
-        for Reference { table, name, definition } in references {
-            let add = format!("ALTER TABLE {} ADD CONSTRAINT {} {definition}", quote(table), quote(name));
-            self.ledger.conn().script(&add).await.map_err(|error| match error.class {
-                SqlClass::Constraint(_) => {
-                    let parent = definition.split("REFERENCES ").nth(1).unwrap_or(definition).to_owned();
-                    ReshapeError::Orphan { table: table.to_string(), parent }
-                }
-                _ => error.into(),
-            })?;
-        }
-        Ok(())
-    }
-
-    async fn check_references(&mut self) -> Result<(), ReshapeError> {
-        if self.ledger.conn().dialect() == Dialect::Postgres {
-            return Ok(()); // Checked when they were put back.
-        }
-        match self.ledger.conn().fetch_optional("PRAGMA foreign_key_check", Vec::new()).await? {
-            None => Ok(()),
-            Some(record) => Err(ReshapeError::Orphan { table: record.text(0)?, parent: record.text(2)? }),
         }
     }
 }

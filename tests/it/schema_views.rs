@@ -113,7 +113,8 @@ async fn tables_and_views_of_the_rental_history_come_and_go_at_both_versions() {
                     let columns = table.columns.iter().map(|column| column.name.as_ref()).collect::<Vec<_>>();
                     let view = ddl::view_name(older.number(), &table.name, dialect);
                     let select = format!("SELECT {} FROM {view}", columns.join(", "));
-                    assert!(conn.lend().fetch(&select, vec![]).await.unwrap().is_empty());
+                    // Unprepared, since the same text means another view at the next version.
+                    run(&mut conn, vec![select]).await;
                 }
             }
             run(&mut conn, ddl::drop_views(&set, version.number(), dialect).unwrap()).await;

@@ -12,6 +12,9 @@ pub(super) fn convert(expression: &str, from: Type, to: Type, dialect: Dialect) 
     }
 }
 
+/// Longer texts are no decimals of the journal either.
+const DIGITS_MAX: usize = 1000;
+
 fn fitting(text: String, max: Option<u32>) -> String {
     match max {
         None => text,
@@ -38,11 +41,16 @@ fn postgres(e: &str, from: Type, to: Type) -> String {
         (Type::Decimal { .. }, Type::Int) => postgres_int(e),
         (Type::Text { .. }, Type::Int) => {
             let number = format!("CAST({e} AS numeric)");
-            format!("CASE WHEN {e} ~ '^[+-]?[0-9]{{1,100}}$' THEN {} END", postgres_int(&number))
+            format!(
+                "CASE WHEN length({e}) <= {DIGITS_MAX} AND {e} ~ '^[+-]?[0-9]+$' THEN {} END",
+                postgres_int(&number)
+            )
         }
         (Type::Text { .. }, Type::Decimal { precision, scale }) => {
             let number = postgres_decimal(&format!("CAST({e} AS numeric)"), precision, scale);
-            format!("CASE WHEN {e} ~ '^[+-]?[0-9]{{1,1000}}([.][0-9]{{1,1000}})?$' THEN {number} END")
+            format!(
+                "CASE WHEN length({e}) <= {DIGITS_MAX} AND {e} ~ '^[+-]?[0-9]+([.][0-9]+)?$' THEN {number} END"
+            )
         }
         _ => e.to_owned(),
     }
@@ -50,8 +58,10 @@ fn postgres(e: &str, from: Type, to: Type) -> String {
 
 fn postgres_decimal(e: &str, precision: u16, scale: u16) -> String {
     let bound = power_of_ten(precision - scale);
+    // As numeric, because the smallest bigint has no absolute value among bigints.
+    let e = format!("CAST({e} AS numeric)");
     format!(
-        "CASE WHEN {e} = round(CAST({e} AS numeric), {scale}) AND abs({e}) < CAST('{bound}' AS numeric) \
+        "CASE WHEN {e} = round({e}, {scale}) AND abs({e}) < CAST('{bound}' AS numeric) \
          THEN CAST({e} AS numeric({precision},{scale})) END"
     )
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use journal_core::model::{Name, Schema, Table};
+use journal_core::model::{Column, Name, Schema, Table};
 
 use super::reader::{Fields, Node};
 use super::source::MAPPING_FILE;
@@ -120,28 +120,10 @@ fn compare(expected: &Table, newer: &Read) -> Result<(), SetError> {
         return Err(SetError { file: places_file(places), line: 0, message });
     };
     for column in &declared.columns {
-        let null = |nullable: bool| if nullable { "null = true" } else { "not null" };
-        let message = match expected.column(&column.name) {
-            None => format!(
-                "version {version} declares {name}.{}, but the mapping does not lead to it; add an operation such as \
-                 add_column, or take the column out",
-                column.name
-            ),
-            Some(found) if found.ty != column.ty => format!(
-                "version {version} declares {name}.{} as {}, but the mapping leads to {}; add a change_type, or \
-                 declare that type",
-                column.name, column.ty, found.ty
-            ),
-            Some(found) if found.nullable != column.nullable => format!(
-                "version {version} declares {name}.{} as {}, but the mapping leads to {}; add a require_column or \
-                 allow_null, or declare it so",
-                column.name,
-                null(column.nullable),
-                null(found.nullable)
-            ),
-            Some(_) => continue,
-        };
-        return Err(places.fault(name, &column.name, message));
+        if let Some(difference) = difference(expected.column(&column.name), column) {
+            let message = format!("version {version} declares {name}.{}{difference}", column.name);
+            return Err(places.fault(name, &column.name, message));
+        }
     }
     if let Some(extra) = expected.columns.iter().find(|column| declared.column(&column.name).is_none()) {
         let message = format!(
@@ -161,6 +143,27 @@ fn compare(expected: &Table, newer: &Read) -> Result<(), SetError> {
         return Err(places.fault(name, ".key", message));
     }
     Ok(())
+}
+
+/// What differs between the column to which the mapping leads, if to any, and the declared one.
+fn difference(expected: Option<&Column>, declared: &Column) -> Option<String> {
+    let null = |nullable: bool| if nullable { "null = true" } else { "not null" };
+    match expected {
+        None => Some(
+            ", but the mapping does not lead to it; add an operation such as add_column, or take the column out"
+                .to_owned(),
+        ),
+        Some(expected) if expected.ty != declared.ty => Some(format!(
+            " as {}, but the mapping leads to {}; add a change_type, or declare that type",
+            declared.ty, expected.ty
+        )),
+        Some(expected) if expected.nullable != declared.nullable => Some(format!(
+            " as {}, but the mapping leads to {}; add a require_column or allow_null, or declare it so",
+            null(declared.nullable),
+            null(expected.nullable)
+        )),
+        Some(_) => None,
+    }
 }
 
 fn places_file(places: &Places) -> String {

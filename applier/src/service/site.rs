@@ -62,7 +62,8 @@ async fn post(
     end: &CancellationToken,
 ) -> anyhow::Result<Reaction> {
     let mut poster = open(context, url, control, fence).await?;
-    let mut noted = String::new();
+    // Unknown at first: a reason that an earlier life wrote down is void now.
+    let mut noted = None;
     note(control, &mut noted, "").await?;
     while !end.is_cancelled() {
         match poster.turn().await {
@@ -114,10 +115,10 @@ async fn open(
 }
 
 /// Writes down why nothing moves, when that changes.
-async fn note(control: &mut SqlControl, noted: &mut String, reason: &str) -> anyhow::Result<()> {
-    if noted != reason {
+async fn note(control: &mut SqlControl, noted: &mut Option<String>, reason: &str) -> anyhow::Result<()> {
+    if noted.as_deref() != Some(reason) {
         control.note_waiting(reason).await?;
-        reason.clone_into(noted);
+        *noted = Some(reason.to_owned());
     }
     Ok(())
 }

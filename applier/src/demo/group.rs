@@ -48,7 +48,7 @@ impl Group {
             };
             let installed =
                 install::install(&url, &site, set, "demo").await.with_context(|| format!("install site {name} in {url}"))?;
-            ensure!(installed.created, "D0609: {url} is in use; the demo wants databases without tables");
+            ensure!(installed.created, "D0607: {url} is in use; the demo wants databases without tables");
             sites.insert(site.origin.site, SiteConfig { url, stripe });
         }
         let config = Config {
@@ -76,7 +76,7 @@ impl Group {
         let mut conn = self.look(site).await?;
         let start = Instant::now();
         while standing(&mut conn, origin).await?.posted < number {
-            ensure!(start.elapsed() < PATIENCE, "D0606: {site} has not posted {origin}'s {number} in {PATIENCE:?}");
+            ensure!(start.elapsed() < PATIENCE, "D0602: {site} has not posted {origin}'s {number} in {PATIENCE:?}");
             tokio::time::sleep(LOOK_EVERY).await;
         }
         Ok(())

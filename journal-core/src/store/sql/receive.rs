@@ -4,7 +4,7 @@ use crate::codec::chain::ChainFault;
 use crate::journal::{Head, ReceiveError};
 use crate::model::seal::GENESIS;
 use crate::model::{Origin, Seal, SealNr, SealedRun, StoredTransaction, TransNr};
-use crate::sql::{ConnRef, Param};
+use crate::sql::{ConnRef, Param, SqlClass};
 
 use super::read::{lock_head, origin_params, read_hash};
 use super::{append::insert_received, seal, text};
@@ -12,6 +12,21 @@ use super::{append::insert_received, seal, text};
 /// Writes what is new of `runs` (not empty, of one origin, checked each by itself) and returns the head as it then is.
 /// Begins and commits nothing.
 pub(super) async fn take(
+    mut conn: ConnRef<'_>,
+    origin: &Origin,
+    runs: &[SealedRun],
+) -> Result<Head, ReceiveError> {
+    match try_take(conn.lend(), origin, runs).await {
+        // Before an origin's first run there is no head to lock, so another session could write it meanwhile. It is
+        // there now, and nothing was written here.
+        Err(ReceiveError::Store(error)) if error.class == SqlClass::Transient && error.code.is_empty() => {
+            try_take(conn, origin, runs).await
+        }
+        taken => taken,
+    }
+}
+
+async fn try_take(
     mut conn: ConnRef<'_>,
     origin: &Origin,
     runs: &[SealedRun],

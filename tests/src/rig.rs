@@ -118,11 +118,17 @@ impl Rig {
         }
     }
 
-    /// Pulls from one site's journal into another's until nothing is left.
-    pub async fn ship(&self, from: &str, into: &str) {
+    /// Pulls from one site's journal into another's until nothing is left. How many runs came.
+    pub async fn ship(&self, from: &str, into: &str) -> u64 {
         let (mut from, mut into) = (self.journal(from).await, self.journal(into).await);
         let limit = ReadLimit { transactions: 100, bytes: 1 << 20 };
-        while pull(&mut from, &mut into, limit).await.expect("pull").runs > 0 {}
+        let mut runs = 0;
+        loop {
+            match pull(&mut from, &mut into, limit).await.expect("pull").runs {
+                0 => return runs,
+                more => runs += more,
+            }
+        }
     }
 
     /// Turns of every poster and pulls between all sites until nothing moves.
@@ -134,7 +140,7 @@ impl Rig {
             }
             for from in self.config.sites.keys() {
                 for into in self.config.sites.keys().filter(|into| *into != from) {
-                    self.ship(from.as_str(), into.as_str()).await;
+                    moved |= self.ship(from.as_str(), into.as_str()).await > 0;
                 }
             }
             if !moved {

@@ -106,7 +106,12 @@ impl Conn {
     pub async fn begin_snapshot(&mut self) -> Result<(), SqlError> {
         match self.dialect() {
             Dialect::Sqlite => self.lend().script("BEGIN").await,
-            Dialect::Postgres => self.lend().script("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await,
+            // A comparison reads two databases in turn; one side may rest for long while the other is read.
+            Dialect::Postgres => {
+                let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+                             SET LOCAL idle_in_transaction_session_timeout = 0";
+                self.lend().script(begin).await
+            }
         }
     }
 

@@ -22,8 +22,10 @@ use super::patience::Timeout;
 /// Who writes lines that do not say so. Fixed: a retry must repeat the content, and this is part of it.
 const AUTHOR: &str = "daybook append";
 
-/// Appends transactions to a site's journal, one a line of NDJSON:
-/// {"entries":[{"op":"insert","table":"t","row":{..}}, ..]}, with "tx_id" and "author" where they matter.
+/// Append transactions to a site's journal, from a file or a pipe
+///
+/// One transaction a line of NDJSON: {"entries":[{"op":"insert","table":"t","row":{..}}, ..]}, with "tx_id" and "author"
+/// where they matter; docs/commands.md tells the rest.
 ///
 /// The same file again appends nothing twice. A bad line ends it: the lines before are appended, nothing of the bad line
 /// is, nor of those after it.

@@ -11,7 +11,9 @@ use crate::audit::Progress;
 use crate::audit::balance::Balance;
 use crate::audit::chain::{AuditReport, Finding, OriginAudit, audit};
 
-/// Checks a site's journal: the chain of seals, every count and hash, and the trial balance (appended = accepted +
+/// Check a site's journal and its trial balance
+///
+/// The chain of seals, every count and hash, and the trial balance (appended = accepted +
 /// rejected + undecided; accepted = posted + quarantined + discarded + not posted). Reads only. Exits with 3, naming the
 /// first bad seal and transaction, when something is wrong.
 #[derive(Debug, clap::Args)]

@@ -11,7 +11,9 @@ use super::code;
 use super::failure::{Exit, Failure};
 use crate::demo::{Options, Report, run as play};
 
-/// Runs the main job: two databases, one reshaped to another schema version while the other serves, on the whole history
+/// See the main job: reshape one database while the other serves
+///
+/// Two databases, one reshaped to another schema version while the other serves, on the whole history
 /// of a film rental, with a reader that never stops. Needs nothing but this command.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

@@ -20,8 +20,10 @@ use super::output::table;
 use crate::config::Config;
 use crate::upgrade::install;
 
-/// Makes every database of the group a site: Daybook's own tables, the schema versions on record, and the empty ledger
-/// tables and views of one version. Run again, it changes nothing but what is missing, such as new schema versions.
+/// Make every database of the group a site
+///
+/// Puts Daybook's own tables there, the schema versions on record, and the empty ledger tables and views of one version.
+/// Run again, it changes nothing but what is missing, such as new schema versions.
 ///
 /// With --group, --schema and --site it first writes the configuration file.
 #[derive(Debug, clap::Args)]

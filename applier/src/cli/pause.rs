@@ -11,7 +11,9 @@ use super::patience::{Patience, Timeout};
 use crate::control::sql::SqlControl;
 use crate::control::{Control, ControlStore as _, Desired};
 
-/// Stops posting at a site: when this returns, nothing is being posted and nothing can be, by any applier and across
+/// Stop posting at a site
+///
+/// When this returns, nothing is being posted and nothing can be, by any applier and across
 /// restarts, until `resume`. Appends go on, and so does receiving from peers. A paused site stays as it is.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

@@ -14,6 +14,8 @@ use crate::control::sql::SqlControl;
 use crate::ledger::sql::SqlLedger;
 use crate::ledger::{Asked, Ledger as _, Quarantined};
 
+/// See to transactions that a site could not take
+///
 /// Accepted transactions that a site's ledger cannot take are put aside there, whole, with what depends on them.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Args {

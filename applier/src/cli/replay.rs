@@ -18,8 +18,9 @@ use crate::ledger::sql::SqlLedger;
 use crate::ledger::{Asked, Ledger as _, Posted, Quarantined};
 use crate::upgrade::install::load_registry;
 
-/// Posts every accepted transaction of a site's journal, in canonical order, into an empty database, and compares the
-/// digest with the site's. Exits with 3 when they differ. The site may go on meanwhile.
+/// Replay a site's journal into an empty database
+///
+/// Posts every accepted transaction in canonical order and compares the digest with the site's ledger. Exits with 3 when they differ. The site may go on meanwhile.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The site whose journal is replayed

@@ -9,7 +9,9 @@ use super::pause::Report;
 use crate::control::ControlStore as _;
 use crate::control::sql::SqlControl;
 
-/// Lets posting go on at a paused site. A running site stays as it is.
+/// Let posting go on at a paused site
+///
+/// It goes on in the next generation. A running site stays as it is.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The site

@@ -14,9 +14,9 @@ use super::group::{Group, machine};
 use super::logging::Form;
 use crate::service::Service;
 
-/// Posts and receives at the sites of the group until SIGINT or SIGTERM, then ends what is under way and exits with 0.
+/// Post and receive at the sites of the group until told to end
 ///
-/// Logs go to standard error. Standard output gets one line, `daybook: serving a, b`, once the service runs.
+/// SIGINT or SIGTERM ends it: it finishes what is under way, gives its leases back and exits with 0. Logs go to standard error. Standard output gets one line, `daybook: serving a, b`, once the service runs.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Only these sites; by default all of the configuration

@@ -11,7 +11,9 @@ use super::output::table;
 use crate::control::Desired;
 use crate::control::status::SiteStatus;
 
-/// Shows how the sites stand: what is appended, decided, received, posted and in quarantine, who paused what and why, and
+/// Show how the sites stand
+///
+/// What is appended, decided, received, posted and in quarantine, who paused what and why, and
 /// what stands in the way. Exits with 1 when a site cannot be reached.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

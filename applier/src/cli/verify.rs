@@ -17,7 +17,9 @@ use crate::control::sql::SqlControl;
 use crate::ledger::sql::SqlLedger;
 use crate::upgrade::install::load_registry;
 
-/// Compares the ledgers of sites row by row, at a moment when each has posted the same transactions; across schema
+/// Compare the ledgers of sites row by row
+///
+/// At a moment when each has posted the same transactions; across schema
 /// versions too, the lower one mapped up. Exits with 3 when they differ, with 4 when there was no such moment in time.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

@@ -15,7 +15,9 @@ use crate::ledger::sql::SqlLedger;
 const DISCARDED: &str = "SELECT 1 FROM {d}quarantine WHERE origin = $1 AND epoch = $2 AND trans_nr = $3 \
                          AND state = 'discarded'";
 
-/// Waits until transactions are decided and posted at a site, or put in quarantine there. Exits with 4, telling what is
+/// Wait until a site has caught up
+///
+/// Until transactions are decided and posted there, or put in quarantine. Exits with 4, telling what is
 /// missing, when the time is over.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("point").required(true))]

@@ -13,8 +13,9 @@ use crate::cli::output::table;
 use crate::upgrade::install::load_registry;
 use crate::upgrade::reshape::{Mode, ReshapeOrder, ReshapeReport, reshape};
 
-/// Reshapes the ledger of a paused site to another version, up or down: the version's tables, every row through the
-/// mapping, the views. All of it happens or nothing; a ledger that stands at the version already stays as it is.
+/// Reshape the ledger of a paused site to another version
+///
+/// Up or down: the version's tables, every row through the mapping, the views. All of it happens or nothing; a ledger that stands at the version already stays as it is.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
     /// The site

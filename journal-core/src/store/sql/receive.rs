@@ -26,11 +26,7 @@ pub(super) async fn take(
     }
 }
 
-async fn try_take(
-    mut conn: ConnRef<'_>,
-    origin: &Origin,
-    runs: &[SealedRun],
-) -> Result<Head, ReceiveError> {
+async fn try_take(mut conn: ConnRef<'_>, origin: &Origin, runs: &[SealedRun]) -> Result<Head, ReceiveError> {
     // The answer to an earlier commit may have been lost, so these runs may be here. The locking read waits for that
     // older session to end; a plain one could still see the head from before its commit.
     let head = lock_head(conn.lend(), origin).await?;

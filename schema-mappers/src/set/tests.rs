@@ -373,3 +373,28 @@ fn a_directory_with_something_else_in_it_is_refused() {
             .contains("cannot be listed")
     );
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config { failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn a_damaged_text_is_a_set_or_a_fault_and_never_a_panic(
+        edits in proptest::collection::vec((0..2usize, proptest::prelude::any::<usize>(), "[\\[\\]{}=\",.a-z0-9 \n\\PC]{0,6}"), 1..4),
+    ) {
+        let mapping = "[[map]]\nop = \"split_column\"\ntable = \"town\"\ncolumn = \"label\"\ninto = [\"a\", \"b\"]\n\
+                       separator = \" \"\nat = \"last\"\n[[map]]\nop = \"change_type\"\ntable = \"person\"\n\
+                       column = \"wage\"\nto = \"text\"\n";
+        let mut texts = [GOOD.to_owned(), mapping.to_owned()];
+        for (which, at, edit) in edits {
+            let text = &mut texts[which];
+            let start = text.floor_char_boundary(at % (text.len() + 1));
+            let end = text.ceil_char_boundary((start + edit.len() / 2).min(text.len()));
+            text.replace_range(start..end, &edit);
+        }
+        let newer = GOOD.replace("label = ", "a = \"text(40)\"\nb = ").replace("decimal(9,2)", "text");
+        let newer = newer.replace("unique = [[\"label\"]]\n", "");
+        if let Err(fault) = set_of(&[(&texts[0], ""), (&newer, &texts[1])]) {
+            proptest::prop_assert!(!fault.message.is_empty() && !fault.file.is_empty());
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! Daybook's engine.
-pub mod cli;
 pub mod audit;
+pub mod cli;
 pub mod config;
 pub mod control;
 pub mod demo;

@@ -40,7 +40,9 @@ pub fn stored(schema: &Schema, count: usize) -> Vec<StoredTransaction> {
         appended_at: 0,
         entries: (1..)
             .zip(changes)
-            .map(|(entry_nr, change)| payload::encode(change, entry_nr, Codec::Bincode, schema).expect("it encodes"))
+            .map(|(entry_nr, change)| {
+                payload::encode(change, entry_nr, Codec::Bincode, schema).expect("it encodes")
+            })
             .collect(),
     };
     changes(schema, count).iter().zip(1..).map(|(changes, trans_nr)| number(changes, trans_nr)).collect()

@@ -33,7 +33,11 @@ async fn judge((report, urls): (Report, [DbUrl; 2])) {
 async fn judge_ledger(conn: &mut Conn, facts: &serde_json::Value) {
     for (table, rows) in facts["rows"].as_object().unwrap() {
         let table = if table == "addr" { "address" } else { table };
-        assert_eq!(number(conn, &format!("SELECT count(*) FROM {table}")).await, rows.as_i64().unwrap(), "{table}");
+        assert_eq!(
+            number(conn, &format!("SELECT count(*) FROM {table}")).await,
+            rows.as_i64().unwrap(),
+            "{table}"
+        );
     }
     let open = "SELECT count(*) FROM rental WHERE returned_at IS NULL";
     assert_eq!(number(conn, open).await, facts["open_rentals"].as_i64().unwrap());
@@ -42,7 +46,9 @@ async fn judge_ledger(conn: &mut Conn, facts: &serde_json::Value) {
     let online = "SELECT count(*) FROM rental WHERE channel = 'online'";
     assert!(number(conn, online).await > 0, "what only version 2 can say survived at both sites");
     for store in ["1", "2"] {
-        let sql = format!("SELECT CAST(revenue AS text), nr_of_rentals, nr_of_users FROM stats WHERE store_id = {store}");
+        let sql = format!(
+            "SELECT CAST(revenue AS text), nr_of_rentals, nr_of_users FROM stats WHERE store_id = {store}"
+        );
         let row = conn.lend().fetch_one(&sql, vec![]).await.unwrap();
         let revenue = facts["revenue"][store].as_str().unwrap();
         assert_eq!(row.text(0).unwrap(), format!("{revenue}00"), "to the cent, in the wider type");
@@ -52,7 +58,11 @@ async fn judge_ledger(conn: &mut Conn, facts: &serde_json::Value) {
 }
 
 async fn judge_names(conn: &mut Conn) {
-    let rows = conn.lend().fetch("SELECT customer_id, first_name, last_name FROM name ORDER BY 1", vec![]).await.unwrap();
+    let rows = conn
+        .lend()
+        .fetch("SELECT customer_id, first_name, last_name FROM name ORDER BY 1", vec![])
+        .await
+        .unwrap();
     let told: Vec<String> = rows
         .iter()
         .map(|row| format!("{},{},{}", row.i64(0).unwrap(), row.text(1).unwrap(), row.text(2).unwrap()))

@@ -93,12 +93,22 @@ async fn a_faulty_transaction_is_rejected_alone_and_says_why() {
         rig.append("a", 1, &[revenue(1, "9999999.00")]).await; // More than the column holds.
         rig.settle(&mut posters(&rig).await).await;
         for site in ["a", "b"] {
-            let total = rig.row(site, "SELECT CAST(revenue AS text) FROM stats", vec![]).await.text(0).unwrap();
+            let total =
+                rig.row(site, "SELECT CAST(revenue AS text) FROM stats", vec![]).await.text(0).unwrap();
             assert_eq!(total, "2.50", "{store} {site}");
             let codes = "SELECT code FROM {d}rejection ORDER BY trans_nr";
-            let mut conn = journal_core::sql::Conn::open(rig.url(site), journal_core::sql::Access::Read, "test").await.unwrap();
-            let codes: Vec<String> =
-                conn.lend().fetch(codes, vec![]).await.unwrap().iter().map(|code| code.text(0).unwrap()).collect();
+            let mut conn =
+                journal_core::sql::Conn::open(rig.url(site), journal_core::sql::Access::Read, "test")
+                    .await
+                    .unwrap();
+            let codes: Vec<String> = conn
+                .lend()
+                .fetch(codes, vec![])
+                .await
+                .unwrap()
+                .iter()
+                .map(|code| code.text(0).unwrap())
+                .collect();
             assert_eq!(codes, ["D0202", "D0201", "D0204", "D0205", "D0208"], "{store} {site}");
             let phones = rig.number(site, "SELECT count(*) FROM phone").await;
             assert_eq!(phones, 0, "{store} {site}: part of a rejected transaction was posted");
@@ -119,7 +129,11 @@ async fn a_paused_site_takes_appends_and_receives_and_posts_nothing() {
         assert_eq!(posters[1].1.turn().await.unwrap(), Turn::Paused, "{store}");
         assert_eq!(rig.number("b", "SELECT count(*) FROM stats").await, 1, "{store}");
         assert_eq!(rig.number("b", "SELECT count(*) FROM name").await, 0, "{store}");
-        assert_eq!(rig.number("b", "SELECT count(*) FROM {d}journal WHERE entity = 'stats'").await, 2, "{store}");
+        assert_eq!(
+            rig.number("b", "SELECT count(*) FROM {d}journal WHERE entity = 'stats'").await,
+            2,
+            "{store}"
+        );
         rig.control("b").await.resume("test", "done").await.unwrap();
         assert!(posters[1].1.turn().await.is_err(), "{store}: a poster of the old generation goes on");
         posters[1].1 = rig.poster("b").await;
@@ -163,7 +177,8 @@ async fn two_writers_of_one_key_end_in_quarantine_at_both_sites_and_the_rest_flo
         let held = "SELECT count(*) FROM {d}quarantine WHERE state = 'held' AND code = 'D0212'";
         for (site, concurrent) in [("a", 1), ("b", 2)] {
             assert_eq!(rig.number(site, held).await, concurrent, "{store} {site}");
-            let total = rig.row(site, "SELECT CAST(revenue AS text) FROM stats", vec![]).await.text(0).unwrap();
+            let total =
+                rig.row(site, "SELECT CAST(revenue AS text) FROM stats", vec![]).await.text(0).unwrap();
             assert_eq!(total, "5.00", "{store} {site}");
         }
         // A person decides: a's names stand. b's is left out at a; a's are posted at b.
@@ -175,7 +190,11 @@ async fn two_writers_of_one_key_end_in_quarantine_at_both_sites_and_the_rest_flo
         for site in ["a", "b"] {
             let name = rig.row(site, "SELECT full_name FROM name", vec![]).await.text(0).unwrap();
             assert_eq!(name, "MARY MILLER-JONES", "{store} {site}");
-            assert_eq!(rig.number(site, "SELECT count(*) FROM {d}quarantine WHERE state = 'held'").await, 0, "{store} {site}");
+            assert_eq!(
+                rig.number(site, "SELECT count(*) FROM {d}quarantine WHERE state = 'held'").await,
+                0,
+                "{store} {site}"
+            );
         }
     }
 }
@@ -196,9 +215,14 @@ async fn what_depends_on_a_quarantined_transaction_waits_and_is_released_with_it
         assert_eq!(rig.number("b", &format!("{held}D0201'")).await, 1, "{store}");
         assert_eq!(rig.number("b", &format!("{held}D0213'")).await, 1, "{store}");
         let total = "SELECT CAST(revenue AS text) FROM stats";
-        assert_eq!(rig.row("b", total, vec![]).await.text(0).unwrap(), "4.00", "{store}: what does not depend flows");
+        assert_eq!(
+            rig.row("b", total, vec![]).await.text(0).unwrap(),
+            "4.00",
+            "{store}: what does not depend flows"
+        );
         posters[1].1 = rig.poster("b").await; // Held keys are found again after a restart.
-        rig.append("a", 1, &[revenue(1, "8.00"), Change::delete("phone", row([("customer_id", 1.into())]))]).await;
+        rig.append("a", 1, &[revenue(1, "8.00"), Change::delete("phone", row([("customer_id", 1.into())]))])
+            .await;
         rig.settle(&mut posters).await;
         assert_eq!(rig.number("b", &format!("{held}D0213'")).await, 2, "{store}");
         rig.execute("b", "DELETE FROM name WHERE customer_id = 1").await;
@@ -206,7 +230,11 @@ async fn what_depends_on_a_quarantined_transaction_waits_and_is_released_with_it
         assert!(rig.control("b").await.ask(&id, Asked::Retry, "dba", "row removed").await.unwrap());
         rig.settle(&mut posters).await;
         assert_eq!(rig.row("b", total, vec![]).await.text(0).unwrap(), "15.00", "{store}");
-        assert_eq!(rig.number("b", "SELECT count(*) FROM {d}quarantine WHERE state = 'held'").await, 0, "{store}");
+        assert_eq!(
+            rig.number("b", "SELECT count(*) FROM {d}quarantine WHERE state = 'held'").await,
+            0,
+            "{store}"
+        );
         assert_eq!(rig.number("b", "SELECT count(*) FROM phone").await, 0, "{store}");
     }
 }

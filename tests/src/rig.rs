@@ -96,7 +96,9 @@ impl Rig {
         let standing = control.standing().await.expect("read the control state");
         let ledger = SqlLedger::open(self.url(site), "test").await.expect("open the ledger");
         let settings = Settings::new(self.config.sites.keys().cloned().collect(), self.registry.clone());
-        Poster::open(self.journal(site).await, ledger, WallClock, settings, standing).await.expect("open the poster")
+        Poster::open(self.journal(site).await, ledger, WallClock, settings, standing)
+            .await
+            .expect("open the poster")
     }
 
     /// Appends one transaction at a site, written at a version.
@@ -109,7 +111,9 @@ impl Rig {
     pub fn transaction(&self, version: i64, changes: &[Change]) -> NewTransaction {
         let version = SchemaVersion(version);
         let schema = self.registry.schema(version).expect("a known version");
-        let encode = |(entry_nr, change)| payload::encode(change, entry_nr, Codec::Bincode, schema).expect("it encodes");
+        let encode = |(entry_nr, change)| {
+            payload::encode(change, entry_nr, Codec::Bincode, schema).expect("it encodes")
+        };
         NewTransaction {
             tx_id: uuid::Uuid::now_v7(),
             schema_version: version,

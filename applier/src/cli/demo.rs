@@ -17,7 +17,7 @@ use crate::demo::{Options, Report, run as play};
 /// of a film rental, with a reader that never stops. Needs nothing but this command.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Where the SQLite files go; without it, a temporary directory that is removed at the end
+    /// Where the SQLite files go; without it, a new temporary directory, which stays
     #[arg(long)]
     dir: Option<PathBuf>,
     /// The database of site a, without Daybook's tables; by default a SQLite file
@@ -26,26 +26,21 @@ pub(super) struct Args {
     /// The database of site b, without Daybook's tables; by default a SQLite file
     #[arg(long, value_name = "URL")]
     b: Option<String>,
-    /// Keep the files of the temporary directory
-    #[arg(long)]
-    keep: bool,
     /// Only this many of the history's transactions
     #[arg(long, value_name = "COUNT")]
     transactions: Option<usize>,
 }
 
 pub(super) async fn run(args: Args, session: &Session) -> anyhow::Result<()> {
-    let temporary = match &args.dir {
-        Some(_) => None,
-        None => Some(tempfile::Builder::new().prefix("daybook-demo-").tempdir().context("make a directory")?),
-    };
-    let directory = match (&args.dir, &temporary) {
-        (Some(directory), _) => {
-            std::fs::create_dir_all(directory).with_context(|| format!("make {}", directory.display()))?;
-            directory.clone()
+    let directory = match args.dir {
+        Some(directory) => {
+            std::fs::create_dir_all(&directory).with_context(|| format!("make {}", directory.display()))?;
+            directory
         }
-        (None, Some(temporary)) => temporary.path().to_owned(),
-        (None, None) => std::env::temp_dir(),
+        // It stays: the ledgers are there to be looked at, and the report says where.
+        None => {
+            tempfile::Builder::new().prefix("daybook-demo-").tempdir().context("make a directory")?.keep()
+        }
     };
     let database = |option: &str, given: &Option<String>, file: &str| -> anyhow::Result<DbUrl> {
         match given {
@@ -62,16 +57,6 @@ pub(super) async fn run(args: Args, session: &Session) -> anyhow::Result<()> {
     let options = Options { urls, directory, transactions: args.transactions };
     let played = play(options, &mut watch).await;
     bar.finish_and_clear();
-    match temporary {
-        Some(temporary) if args.keep => {
-            let kept = temporary.keep();
-            session.output.remark(&format!("daybook: the files are kept in {}", kept.display()));
-        }
-        Some(_) => {
-            session.output.remark("daybook: the files were temporary; --keep or --dir DIR leaves them")
-        }
-        None => {}
-    }
     let report = played?;
     session.output.report(&report, Report::table)?;
     match report.is_good() {

@@ -30,7 +30,9 @@ fn modern(mut change: Change, names: &HashMap<i64, (String, String)>) -> Change 
             if let Some(Value::Int(id)) = change.cells.get("customer_id")
                 && let Some((first, last)) = names.get(id)
             {
-                change.cells.extend(Row::new().with("first_name", first.as_str()).with("last_name", last.as_str()));
+                change
+                    .cells
+                    .extend(Row::new().with("first_name", first.as_str()).with("last_name", last.as_str()));
             }
         }
         ("addr", _) => change.entity = "address".into(),

@@ -46,8 +46,9 @@ impl Group {
                 stripe,
                 ledger_version: SchemaVersion(1),
             };
-            let installed =
-                install::install(&url, &site, set, "demo").await.with_context(|| format!("install site {name} in {url}"))?;
+            let installed = install::install(&url, &site, set, "demo")
+                .await
+                .with_context(|| format!("install site {name} in {url}"))?;
             ensure!(installed.created, "D0607: {url} is in use; the demo wants databases without tables");
             sites.insert(site.origin.site, SiteConfig { url, stripe });
         }
@@ -72,11 +73,19 @@ impl Group {
     }
 
     /// Waits until a site has posted an origin's transactions up to a number.
-    pub(super) async fn wait_posted(&self, site: &SiteName, origin: &SiteName, number: TransNr) -> anyhow::Result<()> {
+    pub(super) async fn wait_posted(
+        &self,
+        site: &SiteName,
+        origin: &SiteName,
+        number: TransNr,
+    ) -> anyhow::Result<()> {
         let mut conn = self.look(site).await?;
         let start = Instant::now();
         while standing(&mut conn, origin).await?.posted < number {
-            ensure!(start.elapsed() < PATIENCE, "D0602: {site} has not posted {origin}'s {number} in {PATIENCE:?}");
+            ensure!(
+                start.elapsed() < PATIENCE,
+                "D0602: {site} has not posted {origin}'s {number} in {PATIENCE:?}"
+            );
             tokio::time::sleep(LOOK_EVERY).await;
         }
         Ok(())

@@ -66,7 +66,15 @@ pub async fn run(options: Options, watch: &mut (dyn FnMut(u64, u64) + Send)) -> 
     let mut lines = history::lines()?;
     lines.truncate(options.transactions.unwrap_or(usize::MAX));
     let writer = Writer::new(lines, registry.schema(V1)?.clone(), history::names());
-    let mut demo = Demo { group: group.clone(), registry: registry.clone(), a: sites[0].clone(), b: sites[1].clone(), writer, serve, watch };
+    let mut demo = Demo {
+        group: group.clone(),
+        registry: registry.clone(),
+        a: sites[0].clone(),
+        b: sites[1].clone(),
+        writer,
+        serve,
+        watch,
+    };
     let told = demo.play().await;
     // The reader ends with its channel; the service after its current batches, also when the play failed.
     drop(demo.serve);
@@ -105,7 +113,8 @@ impl Demo<'_> {
         self.write_until(&on_a, Release::One, |position| position >= quarter).await?;
         // 2. and 3. b is paused, reshaped, resumed and catches up, while a serves.
         let reshape = self.reshape(&self.b, &self.a);
-        self.write_until(&on_a, Release::One, |position| position >= move_at || reshape.is_finished()).await?;
+        self.write_until(&on_a, Release::One, |position| position >= move_at || reshape.is_finished())
+            .await?;
         let caught_up_b = reshape.await.context("the reshape of b failed")??;
         // 4. From here the application goes at b's pace, and moves there once b has what it wrote.
         self.writer.set_pace(Pace::Replicated(self.b.clone()));
@@ -140,7 +149,13 @@ impl Demo<'_> {
     }
 
     fn reshape(&self, site: &SiteName, other: &SiteName) -> JoinHandle<anyhow::Result<CatchUp>> {
-        tokio::spawn(reshape::reshape(self.group.clone(), self.registry.clone(), site.clone(), other.clone(), V2))
+        tokio::spawn(reshape::reshape(
+            self.group.clone(),
+            self.registry.clone(),
+            site.clone(),
+            other.clone(),
+            V2,
+        ))
     }
 
     async fn write_until(

@@ -76,16 +76,27 @@ impl Report {
     pub fn table(&self) -> String {
         let mut lines = vec![
             format!("transactions          {:>12}   entries {}", self.transactions, self.entries),
-            format!("failed writes         {:>12}   longest stall {} ms", self.failed_writes, self.longest_write_stall_ms),
+            format!(
+                "failed writes         {:>12}   longest stall {} ms",
+                self.failed_writes, self.longest_write_stall_ms
+            ),
             format!("failed reads          {:>12}   of {}", self.failed_reads, self.reads),
             format!("lost                  {:>12}", self.lost),
             format!("ask queue             {:>12}   rows that wait for an answer", self.ask_queue),
-            format!("converged             {:>12}   in {:.1} s", if self.converged { "yes" } else { "NO" }, self.seconds),
+            format!(
+                "converged             {:>12}   in {:.1} s",
+                if self.converged { "yes" } else { "NO" },
+                self.seconds
+            ),
         ];
         for catch_up in &self.catch_up {
             lines.push(format!(
                 "{} reshaped: {} rows, paused {:.2} s; caught up {} transactions at {:.0}/s",
-                catch_up.site, catch_up.rows_reshaped, catch_up.paused_seconds, catch_up.transactions, catch_up.per_second
+                catch_up.site,
+                catch_up.rows_reshaped,
+                catch_up.paused_seconds,
+                catch_up.transactions,
+                catch_up.per_second
             ));
         }
         lines.push(String::new());

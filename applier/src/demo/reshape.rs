@@ -26,7 +26,8 @@ pub(super) async fn reshape(
     let mut control = SqlControl::open(&url).await?;
     control.pause("demo", &format!("reshape to version {to}")).await?;
     let paused = Instant::now();
-    let order = ReshapeOrder { to, mode: Mode::CarryOut, who: "demo".to_owned(), why: "a new release".to_owned() };
+    let order =
+        ReshapeOrder { to, mode: Mode::CarryOut, who: "demo".to_owned(), why: "a new release".to_owned() };
     let report = upgrade::reshape::reshape(&url, &registry, &order, &mut unwatched).await?;
     let posted = standing(&mut group.look(&site).await?, &other).await?.posted;
     control.resume("demo", &format!("reshaped to version {to}")).await?;
@@ -37,5 +38,11 @@ pub(super) async fn reshape(
     let transactions = u64::try_from(queued.0 - posted.0).unwrap_or(0);
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     let per_second = transactions as f64 / resumed.elapsed().as_secs_f64();
-    Ok(CatchUp { site: site.to_string(), rows_reshaped: report.rows, paused_seconds, transactions, per_second })
+    Ok(CatchUp {
+        site: site.to_string(),
+        rows_reshaped: report.rows,
+        paused_seconds,
+        transactions,
+        per_second,
+    })
 }

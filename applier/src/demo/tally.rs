@@ -64,7 +64,11 @@ pub(super) async fn tally(
     })
 }
 
-async fn verify(group: &Group, registry: &Registry, sites: &[SiteName]) -> anyhow::Result<diff::VerifyReport> {
+async fn verify(
+    group: &Group,
+    registry: &Registry,
+    sites: &[SiteName],
+) -> anyhow::Result<diff::VerifyReport> {
     let urls = [group.url(&sites[0])?, group.url(&sites[1])?];
     let mut ledgers = (SqlLedger::open(&urls[0], "demo").await?, SqlLedger::open(&urls[1], "demo").await?);
     let mut controls = (SqlControl::open(&urls[0]).await?, SqlControl::open(&urls[1]).await?);

@@ -88,8 +88,11 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
                 }
                 Err(NotReady::UnknownVersion(version)) => {
                     let id = transaction.id.clone();
-                    self.wait(format!("{id} is written at schema version {version}, which this service does not know yet"));
-                    tail.up_to = tail.transactions[..at].last().map_or(self.own().trans_nr, |last| last.id.trans_nr);
+                    self.wait(format!(
+                        "{id} is written at schema version {version}, which this service does not know yet"
+                    ));
+                    tail.up_to =
+                        tail.transactions[..at].last().map_or(self.own().trans_nr, |last| last.id.trans_nr);
                     tail.transactions.truncate(at);
                     break;
                 }

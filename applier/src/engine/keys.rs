@@ -66,7 +66,10 @@ fn touch(change: &Change, table: &Table, schema: &Schema, out: &mut Vec<Touch>) 
     let source = if change.key.is_empty() { &change.cells } else { &change.key };
     if let Some(values) = table.key_values(source) {
         let rekeyed = change.op == Op::Update && table.key.iter().any(|name| change.cells.contains(name));
-        out.push(Touch { key: primary(&table.name, &values), kind: if rekeyed { Kind::Existence } else { kind } });
+        out.push(Touch {
+            key: primary(&table.name, &values),
+            kind: if rekeyed { Kind::Existence } else { kind },
+        });
         if rekeyed && let Some(values) = new_key(table, change) {
             out.push(Touch { key: primary(&table.name, &values), kind: Kind::Existence });
         }

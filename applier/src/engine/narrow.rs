@@ -81,7 +81,11 @@ mod tests {
             for bad in [vec![], vec![0], vec![9], vec![3, 4, 5], (0..10).collect::<Vec<_>>(), vec![0, 2, 9]] {
                 let (posted, condemned, _) = run(10, &bad, tells);
                 assert_eq!(condemned, bad, "tells {tells}");
-                assert_eq!(posted, (0..10).filter(|at| !bad.contains(at)).collect::<Vec<_>>(), "tells {tells}");
+                assert_eq!(
+                    posted,
+                    (0..10).filter(|at| !bad.contains(at)).collect::<Vec<_>>(),
+                    "tells {tells}"
+                );
             }
         }
     }

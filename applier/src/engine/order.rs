@@ -9,8 +9,14 @@ pub fn ready(runs: &[SealedRun], own: &Origin, posted: impl Fn(&Origin) -> SealN
 }
 
 /// The first origin whose transactions this run had seen and this site has not posted yet.
-pub fn waits_for<'r>(run: &'r SealedRun, own: &Origin, posted: impl Fn(&Origin) -> SealNr) -> Option<&'r Origin> {
+pub fn waits_for<'r>(
+    run: &'r SealedRun,
+    own: &Origin,
+    posted: impl Fn(&Origin) -> SealNr,
+) -> Option<&'r Origin> {
     let mut seen = run.seal.seen.iter();
-    let lacking = seen.find(|(origin, seal_nr)| *origin != own && **origin != run.seal.origin && posted(origin) < **seal_nr);
+    let lacking = seen.find(|(origin, seal_nr)| {
+        *origin != own && **origin != run.seal.origin && posted(origin) < **seal_nr
+    });
     lacking.map(|(origin, _)| origin)
 }

@@ -200,7 +200,9 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         let mut runs = self.journal.read_runs(lane, after, self.settings.batch).await?;
         let ready = order::ready(&runs, &self.origin, |origin| self.posted_seal(origin));
         if ready == 0
-            && let Some(origin) = runs.first().and_then(|run| order::waits_for(run, &self.origin, |origin| self.posted_seal(origin)))
+            && let Some(origin) = runs
+                .first()
+                .and_then(|run| order::waits_for(run, &self.origin, |origin| self.posted_seal(origin)))
         {
             let reason = format!("{lane} waits for transactions of {origin} that it had seen");
             self.wait(reason);
@@ -271,7 +273,8 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
 
     /// What this site has posted of the others, for its seals.
     pub(super) fn seen(&self) -> Vector {
-        let others = self.posted.iter().filter(|(origin, posted)| **origin != self.origin && posted.seal_nr.0 > 0);
+        let others =
+            self.posted.iter().filter(|(origin, posted)| **origin != self.origin && posted.seal_nr.0 > 0);
         others.map(|(origin, posted)| (origin.clone(), posted.seal_nr)).collect()
     }
 
@@ -293,7 +296,10 @@ pub(super) type Verdict = (Fault, String);
 pub(super) enum Attempt {
     Committed,
     /// Rolled back; the member at fault where the database told.
-    Refused { at: Option<usize>, verdict: Verdict },
+    Refused {
+        at: Option<usize>,
+        verdict: Verdict,
+    },
     Paused,
 }
 

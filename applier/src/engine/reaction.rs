@@ -51,9 +51,10 @@ impl PostError {
 /// What to do when taking runs from a peer failed.
 pub fn receive_reaction(error: &ReceiveError) -> Reaction {
     match error {
-        ReceiveError::Chain { .. } | ReceiveError::Gap { .. } | ReceiveError::Fork { .. } | ReceiveError::Own { .. } => {
-            Reaction::Stop
-        }
+        ReceiveError::Chain { .. }
+        | ReceiveError::Gap { .. }
+        | ReceiveError::Fork { .. }
+        | ReceiveError::Own { .. } => Reaction::Stop,
         ReceiveError::Store(error) => store(error),
     }
 }

@@ -75,7 +75,8 @@ impl Recent {
     /// The last seal of `origin` that every other site in `sites` is known to have seen.
     pub fn floor(&self, origin: &Origin, sites: &[SiteName]) -> SealNr {
         let others = sites.iter().filter(|site| **site != origin.site);
-        let seen = |site| self.seen_by.get(site).and_then(|seen| seen.get(origin)).copied().unwrap_or_default();
+        let seen =
+            |site| self.seen_by.get(site).and_then(|seen| seen.get(origin)).copied().unwrap_or_default();
         others.map(seen).min().unwrap_or(SealNr(i64::MAX))
     }
 
@@ -108,8 +109,15 @@ mod tests {
         let knows = Vector::from([(origin("a"), SealNr(5))]);
         let behind = Vector::from([(origin("a"), SealNr(4))]);
         assert_eq!(recent.concurrent(&origin("b"), &knows, &touch(1, Kind::Update)), None);
-        assert_eq!(recent.concurrent(&origin("b"), &behind, &touch(1, Kind::Update)), Some((origin("a"), SealNr(5))));
-        assert_eq!(recent.concurrent(&origin("a"), &behind, &touch(1, Kind::Update)), None, "its own earlier write");
+        assert_eq!(
+            recent.concurrent(&origin("b"), &behind, &touch(1, Kind::Update)),
+            Some((origin("a"), SealNr(5)))
+        );
+        assert_eq!(
+            recent.concurrent(&origin("a"), &behind, &touch(1, Kind::Update)),
+            None,
+            "its own earlier write"
+        );
         assert_eq!(recent.concurrent(&origin("b"), &behind, &touch(2, Kind::Update)), None, "another key");
     }
 

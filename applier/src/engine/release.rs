@@ -22,10 +22,15 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
             return Ok(None);
         }
         let quarantined = self.ledger.quarantined().await?;
+        if let Some((unknown, _)) = quarantined.iter().find(|(entry, _)| !self.held.contains(&entry.id)) {
+            // Another poster put it there. What it holds up is not known here, so nothing may be let go.
+            return Err(LedgerError::Moved { origin: unknown.id.origin.clone() }.into());
+        }
         let arrival: HashMap<&TransactionId, usize> =
             quarantined.iter().enumerate().map(|(at, (entry, _))| (&entry.id, at)).collect();
         for (at, (entry, asked)) in quarantined.iter().enumerate() {
-            let blocked = self.held.is_blocked(&entry.id, |other| arrival.get(other).is_some_and(|place| *place < at));
+            let blocked =
+                self.held.is_blocked(&entry.id, |other| arrival.get(other).is_some_and(|place| *place < at));
             match asked {
                 Asked::Discard => return self.discard(&entry.id).await.map(Some),
                 Asked::Retry if blocked => {
@@ -50,7 +55,8 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
             Err(verdict) => return self.hold_again(entry, verdict).await,
         };
         if concurrency == Concurrency::Checked
-            && let Some((other, seal_nr)) = self.recent.concurrent(&run.seal.origin, &run.seal.seen, &ready.touches)
+            && let Some((other, seal_nr)) =
+                self.recent.concurrent(&run.seal.origin, &run.seal.seen, &ready.touches)
         {
             let detail = format!("{other} wrote the same key in its seal {seal_nr} meanwhile");
             return self.hold_again(entry, (Fault::Concurrent, detail)).await;
@@ -69,7 +75,8 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         let run = self.journal.read_runs(&entry.id.origin, after, ONE_RUN).await?.into_iter().next();
         let lost = || LedgerError::Damaged(format!("{} is in quarantine and not in the journal", entry.id));
         let run = run.ok_or_else(lost)?;
-        let transaction = run.transactions.iter().find(|transaction| transaction.id == entry.id).ok_or_else(lost)?;
+        let transaction =
+            run.transactions.iter().find(|transaction| transaction.id == entry.id).ok_or_else(lost)?;
         let registry = self.settings.registry.clone();
         let prepared = prepare(transaction, &registry, self.standing.ledger_version, Judge::Peer);
         let prepared = prepared.map_err(|reason| match reason {

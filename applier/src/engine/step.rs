@@ -49,8 +49,13 @@ mod tests {
 
     #[test]
     fn own_decisions_and_every_lane_get_their_turn() {
-        let mut view =
-            View { undecided: true, lanes: vec![true, false, true], last_lane: None, decided_last: false, unacknowledged: true };
+        let mut view = View {
+            undecided: true,
+            lanes: vec![true, false, true],
+            last_lane: None,
+            decided_last: false,
+            unacknowledged: true,
+        };
         let mut steps = Vec::new();
         for _ in 0..6 {
             let step = next_step(&view);
@@ -67,7 +72,13 @@ mod tests {
 
     #[test]
     fn acknowledging_waits_until_all_is_quiet() {
-        let quiet = View { undecided: false, lanes: vec![false], last_lane: None, decided_last: false, unacknowledged: true };
+        let quiet = View {
+            undecided: false,
+            lanes: vec![false],
+            last_lane: None,
+            decided_last: false,
+            unacknowledged: true,
+        };
         assert_eq!(next_step(&quiet), Step::Acknowledge);
         assert_eq!(next_step(&View { unacknowledged: false, ..quiet }), Step::Wait);
     }

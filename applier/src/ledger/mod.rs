@@ -176,7 +176,10 @@ pub trait Ledger: Send {
     fn seal(&mut self, run: &SealedRun) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
     /// Puts a transaction in quarantine. One that is there already is held again, for the reason given now.
-    fn quarantine(&mut self, transaction: &Quarantined) -> impl Future<Output = Result<(), LedgerError>> + Send;
+    fn quarantine(
+        &mut self,
+        transaction: &Quarantined,
+    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
     /// Ends a quarantine: `discarded` or posted after all. Who and why were recorded when it was asked for.
     fn release(

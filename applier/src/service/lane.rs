@@ -33,7 +33,8 @@ pub(super) async fn run(context: Context, peer: SiteName) {
 async fn open(context: &Context, peer: &SiteName) -> anyhow::Result<(SqlJournal, SqlJournal)> {
     let url = |name: &SiteName| {
         let site = context.config.site(name);
-        site.map(|site| site.url.clone()).ok_or_else(|| anyhow::anyhow!("site {name} is not in the configuration"))
+        site.map(|site| site.url.clone())
+            .ok_or_else(|| anyhow::anyhow!("site {name} is not in the configuration"))
     };
     let from = SqlJournal::open(&url(peer)?, Access::Read, &format!("pull for {}", context.site)).await?;
     let into = SqlJournal::open(&url(&context.site)?, Access::Write, &format!("receive from {peer}")).await?;
@@ -70,8 +71,12 @@ async fn serve(
 fn react(error: &PullError) -> Reaction {
     use journal_core::journal::ReadError;
     match error {
-        PullError::Peer(ReadError::Store(error)) | PullError::Own(ReadError::Store(error)) => reaction::store(error),
-        PullError::Peer(ReadError::Corrupt { .. }) | PullError::Own(ReadError::Corrupt { .. }) => Reaction::Stop,
+        PullError::Peer(ReadError::Store(error)) | PullError::Own(ReadError::Store(error)) => {
+            reaction::store(error)
+        }
+        PullError::Peer(ReadError::Corrupt { .. }) | PullError::Own(ReadError::Corrupt { .. }) => {
+            Reaction::Stop
+        }
         PullError::Receive(error) => reaction::receive_reaction(error),
     }
 }

@@ -7,8 +7,8 @@ use schema_mappers::Registry;
 use tokio_util::sync::CancellationToken;
 
 use super::{Backoff, Context, IDLE_WAIT, lease};
-use crate::control::{ControlStore as _, Standing};
 use crate::control::sql::SqlControl;
+use crate::control::{ControlStore as _, Standing};
 use crate::engine::clock::WallClock;
 use crate::engine::poster::{Poster, Settings, Turn};
 use crate::engine::reaction::{PostError, Reaction};

@@ -89,7 +89,7 @@ async fn install_in(
     let dialect = conn.dialect();
     let views = ddl::views(set, version, dialect).unwrap_or_default();
     for statement in ddl::create_tables(known, dialect).iter().chain(&views) {
-        conn.script(statement).await?;
+        conn.ddl(statement).await?;
     }
     set_ledger_version(conn.lend(), version).await?;
     record_action(conn, who, &format!("install version {version}"), "").await?;

@@ -47,15 +47,15 @@ pub(super) fn plan(
         }
     }
     let moved = list(old.iter().map(|(table, _)| &table.name));
-    set_aside
-        .push(format!("UPDATE {{d}}complement SET entity = '{OLD}' || entity WHERE entity IN ({moved})"));
+    let complement = dialect.render("{d}complement");
+    set_aside.push(format!("UPDATE {complement} SET entity = '{OLD}' || entity WHERE entity IN ({moved})"));
     if dialect == Dialect::Postgres {
         set_aside.push(format!(
             "SELECT set_config('search_path', current_setting('search_path') || ', {OLD_SCHEMA}', true)"
         ));
     }
     let moved = list(old.iter().map(|(_, old)| &old.name));
-    let mut drop_old = vec![format!("DELETE FROM {{d}}complement WHERE entity IN ({moved})")];
+    let mut drop_old = vec![format!("DELETE FROM {complement} WHERE entity IN ({moved})")];
     drop_old.extend(old.iter().rev().map(|(_, old)| format!("DROP TABLE {}", quote(&old.name))));
     if dialect == Dialect::Postgres {
         drop_old.push(format!("DROP SCHEMA {OLD_SCHEMA}"));

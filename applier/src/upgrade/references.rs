@@ -32,7 +32,7 @@ pub(super) async fn take_off(ledger: &mut SqlLedger) -> Result<Vec<Reference>, S
             let reference =
                 Reference { table: table.clone(), name: record.text(0)?, definition: record.text(1)? };
             let drop = format!("ALTER TABLE {} DROP CONSTRAINT {}", quote(&table), quote(&reference.name));
-            ledger.conn().script(&drop).await?;
+            ledger.conn().ddl(&drop).await?;
             taken.push(reference);
         }
     }
@@ -43,7 +43,7 @@ pub(super) async fn take_off(ledger: &mut SqlLedger) -> Result<Vec<Reference>, S
 pub(super) async fn put_back(ledger: &mut SqlLedger, references: &[Reference]) -> Result<(), ReshapeError> {
     for Reference { table, name, definition } in references {
         let add = format!("ALTER TABLE {} ADD CONSTRAINT {} {definition}", quote(table), quote(name));
-        ledger.conn().script(&add).await.map_err(|error| match error.class {
+        ledger.conn().ddl(&add).await.map_err(|error| match error.class {
             SqlClass::Constraint(_) => {
                 let parent = definition.split("REFERENCES ").nth(1).unwrap_or(definition).to_owned();
                 ReshapeError::Orphan { table: table.to_string(), parent }

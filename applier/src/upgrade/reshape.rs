@@ -222,7 +222,7 @@ impl Work<'_> {
 
     async fn statements(&mut self, statements: &[String]) -> Result<(), SqlError> {
         for statement in statements {
-            self.ledger.conn().script(statement).await?;
+            self.ledger.conn().ddl(statement).await?;
         }
         Ok(())
     }
@@ -235,7 +235,7 @@ impl Work<'_> {
             let indexes = self.ledger.conn().fetch(SQLITE_INDEXES, vec![table.name.as_ref().into()]).await?;
             for index in indexes {
                 let drop = format!("DROP INDEX {}", quote(&index.text(0)?));
-                self.ledger.conn().script(&drop).await?;
+                self.ledger.conn().ddl(&drop).await?;
             }
         }
         Ok(())

@@ -261,9 +261,16 @@ impl ConnRef<'_> {
         record.ok_or_else(|| SqlError::new(SqlClass::Schema, "a row that must be there is not"))
     }
 
-    /// Runs statements without parameters (a template), several divided by semicolons, unprepared: DDL and control.
+    /// Runs statements without parameters (a template), several divided by semicolons, unprepared.
     pub async fn script(&mut self, template: &str) -> Result<(), SqlError> {
-        let sql = AssertSqlSafe(self.dialect().render(template));
+        let sql = self.dialect().render(template);
+        self.ddl(&sql).await
+    }
+
+    /// Runs statements as they stand, several divided by semicolons, unprepared: DDL out of a schema set, whose literals
+    /// may hold anything.
+    pub async fn ddl(&mut self, sql: &str) -> Result<(), SqlError> {
+        let sql = AssertSqlSafe(sql.to_owned());
         match self {
             Self::Sqlite(conn) => sqlx::raw_sql(sql).execute(&mut **conn).await.map(|_| ()),
             Self::Postgres(conn) => sqlx::raw_sql(sql).execute(&mut **conn).await.map(|_| ()),

@@ -24,6 +24,8 @@ use moment::{Moment, looks, peer};
 const LINES: usize = 6_000;
 /// Kills of the service in each run, at least: the number that the tests promise.
 const KILLS_MIN: usize = 50;
+/// Kills that came before the end of an append, a pause, a reshape or a resume, at least.
+const COMMAND_CUTS_MIN: usize = 8;
 /// Times that a pause, a reshape or a resume is killed before it may end.
 const COMMAND_KILLS: usize = 4;
 
@@ -46,6 +48,8 @@ struct Run {
     /// What was appended, by site.
     written: BTreeMap<&'static str, Vec<String>>,
     files: usize,
+    /// Commands that a kill hit before they had ended.
+    cut: usize,
 }
 
 impl Run {
@@ -53,7 +57,7 @@ impl Run {
         let fleet = Fleet::start(&shop, rng.random_bool(0.5));
         let history = lines(LINES);
         let coming = BTreeMap::from([("a", history[..STOCK].to_vec())]);
-        Self { shop, rng, fleet, books: Books::default(), coming, written: BTreeMap::new(), files: 0 }
+        Self { shop, rng, fleet, books: Books::default(), coming, written: BTreeMap::new(), files: 0, cut: 0 }
     }
 
     /// The next lines of a site, as a file.
@@ -77,7 +81,7 @@ impl Run {
         let mut client = append.spawn();
         if self.rng.random_bool(0.4) {
             early.come(&self.shop).await;
-            client.kill();
+            self.cut += usize::from(client.kill().code.is_none());
             client = append.spawn();
         }
         moment.come(&self.shop).await;
@@ -96,7 +100,7 @@ impl Run {
     async fn rounds(&mut self, count: usize, paused: Option<&str>) {
         for _ in 0..count {
             let site = SITES[self.rng.random_range(0..SITES.len())];
-            let lines = self.rng.random_range(40..160_usize).min(self.coming[site].len());
+            let lines = self.rng.random_range(30..120_usize).min(self.coming[site].len());
             if lines > 0 {
                 self.round(site, lines, paused).await;
             }
@@ -108,7 +112,7 @@ impl Run {
         for _ in 0..COMMAND_KILLS {
             let running = self.shop.command(arguments).spawn();
             looks(&self.shop, self.rng.random_range(0..looks_max)).await;
-            running.kill();
+            self.cut += usize::from(running.kill().code.is_none());
             checks::at_any_moment(&self.shop).await;
         }
         self.shop.done(arguments);
@@ -155,9 +159,9 @@ impl Run {
         self.rounds(8, None).await;
         self.upgrade("a").await;
         self.rounds(12, None).await;
-        while self.fleet.kills < KILLS_MIN {
-            self.fleet.replace(&self.shop, &mut self.rng, || {});
-        }
+        println!("{} kills of the service, {} of commands that had not ended", self.fleet.kills, self.cut);
+        assert!(self.fleet.kills >= KILLS_MIN, "{} kills of the service", self.fleet.kills);
+        assert!(self.cut >= COMMAND_CUTS_MIN, "{} kills of commands that had not ended", self.cut);
         for site in SITES {
             let file = self.next_file(site, LINES);
             self.shop.done(&["append", "--site", site, "--at-version", "1", "--file", &file]);

@@ -17,7 +17,7 @@ use serde_json::Value as Json;
 use tempfile::TempDir;
 
 /// Short, so that a service that was killed is followed by the next one soon.
-const LEASE_TTL_MS: u64 = 100;
+pub(crate) const LEASE_TTL_MS: u64 = 100;
 /// Above anything that these groups do in one step on a loaded machine.
 pub(crate) const BOUND: Duration = Duration::from_secs(60);
 /// Between two looks at a database that changes by itself: it sends no event that a test could wait for.
@@ -34,6 +34,8 @@ pub(crate) const SITES: [&str; 2] = ["a", "b"];
 pub(crate) struct Shop {
     home: TempDir,
     urls: [String; 2],
+    /// The directory of the schema set.
+    schema: PathBuf,
 }
 
 impl Shop {
@@ -61,8 +63,37 @@ impl Shop {
         Self::begin(home, urls)
     }
 
+    /// Over databases that are there and empty, with a schema set of its own that has version 1 only:
+    /// [`release_next`](Self::release_next) adds the next one.
+    pub(crate) fn at_first_version(urls: Option<[String; 2]>) -> Self {
+        let home = home();
+        let urls = urls.unwrap_or_else(|| SITES.map(|site| sqlite_url(home.path(), site)));
+        let shop = Self { schema: home.path().join("schema"), home, urls };
+        shop.copy_version(1);
+        shop.prepared()
+    }
+
+    /// Adds version 2 to a schema set of this group's own, and releases it at both sites.
+    pub(crate) fn release_next(&self) {
+        self.copy_version(2);
+        self.done(&["init"]);
+    }
+
+    fn copy_version(&self, version: i64) {
+        let (from, to) =
+            (schema_directory().join(version.to_string()), self.schema.join(version.to_string()));
+        fs::create_dir_all(&to).unwrap();
+        for file in fs::read_dir(from).unwrap().map(Result::unwrap) {
+            fs::copy(file.path(), to.join(file.file_name())).unwrap();
+        }
+    }
+
     fn begin(home: TempDir, urls: [String; 2]) -> Self {
-        let shop = Self { home, urls };
+        Self { home, urls, schema: schema_directory() }.prepared()
+    }
+
+    fn prepared(self) -> Self {
+        let shop = self;
         shop.configure(CONFIG, &shop.urls, LEASE_TTL_MS, "");
         shop.done(&["init"]);
         shop
@@ -70,9 +101,8 @@ impl Shop {
 
     /// Writes a configuration of this group with other ways to its databases, and more settings for site b.
     pub(crate) fn configure(&self, file: &str, urls: &[String; 2], lease_ttl_ms: u64, more_of_b: &str) {
-        let schema = schema_directory();
-        let mut text =
-            format!("group = 'shop'\nschema = '{}'\nlease_ttl_ms = {lease_ttl_ms}\n", schema.display());
+        let schema = self.schema.display();
+        let mut text = format!("group = 'shop'\nschema = '{schema}'\nlease_ttl_ms = {lease_ttl_ms}\n");
         for (site, url) in SITES.iter().zip(urls) {
             let _infallible = write!(text, "[sites.{site}]\nurl = '{url}'\n");
         }
@@ -85,11 +115,6 @@ impl Shop {
         let path = self.home.path().join(name);
         fs::write(&path, text).unwrap();
         path
-    }
-
-    /// Where its files are.
-    pub(crate) fn path(&self) -> &Path {
-        self.home.path()
     }
 
     /// The `daybook` command with this group's configuration.
@@ -128,14 +153,14 @@ impl Shop {
 
     /// Starts the service of some sites; returns once it serves.
     pub(crate) fn serve(&self, sites: &[&str]) -> Running {
-        self.serve_by(CONFIG, sites)
-    }
-
-    /// The same with another of its configurations.
-    pub(crate) fn serve_by(&self, config: &str, sites: &[&str]) -> Running {
         let mut arguments = vec!["run"];
         sites.iter().for_each(|site| arguments.extend(["--site", site]));
-        let mut running = self.command_by(config, &arguments).spawn();
+        Self::serve_with(&self.command(&arguments))
+    }
+
+    /// The same with a command that runs it.
+    pub(crate) fn serve_with(run: &Program) -> Running {
+        let mut running = run.spawn();
         running.wait_for_line("daybook: serving", BOUND);
         running
     }

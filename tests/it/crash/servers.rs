@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
+use journal_core::sql::{Access, Conn};
 use journal_tests::process::Running;
 use journal_tests::proxy::{Cut, PostgresProxy};
-use journal_tests::servers::{Settings, own_postgres_or_skip, two_postgres_or_skip};
+use journal_tests::servers::{Settings, own_postgres_or_skip, postgres_or_skip, two_postgres_or_skip};
 use rand::RngExt as _;
 
 use super::{checks, generator, moment::Moment};
@@ -52,6 +53,15 @@ fn append_at_last(shop: &Shop, mut client: Running, arguments: &[&str]) {
     panic!("append {arguments:?} never succeeds");
 }
 
+/// Once, posting half a batch's time went into the server compiling one small query for every transaction.
+#[tokio::test]
+async fn no_session_has_the_server_compile_its_statements() {
+    let Some(server) = postgres_or_skip() else { return };
+    let url = server.create_database().url.parse().unwrap();
+    let mut conn = Conn::open(&url, Access::Read, "test").await.unwrap();
+    assert_eq!(conn.lend().fetch_one("SHOW jit", vec![]).await.unwrap().text(0).unwrap(), "off");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_servers_that_die_under_load_lose_and_repeat_nothing() {
     let Some(a) = own_postgres_or_skip(Settings::default()) else { return };
@@ -88,7 +98,7 @@ async fn commits_whose_answer_is_lost_are_neither_lost_nor_repeated() {
     let through = [proxies[0].url(a, &databases[0].name), proxies[1].url(b, &databases[1].name)];
     shop.configure("proxied.toml", &through, LEASE_TTL_MS, "");
     let mut rng = generator("lost answers");
-    let service = shop.serve_by("proxied.toml", &SITES);
+    let service = Shop::serve_with(&shop.command_by("proxied.toml", &["run"]));
     let cuts = [Cut::BeforeCommit, Cut::ReplyLost, Cut::ReplyHalved];
     let history = lines(1_500);
     let parts = history.chunks(history.len() / (CUTS * cuts.len()));

@@ -74,6 +74,7 @@ impl Run {
 
     /// Appends some transactions while a service is killed and comes back, and often the one who appends as well.
     async fn round(&mut self, site: &'static str, count: usize, paused: Option<&str>) {
+        let count = count.min(self.coming[site].len());
         let moment = Moment::draw(&self.shop, &mut self.rng, site, count, paused).await;
         let early = Moment::of_client(&self.shop, &mut self.rng, site, count).await;
         let file = self.next_file(site, count);
@@ -100,10 +101,8 @@ impl Run {
     async fn rounds(&mut self, count: usize, paused: Option<&str>) {
         for _ in 0..count {
             let site = SITES[self.rng.random_range(0..SITES.len())];
-            let lines = self.rng.random_range(30..120_usize).min(self.coming[site].len());
-            if lines > 0 {
-                self.round(site, lines, paused).await;
-            }
+            let lines = self.rng.random_range(30..120_usize);
+            self.round(site, lines, paused).await;
         }
     }
 

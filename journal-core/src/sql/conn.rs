@@ -129,8 +129,7 @@ impl Conn {
         rolled_back
     }
 
-    /// Runs a migration history of Daybook's own, kept apart from the application's in `history_table`.
-    pub async fn migrate(&mut self, migrator: &sqlx::migrate::Migrator) -> Result<(), SqlError> {
+    pub(super) async fn run(&mut self, migrator: &sqlx::migrate::Migrator) -> Result<(), SqlError> {
         match &mut self.inner {
             Inner::Sqlite(conn) => migrator.run(conn.as_mut()).await?,
             Inner::Postgres(conn) => migrator.run(conn.as_mut()).await?,

@@ -5,11 +5,13 @@
 mod conn;
 mod dialect;
 mod error;
+mod migrate;
 mod param;
 mod url;
 
 pub use conn::{Access, Conn, ConnRef};
 pub use dialect::{Dialect, quote};
 pub use error::{Constraint, SqlClass, SqlError};
+pub use migrate::MigrationFile;
 pub use param::{Param, Record};
 pub use url::{DbUrl, InvalidUrl};

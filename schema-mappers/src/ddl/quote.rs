@@ -2,13 +2,9 @@
 //! no byte from a journal ever gets here.
 
 use journal_core::model::{Type, Value};
+pub(crate) use journal_core::sql::quote as ident;
 
 use super::Dialect;
-
-/// An identifier in double quotes, as both dialects take it.
-pub(crate) fn ident(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
 
 /// A list of identifiers.
 pub(crate) fn idents<N: AsRef<str>>(names: &[N]) -> String {

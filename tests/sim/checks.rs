@@ -4,7 +4,7 @@ use std::ops::Bound::{Excluded, Included};
 
 use applier::control::{Desired, Standing};
 use applier::ledger::memory::PutAside;
-use applier::ledger::{Asked, Fault, Posted, Release};
+use applier::ledger::{Asked, Fault, Posted, Quarantined, Release};
 use journal_core::codec::chain;
 use journal_core::journal::{JournalStore as _, ReadLimit};
 use journal_core::model::{Name, Origin, Row, SealNr, SealedRun, StoredTransaction, TransactionId};
@@ -167,10 +167,15 @@ impl World {
         Ok(())
     }
 
-    fn pair(&self, what: &str, at: usize, tx: usize, other: usize) -> Broken {
+    pub(crate) fn pair(&self, what: &str, at: usize, tx: usize, other: usize) -> Broken {
         let (origin, version) = (&self.sites[at].origin, self.sites[at].version());
-        let (tx, other) = (&self.transactions[tx].drawn, &self.transactions[other].drawn);
-        format!("{what} at {origin}, version {version}:\n  {tx:?}\n  {other:?}")
+        let (tx, other) = (&self.transactions[tx], &self.transactions[other]);
+        let (tx, other) = ((&tx.drawn, &tx.verdict), (&other.drawn, &other.verdict));
+        let held: Vec<String> = self.sites[at].door.memory.put_aside().iter().map(|each| {
+            let Quarantined { id, seal_nr, fault, .. } = &each.transaction;
+            format!("{id} of seal {seal_nr}, {fault:?}, {:?}, {:?}", each.asked, each.ended)
+        }).collect();
+        format!("{what} at {origin}, version {version}:\n  {tx:?}\n  {other:?}\n  {}", held.join("\n  "))
     }
 
     fn effect(&mut self, at: usize, tx: usize, id: &TransactionId) -> Result<(), Broken> {
@@ -184,14 +189,18 @@ impl World {
     fn rightly_aside(&mut self, at: usize, tx: usize, aside: &PutAside) -> Result<(), Broken> {
         let (id, fault) = (&aside.transaction.id, aside.transaction.fault);
         let right = match fault {
-            Fault::Concurrent => self.concurrent(at, tx).is_some(),
+            Fault::Concurrent => self.concurrent(at, tx).is_some() || self.clashes_with_discarded(at, tx),
             Fault::Dependent => self.held_before(at, tx, id).is_some(),
             _ => {
                 let rules = self.rules(at, false);
                 self.sites[at].books.clone().post(&self.transactions[tx].drawn.writes, rules).is_err()
             }
         };
-        ensure!(right, "S14: {id} is in quarantine at {} without reason: {:?}", self.sites[at].origin, aside.transaction);
+        if !right {
+            let blocker = aside.transaction.depends_on.as_ref().and_then(|id| self.transaction(id)).unwrap_or(tx);
+            let what = format!("S14: {id} is in quarantine without reason ({})", aside.transaction.detail);
+            return Err(self.pair(&what, at, tx, blocker));
+        }
         mark(match fault {
             Fault::DuplicateKey => Mark::DuplicateKey,
             Fault::MissingParent => Mark::MissingParent,
@@ -225,7 +234,9 @@ impl World {
                     mark(Mark::Discarded);
                 }
                 _ => {
-                    ensure!(self.held_before(at, tx, &id).is_none(), "S6: {id} was released before what it waits for");
+                    if let Some(other) = self.held_before(at, tx, &id) {
+                        return Err(self.pair("S6: released before what it waits for", at, tx, other));
+                    }
                     let waived = before.asked == Asked::Retry;
                     ensure!(waived || self.concurrent(at, tx).is_none(), "S11: {id} was released past a concurrent one");
                     self.effect(at, tx, &id)?;
@@ -248,8 +259,7 @@ impl World {
         let mut held = earlier.filter(|each| each.ended.is_none());
         held.find_map(|each| {
             let other = self.transaction(&each.transaction.id)?;
-            let unmapped = each.transaction.fault == Fault::Unmappable;
-            clash(&self.transactions[tx].claims, &self.transactions[other].claims, unmapped).then_some(other)
+            clash(&self.transactions[tx].claims, &self.transactions[other].claims).then_some(other)
         })
     }
 
@@ -259,13 +269,22 @@ impl World {
         let origin = &self.sites[tx.site].origin;
         let seen = &tx.verdict.as_ref()?.seen;
         let unseen = |other: &Origin, seal_nr: SealNr| seal_nr > seen.get(other).copied().unwrap_or_default();
-        let clashes = |other: usize| clash(&tx.claims, &self.transactions[other].claims, false).then_some(other);
+        let clashes = |other: usize| clash(&tx.claims, &self.transactions[other].claims).then_some(other);
         let others = site.done.iter().filter(|(other, _)| *other != origin);
         let in_order = others.flat_map(|(other, done)| {
             done.iter().rev().take_while(move |(seal_nr, _)| unseen(other, *seal_nr)).map(|(_, tx)| *tx)
         });
         let late = site.late.iter().filter(|(other, seal_nr, _)| other != origin && unseen(other, *seal_nr));
         in_order.chain(late.map(|(_, _, tx)| *tx)).find_map(clashes)
+    }
+
+    /// A poster that opens takes what was discarded for posted: it may find a conflict too many, never one too few.
+    fn clashes_with_discarded(&self, at: usize, tx: usize) -> bool {
+        let mut discarded = self.sites[at].aside.iter().filter(|each| each.ended == Some(Release::Discarded));
+        discarded.any(|each| {
+            let other = self.transaction(&each.transaction.id).expect("it is sealed");
+            clash(&self.transactions[tx].claims, &self.transactions[other].claims)
+        })
     }
 
     /// S4, S5, S7: the ledger holds what the reference holds, in the forms of its version.

@@ -148,6 +148,7 @@ fn unreached() -> Vec<String> {
     let (mut least, mut never) = (u64::MAX, Vec::new());
     for (text, count) in marks::counts() {
         least = least.min(count);
+        if std::env::var_os("SIM_MARKS").is_some() { println!("{count:>9} {text}"); }
         if count == 0 {
             never.push(format!("no history reached: {text}"));
         }

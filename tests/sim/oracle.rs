@@ -260,18 +260,14 @@ pub(crate) fn claims(writes: &[Write]) -> Vec<(Claim, Use)> {
     claims
 }
 
-/// Whether the order of two transactions matters. `rows_only` leaves codes and references out.
-pub(crate) fn clash(a: &[(Claim, Use)], b: &[(Claim, Use)], rows_only: bool) -> bool {
+/// Whether the order of two transactions matters.
+pub(crate) fn clash(a: &[(Claim, Use)], b: &[(Claim, Use)]) -> bool {
     let commute = |a: Use, b: Use| match (a, b) {
         (Use::Existence, _) | (_, Use::Existence) => false,
         (Use::Reference, _) | (_, Use::Reference) => true,
         (a, b) => a == Use::Add && b == Use::Add,
     };
-    let counts = |claim: &Claim, used: Use| !rows_only || (matches!(claim, Claim::Row(_)) && used != Use::Reference);
-    a.iter().any(|(claim, used)| {
-        let meets = |(other, theirs): &&(Claim, Use)| other == claim && !commute(*used, *theirs) && counts(other, *theirs);
-        counts(claim, *used) && b.iter().find(meets).is_some()
-    })
+    a.iter().any(|(claim, used)| b.iter().any(|(other, theirs)| other == claim && !commute(*used, *theirs)))
 }
 
 /// The table's name at a version.

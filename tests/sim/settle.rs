@@ -130,7 +130,7 @@ impl World {
                         verdict.seal_nr > by.seen.get(&self.sites[site].origin).copied().unwrap_or_default()
                     };
                     if unseen(left, right, a) && unseen(right, left, b)
-                        && clash(&self.transactions[t].claims, &self.transactions[u].claims, false)
+                        && clash(&self.transactions[t].claims, &self.transactions[u].claims)
                     {
                         self.pair_on_record(t, u)?;
                     }
@@ -148,7 +148,9 @@ impl World {
                 at if at == self.transactions[u].site => recorded(t),
                 _ => recorded(t) || recorded(u),
             };
-            ensure!(met, "S11: {} and {} clash, and {} has no record of it", self.id(t), self.id(u), site.origin);
+            if !met {
+                return Err(self.pair("S11: no record of a clash", at, t, u));
+            }
         }
         Ok(())
     }

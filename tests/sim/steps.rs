@@ -60,10 +60,11 @@ impl World {
         let done = |()| None;
         match self.rng.random_range(0..1000) {
             0..250 => Ok(Some(self.client(at))),
-            250..560 => Ok(Some(self.turn(at))),
-            560..740 => Ok(Some(self.pull(at))),
-            740..780 => Ok(Some(self.open(at, false))),
-            780..795 => Ok(Some(self.open(at, true))),
+            250..550 => Ok(Some(self.turn(at))),
+            550..720 => Ok(Some(self.pull(at))),
+            720..750 => Ok(Some(self.open(at, false))),
+            750..780 => self.reshape(at).map(done),
+            780..795 => self.twin(at).map(done),
             795..815 => Ok(self.other_turn(at)),
             815..835 => Ok(self.crash(at)),
             835..850 => Ok(Some(self.desire(at, Desired::Paused))),
@@ -90,11 +91,23 @@ impl World {
             return self.append(at, pending);
         }
         let batch = (0..self.rng.random_range(1..=2)).map(|_| {
-            let drawn = Drawn::draw(&mut self.rng, &self.plan, at, &self.sites[at].books);
-            self.send(at, drawn)
+            self.draw(at)
         });
         let batch = batch.collect();
         self.append(at, batch)
+    }
+
+    /// A client's next transaction: it knows what the site's clients sent before.
+    fn draw(&mut self, at: usize) -> usize {
+        let mut books = self.sites[at].books.clone();
+        let rules = self.rules(at, true);
+        let mine = self.transactions.iter().filter(|tx| tx.site == at && tx.verdict.is_none() && tx.drawn.defect.is_none());
+        for tx in mine {
+            // What will be rejected changes nothing.
+            let _ = books.post(&tx.drawn.writes, rules);
+        }
+        let drawn = Drawn::draw(&mut self.rng, &self.plan, at, &books);
+        self.send(at, drawn)
     }
 
     /// Sends transactions, those again whose answer was lost.
@@ -128,6 +141,27 @@ impl World {
     pub(crate) fn open(&mut self, at: usize, twin: bool) -> Task {
         let door = self.sites[at].door.clone();
         Task::new(at, async move { Done::Opened(door.open(twin).await, twin) })
+    }
+
+    /// A second poster under the same lease, which cannot be: it finds that the checkpoint has moved.
+    fn twin(&mut self, at: usize) -> Result<(), Broken> {
+        let (own, others) = (self.sites[at].origin.clone(), self.sites[at].others.len());
+        if !self.held(at).is_empty() || self.sites[at].poster.is_none() {
+            return Ok(());
+        }
+        let open = self.open(at, true);
+        self.run(vec![open], None)?;
+        if self.sites[at].others.len() == others {
+            return Ok(()); // A trouble struck it.
+        }
+        let (twin, before) = (self.sites[at].others.pop(), self.sites[at].checkpoints.get(&own).copied());
+        let turn = self.turn(at);
+        self.run(vec![turn], None)?;
+        let decided = self.sites[at].checkpoints.get(&own).map(|now| now.trans_nr) > before.map(|before| before.trans_nr);
+        let turn = twin.filter(|_| decided).map(|twin| Task::turn(at, twin, true));
+        self.run(turn.into_iter().collect(), None)?;
+        ensure!(self.sites[at].others.len() == others, "S9: a second poster decided again what was decided at {own}");
+        Ok(())
     }
 
     fn pull(&mut self, at: usize) -> Task {
@@ -244,8 +278,7 @@ impl World {
 
     /// An append whose commit is slow: its number is drawn, and others overtake it.
     fn slow_append(&mut self, at: usize) -> Result<(), Broken> {
-        let drawn = Drawn::draw(&mut self.rng, &self.plan, at, &self.sites[at].books);
-        let tx = self.send(at, drawn);
+        let tx = self.draw(at);
         let sent = self.transactions[tx].sent.clone();
         let site = &mut self.sites[at];
         site.pending.push(tx);

@@ -89,7 +89,7 @@ impl World {
                 let site = &mut self.sites[at];
                 let other = if twin { Some(seat) } else { site.poster.replace(seat) };
                 site.others.extend(other);
-                if site.others.len() > OTHERS_MAX {
+                if !twin && site.others.len() > OTHERS_MAX {
                     site.others.remove(0);
                 }
                 Ok(())

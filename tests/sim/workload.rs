@@ -86,7 +86,7 @@ impl Drawn {
             writes.push(drawing.add());
         }
         let defects = [Defect::Unreadable, Defect::UnknownOp, Defect::UnknownTable, Defect::UnknownColumn];
-        let defect = rng.random_bool(0.05).then(|| defects[rng.random_range(0..4)]);
+        let defect = rng.random_bool(0.03).then(|| defects[rng.random_range(0..4)]);
         Self { version, writes, defect }
     }
 
@@ -100,7 +100,8 @@ impl Drawn {
             .map(|(nr, write)| {
                 let mut change = change_at(write, self.version, evolution);
                 if self.defect == Some(Defect::UnknownColumn) {
-                    change.cells.set("nowhere", 1);
+                    let cells = if write.act == Act::Delete { &mut change.key } else { &mut change.cells };
+                    cells.set("nowhere", 1);
                 }
                 payload::encode(&change, nr, codec, schema).expect("it encodes")
             })
@@ -184,7 +185,7 @@ impl Drawing<'_> {
         }
         let owner = if self.rng.random_bool(0.3) { Datum::Null } else { self.owner() };
         cells.insert(Col::Owner, owner);
-        let label = if self.rng.random_bool(0.03) { FORBIDDEN } else { self.pick(&["", "ALIEN", "BABY DOLL", "ÆON"]) };
+        let label = if self.rng.random_bool(0.015) { FORBIDDEN } else { self.pick(&["", "ALIEN", "BABY DOLL", "ÆON"]) };
         cells.insert(Col::Label, Datum::Text(label.to_owned()));
         if self.version < evolution.drop {
             cells.insert(Col::Fax, Datum::Text(self.pick(&["none", "12", ""]).to_owned()));
@@ -204,8 +205,10 @@ impl Drawing<'_> {
             true => standing.into_iter().filter(|owner| (owner - id) % i64::try_from(self.plan.sites).expect("few") == 0).collect(),
             false => standing,
         };
-        let missing = mine.is_empty() || self.rng.random_bool(0.08);
-        Datum::Number(if missing { id } else { mine[self.rng.random_range(0..mine.len())] }.into())
+        if self.rng.random_bool(0.04) {
+            return Datum::Number(id.into());
+        }
+        mine.get(self.rng.random_range(0..mine.len().max(1))).map_or(Datum::Null, |owner| Datum::Number((*owner).into()))
     }
 
     fn name(&mut self) -> Datum {
@@ -218,9 +221,9 @@ impl Drawing<'_> {
     }
 
     fn code(&mut self) -> Datum {
-        match (self.plan.exclusive, self.rng.random_range(0..10)) {
+        match (self.plan.exclusive, self.rng.random_range(0..20)) {
             (_, 0..3) => Datum::Null,
-            (true, nr) => Datum::Text(format!("{}{}", self.site, nr / 2)),
+            (true, nr) => Datum::Text(format!("{}-{nr}", self.site)),
             (false, 3) => Datum::Text(String::new()),
             (false, nr) => Datum::Text(nr.to_string()),
         }
@@ -237,12 +240,12 @@ impl Drawing<'_> {
     }
 
     fn price(&mut self) -> Datum {
-        let cents = i128::from(self.rng.random_range(-200..20_000)) * 100;
-        let wide = self.version >= self.plan.evolution.widen && self.rng.random_bool(0.08);
+        let cents = i128::from(self.rng.random_range(-200..90_000)) * 100;
+        let wide = self.version >= self.plan.evolution.widen && self.rng.random_bool(0.12);
         Datum::Number(match (wide, self.rng.random_bool(0.5)) {
             (false, _) => cents,
             (true, true) => cents + 37,
-            (true, false) => cents + 20_000_000,
+            (true, false) => cents + 10_000_000,
         })
     }
 

@@ -57,7 +57,6 @@ pub(crate) struct LedgerBug {
     bug: Option<Bug>,
     opened: Standing,
     posted: BTreeMap<Origin, Posted>,
-    opening: bool,
     /// The open transaction's work, to be done again.
     changes: Vec<LedgerChange>,
     seals: Vec<SealedRun>,
@@ -67,7 +66,7 @@ pub(crate) struct LedgerBug {
 impl LedgerBug {
     pub(crate) fn new(bug: Option<Bug>, opened: Standing) -> Self {
         let (changes, seals, checkpoints) = (Vec::new(), Vec::new(), Vec::new());
-        Self { bug, opened, posted: BTreeMap::new(), opening: true, changes, seals, checkpoints }
+        Self { bug, opened, posted: BTreeMap::new(), changes, seals, checkpoints }
     }
 
     pub(crate) fn is_planted(&self) -> bool {
@@ -108,8 +107,8 @@ impl LedgerBug {
         self.is(Bug::QuarantineDropped)
     }
 
-    pub(crate) fn forgets_held_keys(&mut self) -> bool {
-        std::mem::take(&mut self.opening) && self.is(Bug::HeldKeysForgotten)
+    pub(crate) fn forgets_held_keys(&self) -> bool {
+        self.is(Bug::HeldKeysForgotten)
     }
 
     fn swallows(&self, fault: Fault) -> bool {
@@ -170,7 +169,7 @@ pub(crate) async fn advance(ledger: &mut SimLedger, origin: &Origin, from: Poste
             Ok(())
         }
         Some(Bug::NoFence) => {
-            ledger.bug.posted.insert(origin.clone(), to);
+            ledger.bug.checkpoints.push((origin.clone(), from, to));
             let found = ledger.inner.lock_posted(origin).await?;
             ledger.inner.advance(origin, found, found.max(to)).await
         }
@@ -208,6 +207,11 @@ pub(crate) async fn commit(ledger: &mut SimLedger) -> Result<(), LedgerError> {
                 ledger.inner.advance(origin, found, found.max(*to)).await?;
             }
             ledger.inner.commit().await
+        }
+        (Ok(()), Some(Bug::NoFence)) => {
+            let believed = std::mem::take(&mut ledger.bug.checkpoints);
+            ledger.bug.posted.extend(believed.into_iter().map(|(origin, _, to)| (origin, to)));
+            Ok(())
         }
         (committed, _) => committed,
     }

@@ -50,11 +50,6 @@ impl Held {
         })
     }
 
-    /// Whether that transaction is held.
-    pub fn contains(&self, id: &TransactionId) -> bool {
-        self.touches.contains_key(id)
-    }
-
     /// Whether nothing is held.
     pub fn is_empty(&self) -> bool {
         self.touches.is_empty()

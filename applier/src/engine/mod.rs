@@ -8,6 +8,7 @@ pub mod held;
 pub mod keys;
 pub mod narrow;
 pub mod order;
+pub mod partial;
 mod post;
 pub mod poster;
 pub mod prepare;

@@ -8,13 +8,15 @@ use std::ops::Range;
 pub struct Narrow<V> {
     verdicts: Vec<Option<V>>,
     range: Range<usize>,
+    /// Where the parts ended that failed and were halved, the smallest last: after a first half comes its second.
+    ends: Vec<usize>,
 }
 
 impl<V> Narrow<V> {
     /// A batch whose members may have a verdict against them already.
     pub fn new(verdicts: Vec<Option<V>>) -> Self {
         let range = 0..verdicts.len();
-        Self { verdicts, range }
+        Self { verdicts, range, ends: Vec::new() }
     }
 
     /// The part to try next, in one database transaction, leaving out those with a verdict. `None` when all is done.
@@ -34,7 +36,9 @@ impl<V> Narrow<V> {
 
     /// The part was committed.
     pub fn posted(&mut self) {
-        self.range = self.range.end..self.verdicts.len();
+        let start = self.range.end;
+        while self.ends.pop_if(|end| *end <= start).is_some() {}
+        self.range = start..self.ends.last().copied().unwrap_or(self.verdicts.len());
     }
 
     /// The part failed, at a known member or, where the database tells only at commit, somewhere.
@@ -47,7 +51,10 @@ impl<V> Narrow<V> {
             // What stands before it goes first, so that it is judged on top of it.
             (Some(at), _) => self.range.end = at,
             (None, Some(first)) if open.next().is_none() => self.verdicts[first] = Some(verdict),
-            (None, _) => self.range.end -= self.range.len() / 2,
+            (None, _) => {
+                self.ends.push(self.range.end);
+                self.range.end -= self.range.len() / 2;
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use journal_core::model::{Origin, SealNr, SealedRun, TransactionId};
 use super::clock::Clock;
 use super::keys::Touch;
 use super::narrow::Narrow;
+use super::partial::touched;
 use super::poster::{Attempt, Begun, Poster, Turn, Verdict};
 use super::prepare::{Judge, NotReady, Ready, prepare, shorten};
 use super::reaction::PostError;
@@ -56,22 +57,31 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
             let passed = self.posted.get(&run.seal.origin).copied().unwrap_or_default().trans_nr;
             let start = members.len();
             for transaction in run.accepted().filter(|transaction| transaction.id.trans_nr > passed) {
-                let (ready, verdict) = match prepare(transaction, &registry, self.standing.ledger_version, Judge::Peer) {
-                    Ok(ready) => (ready, None),
-                    Err(NotReady::Fault(fault, detail)) => {
-                        (Ready { changes: Vec::new(), touches: Vec::new() }, Some((fault, detail)))
-                    }
-                    Err(NotReady::UnknownVersion(version)) => {
-                        cut = Some((place, start, transaction.id.clone(), version));
-                        break 'runs;
-                    }
-                };
-                members.push(Member { id: transaction.id.clone(), seal_nr: run.seal.seal_nr, run: place, ready });
+                let (ready, verdict) =
+                    match prepare(transaction, &registry, self.standing.ledger_version, Judge::Peer) {
+                        Ok(ready) => (ready, None),
+                        Err(NotReady::Fault(fault, detail)) => {
+                            let touches = touched(transaction, &registry, self.standing.ledger_version);
+                            (Ready { changes: Vec::new(), touches }, Some((fault, detail)))
+                        }
+                        Err(NotReady::UnknownVersion(version)) => {
+                            cut = Some((place, start, transaction.id.clone(), version));
+                            break 'runs;
+                        }
+                    };
+                members.push(Member {
+                    id: transaction.id.clone(),
+                    seal_nr: run.seal.seal_nr,
+                    run: place,
+                    ready,
+                });
                 verdicts.push(verdict);
             }
         }
         if let Some((place, start, id, version)) = cut {
-            self.wait(format!("{id} is written at schema version {version}, which this service does not know yet"));
+            self.wait(format!(
+                "{id} is written at schema version {version}, which this service does not know yet"
+            ));
             runs.truncate(place);
             members.truncate(start);
             verdicts.truncate(start);
@@ -97,14 +107,19 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
             if narrow.verdict(at).is_none()
                 && let Some((other, seal_nr)) = self.recent.concurrent(&seal.origin, &seal.seen, touches)
             {
-                let detail = format!("{other} wrote the same key in its seal {seal_nr}, and neither knew of the other");
+                let detail = format!(
+                    "{other} wrote the same key in its seal {seal_nr}, and neither knew of the other"
+                );
                 narrow.condemn(at, (Fault::Concurrent, detail));
             }
             if narrow.verdict(at).is_none()
                 && let Some(blocker) = held.blocker(touches)
             {
                 depends_on[at] = Some(blocker.clone());
-                narrow.condemn(at, (Fault::Dependent, format!("it touches keys of {blocker}, which is in quarantine")));
+                narrow.condemn(
+                    at,
+                    (Fault::Dependent, format!("it touches keys of {blocker}, which is in quarantine")),
+                );
             } else if narrow.verdict(at).is_some_and(|(fault, _)| *fault == Fault::Dependent) {
                 depends_on[at] = held.blocker(touches).cloned();
             }
@@ -185,7 +200,9 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
 /// Where the checkpoint stands after a range: behind the last whole run, or within one.
 fn reached(runs: &[SealedRun], members: &[Member], range: &Range<usize>, from: Posted) -> Posted {
     if range.end == members.len() {
-        return runs.last().map_or(from, |run| Posted { seal_nr: run.seal.seal_nr, trans_nr: run.seal.last_nr });
+        return runs
+            .last()
+            .map_or(from, |run| Posted { seal_nr: run.seal.seal_nr, trans_nr: run.seal.last_nr });
     }
     let last_nr = members[..range.end].last().map_or(from.trans_nr, |member| member.id.trans_nr);
     // The next member's run is not whole yet; all before it are.

@@ -89,6 +89,8 @@ pub struct Poster<J, L, C> {
     pub(super) done: Done,
     pub(super) unacknowledged: bool,
     pub(super) waiting: Option<String>,
+    /// The lane whose last run an earlier poster left half-way.
+    pub(super) begun: Option<Origin>,
     /// Own transactions read and not decided yet.
     tail: Tail,
     last_lane: Option<usize>,
@@ -123,6 +125,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
             done: Done::default(),
             unacknowledged: false,
             waiting: None,
+            begun: None,
             tail: Tail::default(),
             last_lane: None,
             decided_last: false,
@@ -162,6 +165,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
             lanes: vec![true; lanes.len()],
             last_lane: self.last_lane.filter(|lane| *lane < lanes.len()),
             decided_last: self.decided_last,
+            begun: lanes.iter().position(|lane| self.begun.as_ref() == Some(lane)),
             unacknowledged: self.unacknowledged && self.acknowledge_due(),
         };
         loop {
@@ -173,6 +177,8 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
                         continue;
                     }
                     (self.decided_last, self.last_lane) = (false, Some(lane));
+                    // One try: should it wait for something, the others shall not wait for it.
+                    self.begun.take_if(|begun| *begun == lanes[lane]);
                     return self.post(runs).await;
                 }
                 Step::Decide => {

@@ -1,7 +1,7 @@
 //! From stored bytes to changes in the ledger's names: decode, check, map. Pure.
 
 use journal_core::codec::payload;
-use journal_core::model::{Change, SchemaVersion, StoredTransaction};
+use journal_core::model::{Change, Row, SchemaVersion, StoredTransaction};
 use schema_mappers::{MapError, Registry};
 
 use super::keys::{Touch, touches};
@@ -50,10 +50,14 @@ pub fn prepare(
     let mut changes = Vec::with_capacity(transaction.entries.len());
     for entry in &transaction.entries {
         let place = |detail: &dyn std::fmt::Display| shorten(&format!("entry {}: {detail}", entry.entry_nr));
-        let change = payload::decode(entry, schema)
+        let mut change = payload::decode(entry, schema)
             .map_err(|error| NotReady::Fault(Fault::Unreadable, place(&error)))?;
         if judge == Judge::Origin {
             schema.check(&change).map_err(|error| NotReady::Fault(Fault::Unfit, place(&error)))?;
+        } else {
+            // What the change relied on was there at its origin. No peer judges that again, and one at another version
+            // may not even have the column.
+            change.expect = Row::new();
         }
         map(change, registry, from, to, &mut changes).map_err(|error| match error {
             NotReady::Fault(fault, detail) => NotReady::Fault(fault, place(&detail)),
@@ -73,9 +77,9 @@ fn map(
 ) -> Result<(), NotReady> {
     let images = registry.map(from, to, change).map_err(|error| match error {
         MapError::UnknownVersion { version, .. } => NotReady::UnknownVersion(version),
-        error @ (MapError::UnknownTable { .. } | MapError::UnknownOperation { .. } | MapError::CannotMap { .. }) => {
-            NotReady::Fault(Fault::Unmappable, error.to_string())
-        }
+        error @ (MapError::UnknownTable { .. }
+        | MapError::UnknownOperation { .. }
+        | MapError::CannotMap { .. }) => NotReady::Fault(Fault::Unmappable, error.to_string()),
     })?;
     out.extend(images);
     Ok(())

@@ -1,11 +1,11 @@
 //! What the poster keeps in memory, built again from the journal when it opens.
 
 use journal_core::journal::JournalStore;
-use journal_core::model::{Origin, SealNr, SealedRun};
+use journal_core::model::{Origin, SealNr, SealedRun, TransNr};
 
 use super::clock::Clock;
+use super::partial::touched;
 use super::poster::Poster;
-use super::prepare::{Judge, prepare};
 use super::reaction::PostError;
 use crate::ledger::{Ledger, Quarantined};
 
@@ -37,14 +37,20 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
             self.index_touches(origin, floor, &held, &floor_of_held).await?;
         }
         // An acknowledgement may have been due when the last poster ended; one too many does no harm.
-        self.unacknowledged = self.posted.iter().any(|(origin, posted)| *origin != self.origin && posted.seal_nr.0 > 0)
-            && self.last_own_seen_is_behind().await?;
+        self.unacknowledged =
+            self.posted.iter().any(|(origin, posted)| *origin != self.origin && posted.seal_nr.0 > 0)
+                && self.last_own_seen_is_behind().await?;
         Ok(())
     }
 
-    /// What a site had seen in its newest seal posted here.
+    /// What a site had seen in its newest seal posted here; and whether something of the next one is posted, too.
     async fn note_last_seen(&mut self, origin: &Origin) -> Result<(), PostError> {
-        if let Some(run) = self.run(origin, self.posted_seal(origin)).await? {
+        let run = self.run(origin, self.posted_seal(origin)).await?;
+        let whole = run.as_ref().map_or(TransNr(0), |run| run.seal.last_nr);
+        if *origin != self.origin && self.posted.get(origin).is_some_and(|posted| posted.trans_nr > whole) {
+            self.begun = Some(origin.clone());
+        }
+        if let Some(run) = run {
             self.recent.note_seen(&origin.site, &run.seal.seen);
         }
         Ok(())
@@ -65,20 +71,24 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
             let Some(end) = runs.last() else { break };
             after = end.seal.seal_nr;
             for run in &runs {
-                for transaction in run.accepted().filter(|transaction| transaction.id.trans_nr <= last.trans_nr) {
-                    // One that cannot be prepared was never posted, so it touched nothing.
-                    let Ok(ready) = prepare(transaction, &registry, version, Judge::Peer) else { continue };
+                for transaction in
+                    run.accepted().filter(|transaction| transaction.id.trans_nr <= last.trans_nr)
+                {
+                    // One that cannot be prepared now may have been posted at another version.
                     if !held.iter().any(|entry| entry.id == transaction.id) {
-                        self.recent.insert(origin, run.seal.seal_nr, &ready.touches);
+                        let touches = touched(transaction, &registry, version);
+                        self.recent.insert(origin, run.seal.seal_nr, &touches);
                     }
                 }
             }
         }
         for run in held_runs.iter().filter(|run| run.seal.origin == *origin) {
-            for entry in held.iter().filter(|entry| entry.id.origin == *origin && entry.seal_nr == run.seal.seal_nr) {
+            for entry in
+                held.iter().filter(|entry| entry.id.origin == *origin && entry.seal_nr == run.seal.seal_nr)
+            {
                 let transaction = run.transactions.iter().find(|transaction| transaction.id == entry.id);
-                let ready = transaction.and_then(|transaction| prepare(transaction, &registry, version, Judge::Peer).ok());
-                self.held.insert(&entry.id, ready.as_ref().map_or(&[], |ready| &ready.touches));
+                let touches = transaction.map(|transaction| touched(transaction, &registry, version));
+                self.held.insert(&entry.id, &touches.unwrap_or_default());
             }
         }
         Ok(())

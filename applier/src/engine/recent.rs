@@ -143,6 +143,7 @@ mod tests {
         recent.note_seen(&sites[1], &Vector::from([(origin("a"), SealNr(4))]));
         recent.sweep(&sites);
         assert!(recent.keys.len() > SWEEP_KEYS_MIN, "c has not spoken yet");
+        recent.sweep_at = 0; // As if as many keys again had come since.
         recent.note_seen(&sites[2], &Vector::from([(origin("a"), SealNr(3))]));
         recent.sweep(&sites);
         assert_eq!(recent.keys.len(), 1);

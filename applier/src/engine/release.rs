@@ -22,10 +22,6 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
             return Ok(None);
         }
         let quarantined = self.ledger.quarantined().await?;
-        if let Some((unknown, _)) = quarantined.iter().find(|(entry, _)| !self.held.contains(&entry.id)) {
-            // Another poster put it there. What it holds up is not known here, so nothing may be let go.
-            return Err(LedgerError::Moved { origin: unknown.id.origin.clone() }.into());
-        }
         let arrival: HashMap<&TransactionId, usize> =
             quarantined.iter().enumerate().map(|(at, (entry, _))| (&entry.id, at)).collect();
         for (at, (entry, asked)) in quarantined.iter().enumerate() {

@@ -11,6 +11,8 @@ pub struct View {
     pub last_lane: Option<usize>,
     /// Whether own transactions were decided last.
     pub decided_last: bool,
+    /// The peer lane of which a run was begun in an earlier life of the poster, and not finished.
+    pub begun: Option<usize>,
     /// Whether something of a peer was posted that no own seal acknowledges yet.
     pub unacknowledged: bool,
 }
@@ -28,8 +30,13 @@ pub enum Step {
     Wait,
 }
 
-/// Own decisions and peer lanes take turns, so that neither starves; acknowledging comes when all are quiet.
+/// Own decisions and peer lanes take turns, so that neither starves; acknowledging comes when all are quiet. A run that
+/// was begun comes first: a seal tells what was seen by whole runs only, so what is decided on top of half a run would
+/// look concurrent with it.
 pub fn next_step(view: &View) -> Step {
+    if let Some(lane) = view.begun.filter(|lane| view.lanes.get(*lane) == Some(&true)) {
+        return Step::Post(lane);
+    }
     let lanes = view.lanes.len();
     let after = view.last_lane.map_or(0, |lane| lane + 1);
     let lane = (0..lanes).map(|step| (after + step) % lanes).find(|lane| view.lanes[*lane]);
@@ -54,6 +61,7 @@ mod tests {
             lanes: vec![true, false, true],
             last_lane: None,
             decided_last: false,
+            begun: None,
             unacknowledged: true,
         };
         let mut steps = Vec::new();
@@ -71,12 +79,28 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_was_begun_is_finished_before_anything_is_decided() {
+        let mut view = View {
+            undecided: true,
+            lanes: vec![true, true],
+            last_lane: None,
+            decided_last: false,
+            begun: Some(1),
+            unacknowledged: true,
+        };
+        assert_eq!(next_step(&view), Step::Post(1));
+        view.lanes[1] = false; // It cannot go on: nothing else waits for it.
+        assert_eq!(next_step(&view), Step::Decide);
+    }
+
+    #[test]
     fn acknowledging_waits_until_all_is_quiet() {
         let quiet = View {
             undecided: false,
             lanes: vec![false],
             last_lane: None,
             decided_last: false,
+            begun: None,
             unacknowledged: true,
         };
         assert_eq!(next_step(&quiet), Step::Acknowledge);

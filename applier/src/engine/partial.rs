@@ -1,0 +1,143 @@
+//! The keys of a transaction that cannot be prepared, as far as they can be told. It waits whole, and what touches the
+//! same keys must wait behind it; so one value without a place at the ledger's version must not hide its row's key.
+//! Pure.
+
+use journal_core::codec::payload;
+use journal_core::model::{Change, Name, Op, Row, Schema, SchemaVersion, StoredTransaction};
+use schema_mappers::Registry;
+
+use super::keys::{Touch, touches};
+use super::prepare::{Judge, prepare};
+use crate::ledger::LedgerChange;
+
+/// All keys of a transaction that can be prepared; else those of every entry that can be read, without the cells that
+/// have no image in the ledger.
+pub fn touched(transaction: &StoredTransaction, registry: &Registry, to: SchemaVersion) -> Vec<Touch> {
+    if let Ok(ready) = prepare(transaction, registry, to, Judge::Peer) {
+        return ready.touches;
+    }
+    let from = transaction.schema_version;
+    let (Ok(schema), Ok(target)) = (registry.schema(from), registry.schema(to)) else { return Vec::new() };
+    let mapped = |change: Change| registry.map(from, to, change).ok();
+    let mut images: Vec<LedgerChange> = Vec::new();
+    for entry in &transaction.entries {
+        let Ok(change) = payload::decode(entry, schema) else { continue };
+        let change = Change { expect: Row::new(), ..change };
+        match mapped(change.clone()) {
+            Some(whole) => images.extend(whole),
+            None => images.extend(parts(&change, schema, mapped).into_iter().filter_map(mapped).flatten()),
+        }
+    }
+    touches(&images, target)
+}
+
+/// A change in two: what it is to its row, and the cells of it that can be mapped.
+fn parts<M>(change: &Change, schema: &Schema, mapped: impl Fn(Change) -> Option<M>) -> Vec<Change> {
+    let Some(table) = schema.tables.get(&change.entity) else { return Vec::new() };
+    let source = if change.key.is_empty() { &change.cells } else { &change.key };
+    let Some(key) = table.key_row(source) else { return Vec::new() };
+    let (entity, none) = (change.entity.clone(), Row::new());
+    let row = match change.op {
+        Op::Update => Change::update(entity.clone(), key.clone(), none),
+        Op::Add => return vec![Change::add(entity, key, none)],
+        Op::Insert | Op::Upsert | Op::Delete | Op::Call => Change::delete(entity.clone(), key.clone()),
+    };
+    let alone = |name: &Name| !table.together.iter().any(|group| group.contains(name));
+    let singles = change.cells.names().filter(|name| alone(name)).map(std::slice::from_ref);
+    let mut cells = Row::new();
+    for group in singles.chain(table.together.iter().map(Vec::as_slice)) {
+        let part: Row =
+            group.iter().filter_map(|name| Some((name.clone(), change.cells.get(name)?.clone()))).collect();
+        if !part.is_empty() && mapped(Change::update(entity.clone(), key.clone(), part.clone())).is_some() {
+            cells.extend(part);
+        }
+    }
+    vec![row, Change::update(entity, key, cells)]
+}
+
+#[cfg(test)]
+mod tests {
+    use journal_core::model::{Codec, Epoch, Origin, SiteName, TransNr, TransactionId, Value};
+    use schema_mappers::{RustMappers, SchemaSet, VersionSource};
+
+    use super::*;
+    use crate::engine::held::Held;
+
+    const OLDER: &str = "[table.t]\nkey = [\"id\"]\nunique = [[\"code\"]]\n[table.t.columns]\nid = \"int\"\n\
+                         code = { type = \"text\", null = true }\nprice = \"decimal(5,2)\"\n";
+    const MAPPING: &str =
+        "[[map]]\nop = \"change_type\"\ntable = \"t\"\ncolumn = \"price\"\nto = \"decimal(9,4)\"\n";
+
+    fn registry() -> Registry {
+        let newer = OLDER.replace("5,2", "9,4");
+        let older = VersionSource::new(SchemaVersion(1), [("schema.toml", OLDER)]);
+        let newer = VersionSource::new(
+            SchemaVersion(2),
+            [("schema.toml", newer.as_str()), ("mapping.toml", MAPPING)],
+        );
+        Registry::new(SchemaSet::from_sources(vec![older, newer]).unwrap(), RustMappers::none()).unwrap()
+    }
+
+    fn transaction(trans_nr: i64, change: &Change) -> StoredTransaction {
+        let (registry, schema_version) = (registry(), SchemaVersion(2));
+        let entry =
+            payload::encode(change, 1, Codec::Bincode, registry.schema(schema_version).unwrap()).unwrap();
+        let origin = Origin { site: SiteName::new("a").unwrap(), epoch: Epoch(1) };
+        StoredTransaction {
+            id: TransactionId { origin, trans_nr: TransNr(trans_nr) },
+            tx_id: uuid::Uuid::from_u128(1),
+            schema_version,
+            author: "test".to_owned(),
+            appended_at: 0,
+            entries: vec![entry],
+        }
+    }
+
+    fn touched_by(change: &Change) -> Vec<Touch> {
+        touched(&transaction(1, change), &registry(), SchemaVersion(1))
+    }
+
+    fn row(id: i64, code: &str, price: &str) -> Row {
+        let price = Value::Decimal(price.parse().unwrap());
+        Row::new().with("id", id).with("code", code).with("price", price)
+    }
+
+    fn id(id: i64) -> Row {
+        Row::new().with("id", id)
+    }
+
+    /// A price with four digits, where the ledger's version has two, once let later writes of the row go ahead.
+    #[test]
+    fn a_value_without_a_place_does_not_hide_the_keys_of_its_transaction() {
+        let price = Row::new().with("price", Value::Decimal("1.2345".parse().unwrap()));
+        let narrow = Row::new().with("price", Value::Decimal("1.20".parse().unwrap()));
+        let update = Change::update("t", id(1), narrow.clone());
+        for held in [
+            Change::insert("t", row(1, "x", "1.2345")),
+            Change::upsert("t", row(1, "x", "1.2345")),
+            Change::update("t", id(1), price.clone()),
+            Change::add("t", id(1), price),
+        ] {
+            let mut index = Held::default();
+            index.insert(&transaction(1, &held).id, &touched_by(&held));
+            assert!(index.blocker(&touched_by(&update)).is_some(), "{held:?}");
+            assert!(index.blocker(&touched_by(&Change::delete("t", id(1)))).is_some(), "{held:?}");
+            assert!(index.blocker(&touched_by(&Change::delete("t", id(2)))).is_none(), "{held:?}");
+            let same_code = touched_by(&Change::insert("t", row(2, "x", "1.20")));
+            assert_eq!(index.blocker(&same_code).is_some(), held.cells.contains("code"), "{held:?}");
+            let delta = touched_by(&Change::add("t", id(1), narrow.clone()));
+            assert_eq!(index.blocker(&delta).is_some(), held.op != Op::Add, "{held:?}: deltas commute");
+        }
+    }
+
+    /// An old value is expected of a column that the ledger's version no longer holds in that form.
+    #[test]
+    fn a_peer_does_not_judge_again_what_a_change_relied_on() {
+        let wide = Row::new().with("price", Value::Decimal("1.2345".parse().unwrap()));
+        let change = Change::update("t", id(1), Row::new().with("code", "y")).expecting(wide);
+        let prepared = |judge| prepare(&transaction(1, &change), &registry(), SchemaVersion(1), judge);
+        assert!(prepared(Judge::Origin).is_err());
+        let changes = prepared(Judge::Peer).unwrap().changes;
+        assert!(changes.iter().all(|image| image.change.expect.is_empty()));
+    }
+}

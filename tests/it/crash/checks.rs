@@ -112,3 +112,53 @@ pub(super) async fn journals_are_whole(shop: &Shop, written: &BTreeMap<&'static 
         assert_eq!(chains[0][..shared], chains[1][..shared], "seals of {origin}");
     }
 }
+
+/// The checks themselves, on a group in which each of them has something to find.
+#[tokio::test]
+async fn what_the_checks_look_for_is_seen_when_it_is_there() {
+    let shop = std::sync::Arc::new(Shop::sqlite());
+    let service = shop.serve(&SITES);
+    let lines = crate::shop::books::lines(crate::shop::books::STOCK + 3);
+    shop.append("a", &lines);
+    shop.settle();
+    service.terminate();
+    crate::shop::expect_done("the service", &service.wait(crate::shop::BOUND));
+    let look = async || {
+        let (shop, lines) = (shop.clone(), lines.clone());
+        let checks = tokio::spawn(async move {
+            at_any_moment(&shop).await;
+            journals_are_whole(&shop, &BTreeMap::from([("a", lines)])).await;
+        });
+        let panic = checks.await.err()?.into_panic();
+        panic.downcast_ref::<String>().cloned()
+    };
+    assert_eq!(look().await, None);
+    for (harm, repair, seen) in [
+        (
+            "UPDATE {d}posted SET trans_nr = trans_nr - 1 WHERE origin = 'a'",
+            "UPDATE {d}posted SET trans_nr = trans_nr + 1 WHERE origin = 'a'",
+            "b: effects against checkpoints",
+        ),
+        (
+            "UPDATE stats SET nr_of_rentals = nr_of_rentals + 1 WHERE store_id = 1",
+            "UPDATE stats SET nr_of_rentals = nr_of_rentals - 1 WHERE store_id = 1",
+            "b: part of a transaction is visible",
+        ),
+        (
+            "UPDATE {d}seal SET last_nr = last_nr - 1 WHERE origin = 'a' AND seal_nr = 1",
+            "UPDATE {d}seal SET last_nr = last_nr + 1 WHERE origin = 'a' AND seal_nr = 1",
+            "b: seal 1 of a counts its transactions",
+        ),
+        (
+            "UPDATE {d}journal SET origin = 'z' WHERE origin = 'a' AND trans_nr = 7",
+            "UPDATE {d}journal SET origin = 'a' WHERE origin = 'z'",
+            "b: transactions of a",
+        ),
+    ] {
+        shop.vandalise("b", harm).await;
+        let found = look().await.unwrap_or_default();
+        assert!(found.contains(seen), "{harm}: {found}");
+        shop.vandalise("b", repair).await;
+    }
+    assert_eq!(look().await, None);
+}

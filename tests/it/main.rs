@@ -2,11 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod club;
 mod audit;
 mod bad_input;
-mod client_postgres;
 mod cli;
+mod client_postgres;
+mod club;
 mod crash;
 mod demo;
 mod journal_postgres;

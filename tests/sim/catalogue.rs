@@ -75,16 +75,28 @@ impl Evolution {
         // The table's new name comes last, so that the others name it as it was; it may be the new one already.
         let item = if self.table < version { "article" } else { "item" };
         let operations = [
-            (self.split, "split_column", "owner", "column = \"name\"\ninto = [\"first\", \"last\"]\nseparator = \" \"\nat = \"last\"".to_owned()),
+            (
+                self.split,
+                "split_column",
+                "owner",
+                "column = \"name\"\ninto = [\"first\", \"last\"]\nseparator = \" \"\nat = \"last\""
+                    .to_owned(),
+            ),
             (self.require, "require_column", "owner", format!("column = \"phone\"\nask = \"{ASK}\"")),
             (self.rename, "rename_column", item, "column = \"label\"\nto = \"title\"".to_owned()),
             (self.drop, "drop_column", item, format!("column = \"fax\"\ndefault = \"{FAX}\"")),
-            (self.add, "add_column", item, format!("column = \"colour\"\ntype = \"text\"\ndefault = \"{COLOUR}\"")),
+            (
+                self.add,
+                "add_column",
+                item,
+                format!("column = \"colour\"\ntype = \"text\"\ndefault = \"{COLOUR}\""),
+            ),
             (self.widen, "change_type", item, "column = \"price\"\nto = \"decimal(9,4)\"".to_owned()),
             (self.table, "rename_table", item, "to = \"article\"".to_owned()),
         ];
         let here = operations.iter().filter(|(at, ..)| *at == version);
-        here.map(|(_, op, table, rest)| format!("[[map]]\nop = \"{op}\"\ntable = \"{table}\"\n{rest}\n")).collect()
+        here.map(|(_, op, table, rest)| format!("[[map]]\nop = \"{op}\"\ntable = \"{table}\"\n{rest}\n"))
+            .collect()
     }
 
     fn registry(self, newest: i64) -> Registry {

@@ -48,7 +48,10 @@ impl World {
         }
         for (origin, to) in &checkpoints {
             let from = before.get(origin).copied().unwrap_or_default();
-            ensure!(from.seal_nr <= to.seal_nr && from.trans_nr <= to.trans_nr, "S6: {own} stepped back on {origin}");
+            ensure!(
+                from.seal_nr <= to.seal_nr && from.trans_nr <= to.trans_nr,
+                "S6: {own} stepped back on {origin}"
+            );
             ensure!(origin.epoch.0 == 1, "S8: {own} posts an origin {origin} that nobody has");
             if *origin == own {
                 self.decided(at, from, *to)?;
@@ -68,7 +71,10 @@ impl World {
         let standing = self.sites[at].door.memory.standing();
         let origin = &self.sites[at].origin;
         let actor = actor.ok_or_else(|| format!("S4: {origin} changed and no poster was at work"))?;
-        ensure!(standing.control.desired == Desired::Running, "S12: something was posted at {origin} while it is paused");
+        ensure!(
+            standing.control.desired == Desired::Running,
+            "S12: something was posted at {origin} while it is paused"
+        );
         ensure!(actor.fence == standing.fence, "S9: a poster without the lease posted at {origin}");
         ensure!(*actor == standing, "S13: a poster of an older generation or version posted at {origin}");
         Ok(())
@@ -78,7 +84,10 @@ impl World {
     fn decided(&mut self, at: usize, from: Posted, to: Posted) -> Result<(), Broken> {
         let origin = self.sites[at].origin.clone();
         let mut journal = self.sites[at].door.memory.journal();
-        ensure!(journal.head(&origin).seal_nr == to.seal_nr, "S5: {origin}'s seals and checkpoint came apart");
+        ensure!(
+            journal.head(&origin).seal_nr == to.seal_nr,
+            "S5: {origin}'s seals and checkpoint came apart"
+        );
         let mut last = from;
         let mut hash = match from.seal_nr.0 {
             0 => [0; 32],
@@ -87,8 +96,13 @@ impl World {
         for run in runs(&mut journal, &origin, from.seal_nr) {
             let seal = &run.seal;
             let follows = seal.seal_nr == last.seal_nr.next() && seal.first_nr == last.trans_nr.next();
-            ensure!(follows && seal.last_nr.0 >= seal.first_nr.0 - 1, "S3: seal {} of {origin} does not follow", seal.seal_nr);
-            chain::verify(&run, &hash).map_err(|fault| format!("S3: seal {} of {origin}: {fault}", seal.seal_nr))?;
+            ensure!(
+                follows && seal.last_nr.0 >= seal.first_nr.0 - 1,
+                "S3: seal {} of {origin} does not follow",
+                seal.seal_nr
+            );
+            chain::verify(&run, &hash)
+                .map_err(|fault| format!("S3: seal {} of {origin}: {fault}", seal.seal_nr))?;
             if usize::try_from(seal.last_nr.0 - seal.first_nr.0 + 1) != Ok(run.transactions.len()) {
                 mark(Mark::DeadHole);
             }
@@ -105,13 +119,18 @@ impl World {
     fn judged(&mut self, at: usize, run: &SealedRun, transaction: &StoredTransaction) -> Result<(), Broken> {
         let id = &transaction.id;
         let accepted = run.accepts(id.trans_nr);
-        let tx = self.by_uuid.get(&transaction.tx_id).copied().ok_or_else(|| format!("S8: nobody sent {id}"))?;
+        let tx =
+            self.by_uuid.get(&transaction.tx_id).copied().ok_or_else(|| format!("S8: nobody sent {id}"))?;
         self.same_content(tx, transaction)?;
         ensure!(self.transactions[tx].verdict.is_none(), "S1: {id} is there twice");
         let rules = self.rules(at, true);
         let Self { sites, transactions, .. } = self;
         let (site, tx_nr, tx) = (&mut sites[at], tx, &mut transactions[tx]);
-        let posted = if tx.drawn.defect.is_some() { Err("it is defective") } else { site.books.post(&tx.drawn.writes, rules) };
+        let posted = if tx.drawn.defect.is_some() {
+            Err("it is defective")
+        } else {
+            site.books.post(&tx.drawn.writes, rules)
+        };
         ensure!(posted.is_ok() == accepted, "S4: {id} accepted: {accepted}, but {posted:?}: {:?}", tx.drawn);
         mark(if accepted { Mark::Accepted } else { Mark::Rejected });
         let seal = &run.seal;
@@ -132,9 +151,17 @@ impl World {
     }
 
     /// S4, S6, S11: what the checkpoint passed was posted, or stands in quarantine for a reason.
-    fn posted(&mut self, at: usize, origin: &Origin, from: Posted, to: Posted, new: &[PutAside]) -> Result<(), Broken> {
+    fn posted(
+        &mut self,
+        at: usize,
+        origin: &Origin,
+        from: Posted,
+        to: Posted,
+        new: &[PutAside],
+    ) -> Result<(), Broken> {
         let passed = &self.sites[self.site_of(origin)].sealed;
-        let passed: Vec<usize> = passed.range((Excluded(from.trans_nr), Included(to.trans_nr))).map(|(_, tx)| *tx).collect();
+        let passed: Vec<usize> =
+            passed.range((Excluded(from.trans_nr), Included(to.trans_nr))).map(|(_, tx)| *tx).collect();
         let mut aside = new.iter().filter(|each| each.transaction.id.origin == *origin);
         for tx in passed {
             let verdict = self.transactions[tx].verdict.as_ref().expect("it is sealed");
@@ -171,10 +198,16 @@ impl World {
         let (origin, version) = (&self.sites[at].origin, self.sites[at].version());
         let (tx, other) = (&self.transactions[tx], &self.transactions[other]);
         let (tx, other) = ((&tx.drawn, &tx.verdict), (&other.drawn, &other.verdict));
-        let held: Vec<String> = self.sites[at].door.memory.put_aside().iter().map(|each| {
-            let Quarantined { id, seal_nr, fault, .. } = &each.transaction;
-            format!("{id} of seal {seal_nr}, {fault:?}, {:?}, {:?}", each.asked, each.ended)
-        }).collect();
+        let held: Vec<String> = self.sites[at]
+            .door
+            .memory
+            .put_aside()
+            .iter()
+            .map(|each| {
+                let Quarantined { id, seal_nr, fault, .. } = &each.transaction;
+                format!("{id} of seal {seal_nr}, {fault:?}, {:?}, {:?}", each.asked, each.ended)
+            })
+            .collect();
         format!("{what} at {origin}, version {version}:\n  {tx:?}\n  {other:?}\n  {}", held.join("\n  "))
     }
 
@@ -182,7 +215,9 @@ impl World {
         let rules = self.rules(at, false);
         let drawn = &self.transactions[tx].drawn;
         let site = &mut self.sites[at];
-        site.books.post(&drawn.writes, rules).map_err(|why| format!("S4: {id} was posted at {}, but {why}", site.origin))
+        site.books
+            .post(&drawn.writes, rules)
+            .map_err(|why| format!("S4: {id} was posted at {}, but {why}", site.origin))
     }
 
     /// A quarantine has its reason.
@@ -197,7 +232,8 @@ impl World {
             }
         };
         if !right {
-            let blocker = aside.transaction.depends_on.as_ref().and_then(|id| self.transaction(id)).unwrap_or(tx);
+            let blocker =
+                aside.transaction.depends_on.as_ref().and_then(|id| self.transaction(id)).unwrap_or(tx);
             let what = format!("S14: {id} is in quarantine without reason ({})", aside.transaction.detail);
             return Err(self.pair(&what, at, tx, blocker));
         }
@@ -238,7 +274,10 @@ impl World {
                         return Err(self.pair("S6: released before what it waits for", at, tx, other));
                     }
                     let waived = before.asked == Asked::Retry;
-                    ensure!(waived || self.concurrent(at, tx).is_none(), "S11: {id} was released past a concurrent one");
+                    ensure!(
+                        waived || self.concurrent(at, tx).is_none(),
+                        "S11: {id} was released past a concurrent one"
+                    );
                     self.effect(at, tx, &id)?;
                     let seal_nr = self.seal_of(tx);
                     self.sites[at].late.push((id.origin.clone(), seal_nr, tx));
@@ -303,7 +342,10 @@ impl World {
                 let odd = |row: &&&Row| !expected.iter().any(|other| other == **row);
                 let lacking: Vec<&Row> = expected.iter().filter(|row| !held.contains(row)).collect();
                 let odd: Vec<&&Row> = held.iter().filter(odd).collect();
-                return Err(format!("S4: {} at version {version} holds in {name} {odd:?}, not {lacking:?}", site.origin));
+                return Err(format!(
+                    "S4: {} at version {version} holds in {name} {odd:?}, not {lacking:?}",
+                    site.origin
+                ));
             }
         }
         Ok(())
@@ -320,7 +362,11 @@ impl World {
                 let mut theirs = runs(&mut self.sites[from].door.memory.journal(), &origin, known);
                 theirs.truncate(usize::try_from(head.0 - known.0).unwrap_or(usize::MAX));
                 let mine = runs(&mut journal, &origin, known);
-                ensure!(mine == theirs, "S2: {} holds other runs of {origin} than it sealed", self.sites[at].origin);
+                ensure!(
+                    mine == theirs,
+                    "S2: {} holds other runs of {origin} than it sealed",
+                    self.sites[at].origin
+                );
             }
         }
         Ok(())

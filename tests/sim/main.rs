@@ -62,7 +62,8 @@ fn history(seed: u64, bug: Option<Bug>) -> Result<u64, Broken> {
 
 /// A panic is a failure as any other.
 fn guarded(seed: u64, bug: Option<Bug>) -> Result<u64, Broken> {
-    std::panic::catch_unwind(|| history(seed, bug)).unwrap_or_else(|_| Err("a panic, printed above".to_owned()))
+    std::panic::catch_unwind(|| history(seed, bug))
+        .unwrap_or_else(|_| Err("a panic, printed above".to_owned()))
 }
 
 fn replay(seed: u64, bug: Option<Bug>) -> ExitCode {
@@ -86,7 +87,9 @@ fn run_all(options: &Options) -> ExitCode {
         let rate = f64::from(u32::try_from(ran).unwrap_or(u32::MAX)) * 60.0 / began.elapsed().as_secs_f64();
         println!("sim: {ran} histories, {} failed, {rate:.0}/min", failed.len());
         failures.extend(failed.iter().map(|(seed, broken)| {
-            format!("seed {seed}: {broken}\n  replay: cargo test -p journal-tests --test sim -- --seed {seed}")
+            format!(
+                "seed {seed}: {broken}\n  replay: cargo test -p journal-tests --test sim -- --seed {seed}"
+            )
         }));
         if failures.is_empty() {
             failures.extend((options.from..options.from + TWICE.min(options.histories)).filter_map(differs));
@@ -107,7 +110,8 @@ fn run_all(options: &Options) -> ExitCode {
 
 /// Runs histories on all threads; how many, and which failed.
 fn explore(options: &Options) -> (u64, Vec<(u64, Broken)>) {
-    let (next, failed, enough) = (AtomicU64::new(options.from), Mutex::new(Vec::new()), AtomicBool::new(false));
+    let (next, failed, enough) =
+        (AtomicU64::new(options.from), Mutex::new(Vec::new()), AtomicBool::new(false));
     let end = options.minutes.map(|minutes| Instant::now() + Duration::from_secs(minutes * 60));
     let over = |seed: u64| match end {
         Some(end) => Instant::now() >= end,
@@ -148,7 +152,9 @@ fn unreached() -> Vec<String> {
     let (mut least, mut never) = (u64::MAX, Vec::new());
     for (text, count) in marks::counts() {
         least = least.min(count);
-        if std::env::var_os("SIM_MARKS").is_some() { println!("{count:>9} {text}"); }
+        if std::env::var_os("SIM_MARKS").is_some() {
+            println!("{count:>9} {text}");
+        }
         if count == 0 {
             never.push(format!("no history reached: {text}"));
         }
@@ -162,7 +168,8 @@ fn escaped(bug: Bug, from: u64) -> Option<String> {
     // Planted bugs may well panic; that is a catch, not news.
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
-    let caught = (from..from + BUG_HISTORIES).find_map(|seed| guarded(seed, Some(bug)).err().map(|broken| (seed, broken)));
+    let caught = (from..from + BUG_HISTORIES)
+        .find_map(|seed| guarded(seed, Some(bug)).err().map(|broken| (seed, broken)));
     std::panic::set_hook(hook);
     match caught {
         Some((seed, broken)) => {

@@ -26,7 +26,8 @@ impl Options {
         let mut arguments = arguments;
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
-            let number = |text: String| text.parse().map_err(|_| format!("{argument} takes a number, not {text:?}"));
+            let number =
+                |text: String| text.parse().map_err(|_| format!("{argument} takes a number, not {text:?}"));
             match argument.as_str() {
                 "--seed" => options.seed = Some(number(value()?)?),
                 "--from" => options.from = number(value()?)?,
@@ -36,7 +37,8 @@ impl Options {
                     let name = value()?;
                     let bug = Bug::ALL.iter().find(|bug| bug.name() == name);
                     let known = || Bug::ALL.iter().map(|bug| bug.name()).collect::<Vec<_>>().join(", ");
-                    options.bug = Some(*bug.ok_or_else(|| format!("no bug {name:?}; known are {}", known()))?);
+                    options.bug =
+                        Some(*bug.ok_or_else(|| format!("no bug {name:?}; known are {}", known()))?);
                 }
                 "--list" => return Ok(None),
                 "--test-threads" | "--skip" | "--format" | "--color" => drop(value()?),

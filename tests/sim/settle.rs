@@ -57,7 +57,9 @@ impl World {
             {
                 let hooks = self.sites[at].door.hooks.clone();
                 let mut journal = hooks.journal();
-                (journal.troubles.clear(), journal.transit = None, journal.unborn.clear());
+                journal.troubles.clear();
+                journal.transit = None;
+                journal.unborn.clear();
             }
             self.sites[at].others.clear();
             self.deploy(at);
@@ -95,23 +97,40 @@ impl World {
             let journal = self.sites[at].door.memory.journal();
             self.sites.iter().map(|site| journal.head(&site.origin)).collect::<Vec<_>>()
         };
-        (0..self.sites.len()).map(|at| (heads(at), self.sites[at].checkpoints.clone(), self.sites[at].aside.clone())).collect()
+        (0..self.sites.len())
+            .map(|at| (heads(at), self.sites[at].checkpoints.clone(), self.sites[at].aside.clone()))
+            .collect()
     }
 
     /// S1, S3, L1: every append is acknowledged and sealed; every site has passed every seal.
     fn all_arrived(&self) -> Result<(), Broken> {
         for (nr, tx) in self.transactions.iter().enumerate() {
             let verdict = tx.verdict.as_ref().map(|verdict| verdict.trans_nr);
-            ensure!(verdict.is_some() && verdict == tx.acked, "S1: transaction {nr}: acknowledged {:?}, sealed {verdict:?}", tx.acked);
+            ensure!(
+                verdict.is_some() && verdict == tx.acked,
+                "S1: transaction {nr}: acknowledged {:?}, sealed {verdict:?}",
+                tx.acked
+            );
         }
         for site in &self.sites {
             let (journal, origin) = (site.door.memory.journal(), &site.origin);
             for peer in &self.sites {
                 let head = peer.door.memory.journal().head(&peer.origin).seal_nr;
                 let posted = site.checkpoints.get(&peer.origin).copied().unwrap_or_default();
-                ensure!(posted.seal_nr == head, "L1: {origin} stays at seal {} of {}, of {head}", posted.seal_nr, peer.origin);
-                let sent = self.transactions.iter().filter(|tx| self.sites[tx.site].origin == peer.origin).count();
-                ensure!(journal.len(&peer.origin) == sent, "S8: {origin} has {} of {sent} of {}", journal.len(&peer.origin), peer.origin);
+                ensure!(
+                    posted.seal_nr == head,
+                    "L1: {origin} stays at seal {} of {}, of {head}",
+                    posted.seal_nr,
+                    peer.origin
+                );
+                let sent =
+                    self.transactions.iter().filter(|tx| self.sites[tx.site].origin == peer.origin).count();
+                ensure!(
+                    journal.len(&peer.origin) == sent,
+                    "S8: {origin} has {} of {sent} of {}",
+                    journal.len(&peer.origin),
+                    peer.origin
+                );
             }
         }
         Ok(())
@@ -121,7 +140,8 @@ impl World {
     fn conflicts_are_on_record(&self) -> Result<(), Broken> {
         let accepted = |site: usize| {
             let all = self.sites[site].sealed.values();
-            all.filter_map(|tx| Some((*tx, self.transactions[*tx].verdict.as_ref()?))).filter(|(_, verdict)| verdict.accepted)
+            all.filter_map(|tx| Some((*tx, self.transactions[*tx].verdict.as_ref()?)))
+                .filter(|(_, verdict)| verdict.accepted)
         };
         for (a, b) in (0..self.sites.len()).flat_map(|a| (0..a).map(move |b| (a, b))) {
             for (t, left) in accepted(a) {
@@ -129,7 +149,8 @@ impl World {
                     let unseen = |verdict: &Verdict, by: &Verdict, site: usize| {
                         verdict.seal_nr > by.seen.get(&self.sites[site].origin).copied().unwrap_or_default()
                     };
-                    if unseen(left, right, a) && unseen(right, left, b)
+                    if unseen(left, right, a)
+                        && unseen(right, left, b)
                         && clash(&self.transactions[t].claims, &self.transactions[u].claims)
                     {
                         self.pair_on_record(t, u)?;
@@ -156,7 +177,8 @@ impl World {
     }
 
     fn id(&self, tx: usize) -> TransactionId {
-        let trans_nr = self.transactions[tx].verdict.as_ref().map(|verdict| verdict.trans_nr).unwrap_or_default();
+        let trans_nr =
+            self.transactions[tx].verdict.as_ref().map(|verdict| verdict.trans_nr).unwrap_or_default();
         TransactionId { origin: self.sites[self.transactions[tx].site].origin.clone(), trans_nr }
     }
 
@@ -177,20 +199,35 @@ impl World {
             self.settle()?;
         }
         let held = self.sites.iter().flat_map(|site| site.aside.iter().filter(|each| each.ended.is_none()));
-        Err(format!("S10: what stays in quarantine: {:?}", held.map(|each| &each.transaction).collect::<Vec<_>>()))
+        Err(format!(
+            "S10: what stays in quarantine: {:?}",
+            held.map(|each| &each.transaction).collect::<Vec<_>>()
+        ))
     }
 
     /// S10: every ledger is the fold of all accepted transactions in canonical order.
     fn the_law(&mut self) -> Result<(), Broken> {
-        let mut accepted: Vec<_> = self.transactions.iter().filter(|tx| tx.verdict.as_ref().is_some_and(|verdict| verdict.accepted)).collect();
-        accepted.sort_by_key(|tx| tx.verdict.as_ref().map(|verdict| (verdict.hlc, &self.sites[tx.site].origin, verdict.trans_nr)));
+        let mut accepted: Vec<_> = self
+            .transactions
+            .iter()
+            .filter(|tx| tx.verdict.as_ref().is_some_and(|verdict| verdict.accepted))
+            .collect();
+        accepted.sort_by_key(|tx| {
+            tx.verdict.as_ref().map(|verdict| (verdict.hlc, &self.sites[tx.site].origin, verdict.trans_nr))
+        });
         let rules = Rules { evolution: self.plan.evolution, version: NEWEST, checks: false, origin: false };
         let mut books = Books::default();
         for tx in accepted {
-            books.post(&tx.drawn.writes, rules).map_err(|why| format!("S10: canonical order breaks: {why}: {tx:?}"))?;
+            books
+                .post(&tx.drawn.writes, rules)
+                .map_err(|why| format!("S10: canonical order breaks: {why}: {tx:?}"))?;
         }
         for at in 0..self.sites.len() {
-            ensure!(self.sites[at].books == books, "S10: {} is not the fold in canonical order", self.sites[at].origin);
+            ensure!(
+                self.sites[at].books == books,
+                "S10: {} is not the fold in canonical order",
+                self.sites[at].origin
+            );
             self.compare(at)?;
         }
         Ok(())
@@ -200,7 +237,11 @@ impl World {
     fn differences_are_explained(&self) -> Result<(), Broken> {
         let mut explained: Vec<(Claim, Use)> = self.tainted.clone();
         for each in self.sites.iter().flat_map(|site| &site.aside) {
-            ensure!(each.transaction.fault != Fault::Unreadable, "S14: {} was accepted unread", each.transaction.id);
+            ensure!(
+                each.transaction.fault != Fault::Unreadable,
+                "S14: {} was accepted unread",
+                each.transaction.id
+            );
             let tx = self.transaction(&each.transaction.id).ok_or("S4: a quarantine of nothing")?;
             explained.extend(self.transactions[tx].claims.iter().cloned());
         }

@@ -90,9 +90,7 @@ impl World {
         if !pending.is_empty() && self.rng.random_bool(0.3) {
             return self.append(at, pending);
         }
-        let batch = (0..self.rng.random_range(1..=2)).map(|_| {
-            self.draw(at)
-        });
+        let batch = (0..self.rng.random_range(1..=2)).map(|_| self.draw(at));
         let batch = batch.collect();
         self.append(at, batch)
     }
@@ -101,7 +99,10 @@ impl World {
     fn draw(&mut self, at: usize) -> usize {
         let mut books = self.sites[at].books.clone();
         let rules = self.rules(at, true);
-        let mine = self.transactions.iter().filter(|tx| tx.site == at && tx.verdict.is_none() && tx.drawn.defect.is_none());
+        let mine = self
+            .transactions
+            .iter()
+            .filter(|tx| tx.site == at && tx.verdict.is_none() && tx.drawn.defect.is_none());
         for tx in mine {
             // What will be rejected changes nothing.
             let _ = books.post(&tx.drawn.writes, rules);
@@ -157,10 +158,14 @@ impl World {
         let (twin, before) = (self.sites[at].others.pop(), self.sites[at].checkpoints.get(&own).copied());
         let turn = self.turn(at);
         self.run(vec![turn], None)?;
-        let decided = self.sites[at].checkpoints.get(&own).map(|now| now.trans_nr) > before.map(|before| before.trans_nr);
+        let decided = self.sites[at].checkpoints.get(&own).map(|now| now.trans_nr)
+            > before.map(|before| before.trans_nr);
         let turn = twin.filter(|_| decided).map(|twin| Task::turn(at, twin, true));
         self.run(turn.into_iter().collect(), None)?;
-        ensure!(self.sites[at].others.len() == others, "S9: a second poster decided again what was decided at {own}");
+        ensure!(
+            self.sites[at].others.len() == others,
+            "S9: a second poster decided again what was decided at {own}"
+        );
         Ok(())
     }
 
@@ -211,7 +216,9 @@ impl World {
             let name: Name = table_name(table, from, evolution).into();
             for (row, complement) in memory.rows(&name) {
                 match registry.map_row(SchemaVersion(from), SchemaVersion(to), &name, row, complement) {
-                    Ok(mapped) => rows.extend(mapped.into_iter().map(|row| (row.table, row.row, row.complement))),
+                    Ok(mapped) => {
+                        rows.extend(mapped.into_iter().map(|row| (row.table, row.row, row.complement)))
+                    }
                     Err(error) => refused = Some(error),
                 }
             }
@@ -222,7 +229,9 @@ impl World {
             return Ok(());
         }
         let schema = registry.schema(SchemaVersion(to)).expect("a known version").clone();
-        memory.reshape(schema.into(), rows).map_err(|error| format!("S14: the rows do not fit version {to}: {error}"))?;
+        memory
+            .reshape(schema.into(), rows)
+            .map_err(|error| format!("S14: the rows do not fit version {to}: {error}"))?;
         mark(if to < from { Mark::ReshapeDown } else { Mark::ReshapeUp });
         self.note(&(at, to));
         self.compare(at)
@@ -305,7 +314,8 @@ impl World {
             return Ok(());
         }
         for _ in 0..2 {
-            now(journal.receive(&runs)).map_err(|error| format!("S4: runs of {origin} are refused when they come again: {error}"))?;
+            now(journal.receive(&runs))
+                .map_err(|error| format!("S4: runs of {origin} are refused when they come again: {error}"))?;
         }
         mark(Mark::Duplicate);
         Ok(())
@@ -343,10 +353,19 @@ impl World {
                 hooks.journal().troubles.push(troubles[self.rng.random_range(0..3)]);
             }
             which => {
-                let troubles =
-                    [Trouble::Refused, Trouble::DoneReplyLost, Trouble::UndoneReplyLost, Trouble::Crash, Trouble::DoneCrash];
+                let troubles = [
+                    Trouble::Refused,
+                    Trouble::DoneReplyLost,
+                    Trouble::UndoneReplyLost,
+                    Trouble::Crash,
+                    Trouble::DoneCrash,
+                ];
                 let trouble = troubles[self.rng.random_range(0..5)];
-                let call = if which < 8 { Call::Commit } else { Call::ALL[self.rng.random_range(0..Call::ALL.len())] };
+                let call = if which < 8 {
+                    Call::Commit
+                } else {
+                    Call::ALL[self.rng.random_range(0..Call::ALL.len())]
+                };
                 self.sites[at].door.memory.faults().arm(call, self.rng.random_range(1..4), trouble);
             }
         }

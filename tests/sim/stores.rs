@@ -10,10 +10,10 @@ use applier::control::Standing;
 use applier::engine::clock::Clock;
 use applier::ledger::memory::{MemoryLedger, MemorySite};
 use applier::ledger::{Asked, Fault, Ledger, LedgerChange, LedgerError, Posted, Quarantined, Release};
-use journal_core::journal::{AppendError, Appended, Head, Hole, JournalStore, ReadError, ReadLimit, ReceiveError, Tail};
-use journal_core::model::{
-    NewTransaction, Origin, Schema, SealNr, SealedRun, TransNr, TransactionId, Value,
+use journal_core::journal::{
+    AppendError, Appended, Head, Hole, JournalStore, ReadError, ReadLimit, ReceiveError, Tail,
 };
+use journal_core::model::{NewTransaction, Origin, Schema, SealNr, SealedRun, TransNr, TransactionId, Value};
 use journal_core::sql::{SqlClass, SqlError};
 use journal_core::store::memory::MemoryJournal;
 
@@ -119,7 +119,9 @@ impl SimJournal {
         }
         match self.hooks.trouble() {
             None => Ok(false),
-            Some(JournalTrouble::Refused) => Err(SqlError::new(SqlClass::Transient, "the journal was told to refuse")),
+            Some(JournalTrouble::Refused) => {
+                Err(SqlError::new(SqlClass::Transient, "the journal was told to refuse"))
+            }
             Some(JournalTrouble::Undone) => {
                 self.lost = true;
                 Err(SqlError::new(SqlClass::Lost, "the connection to the journal was lost before the work"))
@@ -176,7 +178,12 @@ impl JournalStore for SimJournal {
         Ok(heads)
     }
 
-    async fn read_runs(&mut self, origin: &Origin, after: SealNr, limit: ReadLimit) -> Result<Vec<SealedRun>, ReadError> {
+    async fn read_runs(
+        &mut self,
+        origin: &Origin,
+        after: SealNr,
+        limit: ReadLimit,
+    ) -> Result<Vec<SealedRun>, ReadError> {
         let lose = self.before()?;
         let real = zoo::real_origin(origin);
         let mut runs = self.inner.read_runs(&real, after, limit).await?;
@@ -237,7 +244,13 @@ pub(crate) struct SimLedger {
 }
 
 impl SimLedger {
-    pub(crate) fn new(site: MemorySite, hooks: Hooks, checks: bool, bug: Option<Bug>, opened: Standing) -> Self {
+    pub(crate) fn new(
+        site: MemorySite,
+        hooks: Hooks,
+        checks: bool,
+        bug: Option<Bug>,
+        opened: Standing,
+    ) -> Self {
         let bug = LedgerBug::new(bug, opened);
         Self { inner: site.ledger(), site, hooks, checks, refuses: false, bug }
     }
@@ -277,7 +290,11 @@ impl Ledger for SimLedger {
 
     async fn apply(&mut self, changes: &[LedgerChange]) -> Result<(), LedgerError> {
         let forbidden = |change: &LedgerChange| {
-            change.change.cells.iter().any(|(_, value)| matches!(value, Value::Text(text) if text == FORBIDDEN))
+            change
+                .change
+                .cells
+                .iter()
+                .any(|(_, value)| matches!(value, Value::Text(text) if text == FORBIDDEN))
         };
         self.refuses |= self.checks && changes.iter().any(forbidden);
         if self.bug.is_planted() { zoo::apply(self, changes).await } else { self.inner.apply(changes).await }

@@ -114,7 +114,13 @@ impl World {
         }
     }
 
-    fn turned(&mut self, at: usize, seat: Seat, turned: Result<Turn, PostError>, other: bool) -> Result<(), Broken> {
+    fn turned(
+        &mut self,
+        at: usize,
+        seat: Seat,
+        turned: Result<Turn, PostError>,
+        other: bool,
+    ) -> Result<(), Broken> {
         match turned {
             Ok(turn) => {
                 match &turn {
@@ -126,7 +132,11 @@ impl World {
                 }
                 self.note(&(at, turn));
                 let site = &mut self.sites[at];
-                if other || site.poster.is_some() { site.others.push(seat) } else { site.poster = Some(seat) }
+                if other || site.poster.is_some() {
+                    site.others.push(seat)
+                } else {
+                    site.poster = Some(seat)
+                }
                 Ok(())
             }
             // Whatever it holds goes with it; another one is opened later.
@@ -159,7 +169,10 @@ impl World {
             let stored = stored.ok_or_else(|| format!("S1: {id} was acknowledged and is not there"))?;
             self.same_content(*tx, &stored)?;
             let first = self.transactions[*tx].acked.replace(trans_nr);
-            ensure!(first.is_none_or(|first| first == trans_nr), "S1: {id} was acknowledged as another one before");
+            ensure!(
+                first.is_none_or(|first| first == trans_nr),
+                "S1: {id} was acknowledged as another one before"
+            );
             self.sites[site].pending.retain(|pending| pending != tx);
             self.note(&(tx, trans_nr));
         }
@@ -169,7 +182,13 @@ impl World {
     /// Damage on the way is refused whole; nothing else is.
     fn not_pulled(&mut self, at: usize, error: &PullError) -> Result<(), Broken> {
         self.note(&error.to_string());
-        if let PullError::Receive(error @ (ReceiveError::Chain { .. } | ReceiveError::Gap { .. } | ReceiveError::Fork { .. } | ReceiveError::Own { .. })) = error {
+        if let PullError::Receive(
+            error @ (ReceiveError::Chain { .. }
+            | ReceiveError::Gap { .. }
+            | ReceiveError::Fork { .. }
+            | ReceiveError::Own { .. }),
+        ) = error
+        {
             let damaged: usize = self.sites.iter().map(|site| site.door.hooks.journal().damaged).sum();
             let excused: usize = self.sites.iter().map(|site| site.excused).sum();
             ensure!(damaged > excused, "S2: {} refuses what was not damaged: {error}", self.sites[at].origin);

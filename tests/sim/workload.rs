@@ -73,7 +73,12 @@ impl Drawn {
     /// The counters, which must stand before anything is added to them.
     pub(crate) fn counters() -> Self {
         let zero = Cells::from([(Col::Total, Datum::Number(0)), (Col::Big, Datum::Number(0))]);
-        let write = |id| Write { key: (Table::Tally, id), act: Act::Insert, cells: zero.clone(), expect: Cells::new() };
+        let write = |id| Write {
+            key: (Table::Tally, id),
+            act: Act::Insert,
+            cells: zero.clone(),
+            expect: Cells::new(),
+        };
         Self { version: 1, writes: (0..TALLIES).map(write).collect(), defect: None }
     }
 
@@ -185,7 +190,11 @@ impl Drawing<'_> {
         }
         let owner = if self.rng.random_bool(0.3) { Datum::Null } else { self.owner() };
         cells.insert(Col::Owner, owner);
-        let label = if self.rng.random_bool(0.015) { FORBIDDEN } else { self.pick(&["", "ALIEN", "BABY DOLL", "ÆON"]) };
+        let label = if self.rng.random_bool(0.015) {
+            FORBIDDEN
+        } else {
+            self.pick(&["", "ALIEN", "BABY DOLL", "ÆON"])
+        };
         cells.insert(Col::Label, Datum::Text(label.to_owned()));
         if self.version < evolution.drop {
             cells.insert(Col::Fax, Datum::Text(self.pick(&["none", "12", ""]).to_owned()));
@@ -199,21 +208,28 @@ impl Drawing<'_> {
     }
 
     fn owner(&mut self) -> Datum {
-        let standing: Vec<i64> = self.books.rows().filter(|(key, _)| key.0 == Table::Owner).map(|(key, _)| key.1).collect();
+        let standing: Vec<i64> =
+            self.books.rows().filter(|(key, _)| key.0 == Table::Owner).map(|(key, _)| key.1).collect();
         let id = self.id();
         let mine: Vec<i64> = match self.plan.exclusive {
-            true => standing.into_iter().filter(|owner| (owner - id) % i64::try_from(self.plan.sites).expect("few") == 0).collect(),
+            true => standing
+                .into_iter()
+                .filter(|owner| (owner - id) % i64::try_from(self.plan.sites).expect("few") == 0)
+                .collect(),
             false => standing,
         };
         if self.rng.random_bool(0.04) {
             return Datum::Number(id.into());
         }
-        mine.get(self.rng.random_range(0..mine.len().max(1))).map_or(Datum::Null, |owner| Datum::Number((*owner).into()))
+        mine.get(self.rng.random_range(0..mine.len().max(1)))
+            .map_or(Datum::Null, |owner| Datum::Number((*owner).into()))
     }
 
     fn name(&mut self) -> Datum {
         if self.version < self.plan.evolution.split {
-            return Datum::Text(self.pick(&["MARY SMITH", "CHER", "ANNA VAN DER BERG", "", " X", "TRAIL "]).to_owned());
+            return Datum::Text(
+                self.pick(&["MARY SMITH", "CHER", "ANNA VAN DER BERG", "", " X", "TRAIL "]).to_owned(),
+            );
         }
         let parts = [("MARY", "SMITH"), ("ANNA VAN", "BERG"), ("CHER", ""), ("", "X"), ("A", "B C")];
         let (first, last) = parts[self.rng.random_range(0..parts.len())];
@@ -251,10 +267,15 @@ impl Drawing<'_> {
 
     fn expect(&mut self, key: (Table, i64)) -> Cells {
         let evolution = self.plan.evolution;
-        let cols = [(Col::Label, true), (Col::Fax, self.version < evolution.drop), (Col::Colour, self.version >= evolution.add)];
+        let cols = [
+            (Col::Label, true),
+            (Col::Fax, self.version < evolution.drop),
+            (Col::Colour, self.version >= evolution.add),
+        ];
         let mut expect = Cells::new();
         for (col, seen) in cols {
-            if seen && self.rng.random_bool(0.4)
+            if seen
+                && self.rng.random_bool(0.4)
                 && let Some(datum) = self.books.row(key).and_then(|row| row.get(&col))
             {
                 let wrong = self.rng.random_bool(0.15);

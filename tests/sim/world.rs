@@ -165,7 +165,8 @@ impl World {
         struct Fnv(u64);
         impl std::fmt::Write for Fnv {
             fn write_str(&mut self, text: &str) -> std::fmt::Result {
-                text.bytes().for_each(|byte| self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+                text.bytes()
+                    .for_each(|byte| self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
                 Ok(())
             }
         }
@@ -212,10 +213,22 @@ impl World {
 fn site(plan: &Plan, group: &[SiteName], at: usize, bug: Option<Bug>) -> Site {
     let origin = Origin { site: group[at].clone(), epoch: Epoch(1) };
     let registry = registry(plan.evolution, plan.known);
-    let schema = crate::catalogue::registry(plan.evolution, NEWEST).schema(SchemaVersion(1)).expect("version 1").clone();
+    let schema = crate::catalogue::registry(plan.evolution, NEWEST)
+        .schema(SchemaVersion(1))
+        .expect("version 1")
+        .clone();
     let memory = MemorySite::new(MemoryJournal::new(origin.clone()), schema.into());
     let (group, batch, checks) = (group.to_vec(), plan.batch, plan.checks[at]);
-    let door = Door { memory, hooks: Hooks::default(), clock: SimClock::default(), registry, checks, group, batch, bug };
+    let door = Door {
+        memory,
+        hooks: Hooks::default(),
+        clock: SimClock::default(),
+        registry,
+        checks,
+        group,
+        batch,
+        bug,
+    };
     Site {
         origin,
         door,

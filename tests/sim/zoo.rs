@@ -78,7 +78,9 @@ impl LedgerBug {
     }
 
     pub(crate) fn begun(&mut self, found: Standing) -> Standing {
-        (self.changes.clear(), self.seals.clear(), self.checkpoints.clear());
+        self.changes.clear();
+        self.seals.clear();
+        self.checkpoints.clear();
         match self.bug {
             Some(Bug::PauseIgnored) => Standing { fence: found.fence, ..self.opened.clone() },
             Some(Bug::StaleMapper) if found.control.desired == Desired::Running => {
@@ -129,9 +131,11 @@ impl LedgerBug {
         };
         let mut change = change.clone();
         let texts = |name: &str| name != "owner_id";
-        let altered = change.change.cells.iter().map(|(name, value)| {
-            (name.clone(), if texts(name) { alter(value) } else { value.clone() })
-        });
+        let altered = change
+            .change
+            .cells
+            .iter()
+            .map(|(name, value)| (name.clone(), if texts(name) { alter(value) } else { value.clone() }));
         change.change.cells = altered.collect::<Row>();
         Cow::Owned(change)
     }
@@ -162,7 +166,12 @@ pub(crate) async fn apply(ledger: &mut SimLedger, changes: &[LedgerChange]) -> R
 }
 
 /// Moves a checkpoint as the bug has it.
-pub(crate) async fn advance(ledger: &mut SimLedger, origin: &Origin, from: Posted, to: Posted) -> Result<(), LedgerError> {
+pub(crate) async fn advance(
+    ledger: &mut SimLedger,
+    origin: &Origin,
+    from: Posted,
+    to: Posted,
+) -> Result<(), LedgerError> {
     match ledger.bug.bug {
         Some(Bug::CheckpointApart) => {
             ledger.bug.checkpoints.push((origin.clone(), from, to));

@@ -4,6 +4,7 @@
 
 mod audit;
 mod bad_input;
+mod cancel;
 mod cli;
 mod client_postgres;
 mod club;

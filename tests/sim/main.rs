@@ -95,7 +95,7 @@ fn run_all(options: &Options) -> ExitCode {
             failures.extend((options.from..options.from + TWICE.min(options.histories)).filter_map(differs));
         }
         if options.is_whole() && failures.is_empty() {
-            failures.extend(unreached());
+            failures.extend(unreached(options.marks));
         }
     }
     let bugs: Vec<Bug> = match options.bug {
@@ -148,11 +148,11 @@ fn differs(seed: u64) -> Option<String> {
 }
 
 /// What no history reached.
-fn unreached() -> Vec<String> {
+fn unreached(all: bool) -> Vec<String> {
     let (mut least, mut never) = (u64::MAX, Vec::new());
     for (text, count) in marks::counts() {
         least = least.min(count);
-        if std::env::var_os("SIM_MARKS").is_some() {
+        if all {
             println!("{count:>9} {text}");
         }
         if count == 0 {

@@ -5,7 +5,8 @@ use crate::zoo::Bug;
 /// Histories of a plain run: about a minute.
 const HISTORIES: u64 = 10_000;
 
-/// `cargo test -p journal-tests --test sim -- [--seed N] [--from N] [--histories N] [--minutes N] [--bug NAME]`
+/// `cargo test -p journal-tests --test sim -- [--seed N] [--from N] [--histories N] [--minutes N] [--marks]
+/// [--bug NAME]`
 #[derive(Debug)]
 pub(crate) struct Options {
     /// Only this history.
@@ -15,6 +16,8 @@ pub(crate) struct Options {
     pub(crate) histories: u64,
     /// Instead of a number of histories.
     pub(crate) minutes: Option<u64>,
+    /// Whether to show how often each mark was reached.
+    pub(crate) marks: bool,
     /// Only look for this planted bug.
     pub(crate) bug: Option<Bug>,
 }
@@ -22,7 +25,8 @@ pub(crate) struct Options {
 impl Options {
     /// `None` when cargo asks for other tests, or only for a list.
     pub(crate) fn read(arguments: impl Iterator<Item = String>) -> Result<Option<Self>, String> {
-        let mut options = Self { seed: None, from: 1, histories: HISTORIES, minutes: None, bug: None };
+        let mut options =
+            Self { seed: None, from: 1, histories: HISTORIES, minutes: None, marks: false, bug: None };
         let mut arguments = arguments;
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
@@ -40,6 +44,7 @@ impl Options {
                     options.bug =
                         Some(*bug.ok_or_else(|| format!("no bug {name:?}; known are {}", known()))?);
                 }
+                "--marks" => options.marks = true,
                 "--list" => return Ok(None),
                 "--test-threads" | "--skip" | "--format" | "--color" => drop(value()?),
                 flag if flag.starts_with('-') => {}

@@ -59,11 +59,13 @@ impl Door {
     /// Opens a poster, which takes the lease unless it is to be a twin of the one that has it.
     pub(crate) async fn open(self, twin: bool) -> Result<Seat, PostError> {
         let mut control = self.memory.control();
-        let lease = control.lease().await?;
-        if !twin {
-            control.take_lease(&lease, "sim").await?.ok_or(PostError::Fenced)?;
-        }
-        let standing = control.standing().await?;
+        let seen = control.lease().await?;
+        // Under the fence that was taken: another one may take over before the rest is read.
+        let fence = match twin {
+            true => seen.fence,
+            false => control.take_lease(&seen, "sim").await?.ok_or(PostError::Fenced)?.fence,
+        };
+        let standing = Standing { fence, ..control.standing().await? };
         let (memory, hooks) = (self.memory.clone(), self.hooks.clone());
         let ledger = SimLedger::new(memory, hooks, self.checks, self.bug, standing.clone());
         let mut settings = Settings::new(self.group.clone(), self.registry.clone());

@@ -7,11 +7,10 @@ use applier::ledger::memory::PutAside;
 use applier::ledger::{Asked, Fault, Posted, Quarantined, Release};
 use journal_core::codec::chain;
 use journal_core::journal::{JournalStore as _, ReadLimit};
-use journal_core::model::{Name, Origin, Row, SealNr, SealedRun, StoredTransaction, TransactionId};
+use journal_core::model::{Origin, SealNr, SealedRun, StoredTransaction, TransactionId};
 use journal_core::store::memory::MemoryJournal;
 
 use crate::marks::{Mark, mark};
-use crate::oracle::{Table, cells_at, clash, table_name};
 use crate::tasks::now;
 use crate::world::{Broken, Verdict, World};
 
@@ -283,90 +282,6 @@ impl World {
                     self.sites[at].late.push((id.origin.clone(), seal_nr, tx));
                     mark(if waived { Mark::Retried } else { Mark::Released });
                 }
-            }
-        }
-        Ok(())
-    }
-
-    fn seal_of(&self, tx: usize) -> SealNr {
-        self.transactions[tx].verdict.as_ref().map_or(SealNr(0), |verdict| verdict.seal_nr)
-    }
-
-    /// A held transaction, here earlier, that clashes.
-    fn held_before(&self, at: usize, tx: usize, id: &TransactionId) -> Option<usize> {
-        let earlier = self.sites[at].aside.iter().take_while(|each| each.transaction.id != *id);
-        let mut held = earlier.filter(|each| each.ended.is_none());
-        held.find_map(|each| {
-            let other = self.transaction(&each.transaction.id)?;
-            clash(&self.transactions[tx].claims, &self.transactions[other].claims).then_some(other)
-        })
-    }
-
-    /// A transaction posted here that clashes, and that the other one's origin had not seen.
-    fn concurrent(&self, at: usize, tx: usize) -> Option<usize> {
-        let (site, tx) = (&self.sites[at], &self.transactions[tx]);
-        let origin = &self.sites[tx.site].origin;
-        let seen = &tx.verdict.as_ref()?.seen;
-        let unseen = |other: &Origin, seal_nr: SealNr| seal_nr > seen.get(other).copied().unwrap_or_default();
-        let clashes = |other: usize| clash(&tx.claims, &self.transactions[other].claims).then_some(other);
-        let others = site.done.iter().filter(|(other, _)| *other != origin);
-        let in_order = others.flat_map(|(other, done)| {
-            done.iter().rev().take_while(move |(seal_nr, _)| unseen(other, *seal_nr)).map(|(_, tx)| *tx)
-        });
-        let late = site.late.iter().filter(|(other, seal_nr, _)| other != origin && unseen(other, *seal_nr));
-        in_order.chain(late.map(|(_, _, tx)| *tx)).find_map(clashes)
-    }
-
-    /// A poster that opens takes what was discarded for posted: it may find a conflict too many, never one too few.
-    fn clashes_with_discarded(&self, at: usize, tx: usize) -> bool {
-        let mut discarded = self.sites[at].aside.iter().filter(|each| each.ended == Some(Release::Discarded));
-        discarded.any(|each| {
-            let other = self.transaction(&each.transaction.id).expect("it is sealed");
-            clash(&self.transactions[tx].claims, &self.transactions[other].claims)
-        })
-    }
-
-    /// S4, S5, S7: the ledger holds what the reference holds, in the forms of its version.
-    pub(crate) fn compare(&mut self, at: usize) -> Result<(), Broken> {
-        let (evolution, site) = (self.plan.evolution, &mut self.sites[at]);
-        let version = site.version();
-        site.changed = false;
-        for table in [Table::Owner, Table::Item, Table::Tally] {
-            let name: Name = table_name(table, version, evolution).into();
-            let held = site.door.memory.rows(&name);
-            let mine = site.books.rows().filter(|(key, _)| key.0 == table);
-            let expected: Vec<Row> =
-                mine.map(|(key, cells)| cells_at(cells, version, evolution).with("id", key.1)).collect();
-            if !held.iter().map(|(row, _)| row).eq(&expected) {
-                let held: Vec<&Row> = held.iter().map(|(row, _)| row).collect();
-                let odd = |row: &&&Row| !expected.iter().any(|other| other == **row);
-                let lacking: Vec<&Row> = expected.iter().filter(|row| !held.contains(row)).collect();
-                let odd: Vec<&&Row> = held.iter().filter(odd).collect();
-                return Err(format!(
-                    "S4: {} at version {version} holds in {name} {odd:?}, not {lacking:?}",
-                    site.origin
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    /// S8: what arrived at a site is what its origin sealed.
-    pub(crate) fn compare_received(&mut self, at: usize) -> Result<(), Broken> {
-        for from in (0..self.sites.len()).filter(|from| *from != at) {
-            let origin = self.sites[from].origin.clone();
-            let mut journal = self.sites[at].door.memory.journal();
-            let head = journal.head(&origin).seal_nr;
-            let known = self.sites[at].received.insert(origin.clone(), head).unwrap_or_default();
-            if head > known {
-                let mut theirs = runs(&mut self.sites[from].door.memory.journal(), &origin, known);
-                theirs.truncate(usize::try_from(head.0 - known.0).unwrap_or(usize::MAX));
-                let mine = runs(&mut journal, &origin, known);
-                ensure!(
-                    mine == theirs,
-                    "S2: {} holds other runs of {origin} than it sealed",
-                    self.sites[at].origin
-                );
             }
         }
         Ok(())

@@ -4,12 +4,17 @@
 
 mod catalogue;
 mod checks;
+mod compare;
+mod forms;
+mod hooks;
+mod journal;
+mod ledger;
 mod marks;
+mod mishaps;
 mod options;
 mod oracle;
 mod settle;
 mod steps;
-mod stores;
 mod tasks;
 mod workload;
 mod world;

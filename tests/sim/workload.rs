@@ -8,7 +8,8 @@ use rand_chacha::ChaCha8Rng;
 use uuid::Uuid;
 
 use crate::catalogue::{Evolution, NEWEST, registry};
-use crate::oracle::{Act, Books, Cells, Col, Datum, FORBIDDEN, Table, Write, change_at};
+use crate::forms::change_at;
+use crate::oracle::{Act, Books, Cells, Col, Datum, FORBIDDEN, Table, Write};
 
 /// Shared counters.
 pub(crate) const TALLIES: i64 = 2;

@@ -21,8 +21,10 @@ use schema_mappers::Registry;
 use uuid::Uuid;
 
 use crate::catalogue::{NEWEST, registry};
+use crate::hooks::{Hooks, SimClock};
+use crate::journal::SimJournal;
+use crate::ledger::SimLedger;
 use crate::oracle::{Books, Claim, Rules, Use, claims};
-use crate::stores::{Hooks, SimClock, SimJournal, SimLedger};
 use crate::workload::{Drawn, Plan};
 use crate::zoo::Bug;
 

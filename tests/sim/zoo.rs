@@ -11,7 +11,7 @@ use journal_core::journal::{Appended, Head};
 use journal_core::model::{Epoch, NewTransaction, Origin, Row, Seal, SealNr, SealedRun, TransNr, Value};
 use journal_core::sql::SqlClass;
 
-use crate::stores::SimLedger;
+use crate::ledger::SimLedger;
 
 macro_rules! zoo {
     ($($bug:ident = $name:literal),* $(,)?) => {

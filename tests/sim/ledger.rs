@@ -1,0 +1,113 @@
+//! The simulator's ledger: the one in memory, with a constraint that is checked at commit, and the places where the zoo
+//! plants its bugs.
+
+use std::sync::Arc;
+
+use applier::control::Standing;
+use applier::ledger::memory::{MemoryLedger, MemorySite};
+use applier::ledger::{Asked, Fault, Ledger, LedgerChange, LedgerError, Posted, Quarantined, Release};
+use journal_core::model::{Origin, Schema, SealedRun, TransactionId, Value};
+
+use crate::hooks::{Committing, Hooks};
+use crate::marks::{Mark, mark};
+use crate::oracle::FORBIDDEN;
+use crate::zoo::{self, Bug, LedgerBug};
+
+/// A ledger with a constraint that is checked at commit, and room for a planted bug.
+#[derive(Debug)]
+pub(crate) struct SimLedger {
+    pub(crate) inner: MemoryLedger,
+    pub(crate) site: MemorySite,
+    hooks: Hooks,
+    checks: bool,
+    refuses: bool,
+    pub(crate) bug: LedgerBug,
+}
+
+impl SimLedger {
+    pub(crate) fn new(
+        site: MemorySite,
+        hooks: Hooks,
+        checks: bool,
+        bug: Option<Bug>,
+        opened: Standing,
+    ) -> Self {
+        let bug = LedgerBug::new(bug, opened);
+        Self { inner: site.ledger(), site, hooks, checks, refuses: false, bug }
+    }
+}
+
+impl Ledger for SimLedger {
+    fn schema(&self) -> &Arc<Schema> {
+        self.inner.schema()
+    }
+
+    async fn begin(&mut self) -> Result<Standing, LedgerError> {
+        self.refuses = false;
+        let standing = self.inner.begin().await?;
+        Ok(self.bug.begun(standing))
+    }
+
+    async fn lock_posted(&mut self, origin: &Origin) -> Result<Posted, LedgerError> {
+        let found = self.inner.lock_posted(origin).await?;
+        Ok(self.bug.locked(origin, found))
+    }
+
+    async fn apply(&mut self, changes: &[LedgerChange]) -> Result<(), LedgerError> {
+        let forbidden = |change: &LedgerChange| {
+            change
+                .change
+                .cells
+                .iter()
+                .any(|(_, value)| matches!(value, Value::Text(text) if text == FORBIDDEN))
+        };
+        self.refuses |= self.checks && changes.iter().any(forbidden);
+        if self.bug.is_planted() { zoo::apply(self, changes).await } else { self.inner.apply(changes).await }
+    }
+
+    async fn seal(&mut self, run: &SealedRun) -> Result<(), LedgerError> {
+        self.bug.note_seal(run);
+        self.inner.seal(run).await
+    }
+
+    async fn quarantine(&mut self, transaction: &Quarantined) -> Result<(), LedgerError> {
+        if self.bug.drops_quarantine() { Ok(()) } else { self.inner.quarantine(transaction).await }
+    }
+
+    async fn release(&mut self, id: &TransactionId, outcome: Release) -> Result<(), LedgerError> {
+        self.inner.release(id, outcome).await
+    }
+
+    async fn advance(&mut self, origin: &Origin, from: Posted, to: Posted) -> Result<(), LedgerError> {
+        zoo::advance(self, origin, from, to).await
+    }
+
+    async fn commit(&mut self) -> Result<(), LedgerError> {
+        if std::mem::take(&mut self.refuses) {
+            mark(Mark::CommitFault);
+            let detail = format!("a label is {FORBIDDEN}");
+            return Err(LedgerError::Fault { fault: Fault::Check, detail });
+        }
+        let _committing = Committing::new(&self.hooks);
+        if self.bug.is_planted() { zoo::commit(self).await } else { self.inner.commit().await }
+    }
+
+    async fn rollback(&mut self) -> Result<(), LedgerError> {
+        self.inner.rollback().await
+    }
+
+    async fn posted(&mut self) -> Result<Vec<(Origin, Posted)>, LedgerError> {
+        let posted = self.inner.posted().await?;
+        self.bug.note_posted(&posted);
+        Ok(posted)
+    }
+
+    async fn asked(&mut self) -> Result<bool, LedgerError> {
+        self.inner.asked().await
+    }
+
+    async fn quarantined(&mut self) -> Result<Vec<(Quarantined, Asked)>, LedgerError> {
+        let quarantined = self.inner.quarantined().await?;
+        Ok(if self.bug.forgets_held_keys() { Vec::new() } else { quarantined })
+    }
+}

@@ -88,7 +88,10 @@ impl World {
             "S5: {origin}'s seals and checkpoint came apart"
         );
         let mut last = from;
-        let mut hash = self.sites[at].sealed_hash;
+        let mut hash = match from.seal_nr.0 {
+            0 => [0; 32],
+            nr => runs(&mut journal, &origin, SealNr(nr - 1))[0].seal.hash,
+        };
         for run in runs(&mut journal, &origin, from.seal_nr) {
             let seal = &run.seal;
             let follows = seal.seal_nr == last.seal_nr.next() && seal.first_nr == last.trans_nr.next();
@@ -108,7 +111,6 @@ impl World {
             }
             (last, hash) = (Posted { seal_nr: seal.seal_nr, trans_nr: seal.last_nr }, seal.hash);
         }
-        self.sites[at].sealed_hash = hash;
         ensure!(last == to, "S5: {origin} says it sealed {to:?} and sealed {last:?}");
         Ok(())
     }
@@ -286,6 +288,6 @@ impl World {
     }
 }
 
-pub(crate) fn ends(aside: &[PutAside]) -> Vec<(i64, Fault, Option<Release>)> {
+fn ends(aside: &[PutAside]) -> Vec<(i64, Fault, Option<Release>)> {
     aside.iter().map(|each| (each.transaction.id.trans_nr.0, each.transaction.fault, each.ended)).collect()
 }

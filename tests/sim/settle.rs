@@ -8,7 +8,7 @@ use journal_core::model::TransactionId;
 use rand::RngExt as _;
 
 use crate::catalogue::NEWEST;
-use crate::checks::{ends, ensure};
+use crate::checks::ensure;
 use crate::marks::{Mark, mark};
 use crate::oracle::{Books, Claim, Rules, Use, clash};
 use crate::tasks::Task;
@@ -16,9 +16,6 @@ use crate::world::{Broken, Verdict, World};
 
 /// Rounds in which a group without faults must come to rest.
 const ROUNDS_MAX: usize = 200;
-
-/// Turns of a site in a round.
-const TURNS: usize = 4;
 
 impl World {
     /// Heals everything, and sees the history to its end.
@@ -84,11 +81,8 @@ impl World {
                 for from in (0..self.sites.len()).filter(|from| *from != at) {
                     self.one(|world| world.pull_from(at, from))?;
                 }
-                for _ in 0..TURNS {
+                for _ in 0..3 {
                     self.one(|world| world.turn(at))?;
-                    if self.sites[at].idle {
-                        break;
-                    }
                 }
             }
             if before == self.trace_of_stores() && self.sites.iter().all(|site| site.poster.is_some()) {
@@ -104,7 +98,7 @@ impl World {
             self.sites.iter().map(|site| journal.head(&site.origin)).collect::<Vec<_>>()
         };
         (0..self.sites.len())
-            .map(|at| (heads(at), self.sites[at].checkpoints.clone(), ends(&self.sites[at].aside)))
+            .map(|at| (heads(at), self.sites[at].checkpoints.clone(), self.sites[at].aside.clone()))
             .collect()
     }
 

@@ -13,11 +13,8 @@ use crate::marks::{Mark, mark};
 use crate::oracle::Table;
 use crate::tasks::Task;
 use crate::workload::Drawn;
-use crate::world::{Broken, Done, Tx, World};
+use crate::world::{Broken, Done, World};
 use crate::zoo::Bug;
-
-/// Undecided transactions that a site's clients remember: a paused site has many, and each is tried at each draw.
-const REMEMBERED: usize = 8;
 
 impl World {
     /// The part of a history in which things go wrong.
@@ -98,9 +95,11 @@ impl World {
     pub(crate) fn draw(&mut self, at: usize) -> usize {
         let mut books = self.sites[at].books.clone();
         let rules = self.rules(at, true);
-        let undecided = |tx: &&Tx| tx.site == at && tx.verdict.is_none() && tx.drawn.defect.is_none();
-        let newest: Vec<&Tx> = self.transactions.iter().rev().filter(undecided).take(REMEMBERED).collect();
-        for tx in newest.into_iter().rev() {
+        let mine = self
+            .transactions
+            .iter()
+            .filter(|tx| tx.site == at && tx.verdict.is_none() && tx.drawn.defect.is_none());
+        for tx in mine {
             // What will be rejected changes nothing.
             let _ = books.post(&tx.drawn.writes, rules);
         }

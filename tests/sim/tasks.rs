@@ -87,7 +87,6 @@ impl World {
         match done {
             Done::Opened(Ok(seat), twin) => {
                 let site = &mut self.sites[at];
-                site.idle = false;
                 let other = if twin { Some(seat) } else { site.poster.replace(seat) };
                 site.others.extend(other);
                 if !twin && site.others.len() > OTHERS_MAX {
@@ -131,7 +130,6 @@ impl World {
                     Turn::Waiting(_) => mark(Mark::Causal),
                     Turn::Progress | Turn::Idle => {}
                 }
-                self.sites[at].idle = turn != Turn::Progress;
                 self.note(&(at, turn));
                 let site = &mut self.sites[at];
                 if other || site.poster.is_some() {

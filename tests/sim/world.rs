@@ -11,9 +11,8 @@ use applier::ledger::memory::{MemorySite, PutAside};
 use applier::ledger::{LedgerError, Posted};
 use applier::ship::pull::{PullError, Pulled, pull};
 use journal_core::journal::{AppendError, Appended, JournalStore as _, ReadLimit};
-use journal_core::model::seal::GENESIS;
 use journal_core::model::{
-    Epoch, Hash, Hlc, NewTransaction, Origin, SchemaVersion, SealNr, SiteName, TransNr, TransactionId, Vector,
+    Epoch, Hlc, NewTransaction, Origin, SchemaVersion, SealNr, SiteName, TransNr, TransactionId, Vector,
 };
 use journal_core::store::memory::MemoryJournal;
 use rand::SeedableRng as _;
@@ -92,16 +91,12 @@ pub(crate) struct Site {
     pub(crate) origin: Origin,
     pub(crate) door: Door,
     pub(crate) poster: Option<Seat>,
-    /// Whether its last turn found nothing to do.
-    pub(crate) idle: bool,
     /// Posters that should be dead, and twins.
     pub(crate) others: Vec<Seat>,
     /// Transactions whose clients wait for an answer.
     pub(crate) pending: Vec<usize>,
     /// Their place, by number, once sealed.
     pub(crate) sealed: BTreeMap<TransNr, usize>,
-    /// The hash of its newest seal.
-    pub(crate) sealed_hash: Hash,
     /// What the ledger must hold.
     pub(crate) books: Books,
     pub(crate) checkpoints: BTreeMap<Origin, Posted>,
@@ -242,11 +237,9 @@ fn site(plan: &Plan, group: &[SiteName], at: usize, bug: Option<Bug>) -> Site {
         origin,
         door,
         poster: None,
-        idle: false,
         others: Vec::new(),
         pending: Vec::new(),
         sealed: BTreeMap::new(),
-        sealed_hash: GENESIS,
         books: Books::default(),
         checkpoints: BTreeMap::new(),
         aside: Vec::new(),

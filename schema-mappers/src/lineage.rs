@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use journal_core::model::{Change, Name, Row, SchemaVersion};
 
 use crate::image::Image;
+use crate::ops::AskCode;
 use crate::set::{Ask, SchemaSet, Version};
 use crate::step::{Direction, TableStep};
 
@@ -115,15 +116,17 @@ pub(crate) fn fill_together(versions: &mut [Version]) {
 /// The ask codes that may stand in a version's columns.
 pub(crate) fn asks(set: &SchemaSet, version: SchemaVersion) -> Vec<Ask> {
     let mut asks: Vec<Ask> = Vec::new();
-    for step in set.versions().iter().filter(|known| known.number() <= version).filter_map(Version::step) {
+    let known = set.versions().iter().filter(|known| known.number() <= version);
+    for (newer, step) in known.filter_map(|known| Some((known.number(), known.step()?))) {
         asks = asks
             .into_iter()
             .filter_map(|ask| step.by_older(&ask.table).and_then(|step| carry(step, 0, ask)))
             .collect();
         for table in step.tables() {
             for (at, operation) in table.operations.iter().enumerate() {
-                let Some((column, code)) = operation.ask() else { continue };
-                let ask = Ask { table: table.older.clone(), column, code };
+                let Some(AskCode { column, code, question, kept }) = operation.ask() else { continue };
+                let id = format!("{newer}:{}.{column}", table.older);
+                let ask = Ask { id, since: newer, table: table.older.clone(), column, code, question, kept };
                 asks.extend(carry(table, at + 1, ask));
             }
         }

@@ -74,7 +74,7 @@ impl Counter {
     /// For the rows of a version; one that the registry does not know has no codes.
     pub(crate) fn new(registry: &Registry, version: SchemaVersion) -> Self {
         let mut asks: BTreeMap<Name, Vec<(Name, Value, u64)>> = BTreeMap::new();
-        for Ask { table, column, code } in registry.set().asks(version).unwrap_or_default() {
+        for Ask { table, column, code, .. } in registry.set().asks(version).unwrap_or_default() {
             asks.entry(table).or_default().push((column, code, 0));
         }
         Self { asks }

@@ -2,6 +2,7 @@
 
 use journal_core::model::{Column, Name, Row, SchemaVersion, Value};
 
+use super::ask_code::{self, AskCode};
 use super::hidden::Hidden;
 use super::{Arguments, Lineage, Operation};
 use crate::complement::cell;
@@ -13,7 +14,7 @@ use crate::image::Image;
 #[derive(Debug)]
 struct AddColumn {
     hidden: Hidden,
-    ask: bool,
+    ask: Option<AskCode>,
 }
 
 pub(super) fn read(arguments: &mut Arguments<'_>) -> Result<Box<dyn Operation>, SetError> {
@@ -26,7 +27,8 @@ pub(super) fn read(arguments: &mut Arguments<'_>) -> Result<Box<dyn Operation>, 
         arguments.fields.optional("null").map(|node| node.flag("null")).transpose()?.unwrap_or(false);
     let default = arguments.value("default", ty)?;
     let ask = arguments.value("ask", ty)?;
-    let (initial, ask) = match (nullable, default, ask) {
+    let question = ask_code::question(arguments, ask.as_ref())?;
+    let (initial, asks) = match (nullable, default, ask) {
         (true, None, None) => (Value::Null, false),
         (false, Some(default), None) if !default.is_null() => (default, false),
         (false, None, Some(code)) if !code.is_null() => (code, true),
@@ -42,6 +44,8 @@ pub(super) fn read(arguments: &mut Arguments<'_>) -> Result<Box<dyn Operation>, 
         }
     };
     arguments.table.columns.push(Column { name: name.clone(), ty, nullable });
+    let code = || AskCode { column: name.clone(), code: initial.clone(), question, kept: None };
+    let ask = asks.then(code);
     Ok(Box::new(AddColumn { hidden: hidden(arguments.version, name, initial), ask }))
 }
 
@@ -71,8 +75,8 @@ impl Operation for AddColumn {
         }
     }
 
-    fn ask(&self) -> Option<(Name, Value)> {
-        self.ask.then(|| (self.hidden.column.clone(), self.hidden.initial.clone()))
+    fn ask(&self) -> Option<AskCode> {
+        self.ask.clone()
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod add_column;
 mod allow_null;
+mod ask_code;
 mod change_type;
 mod convert;
 mod convert_sql;
@@ -24,6 +25,7 @@ use std::fmt;
 
 use journal_core::model::{Column, Name, Row, SchemaVersion, Table, Type, Value};
 
+pub(crate) use self::ask_code::AskCode;
 use crate::ddl::Dialect;
 use crate::ddl::views::ViewColumns;
 use crate::error::{CannotMap, SetError};
@@ -48,8 +50,8 @@ pub(crate) trait Operation: fmt::Debug + Send + Sync {
     fn down_sql(&self, columns: &mut ViewColumns, dialect: Dialect);
     /// Which columns become which, and what is kept of them.
     fn lineage(&self) -> Lineage;
-    /// The newer column that is filled by an ask code, and the code.
-    fn ask(&self) -> Option<(Name, Value)> {
+    /// The newer column that is filled by an ask code.
+    fn ask(&self) -> Option<AskCode> {
         None
     }
 }

@@ -3,6 +3,7 @@
 
 use journal_core::model::{Name, Op, Row, Type, Value};
 
+use super::ask_code::{self, AskCode};
 use super::{Arguments, Lineage, Operation, cannot_add};
 use crate::complement::cell;
 use crate::ddl::Dialect;
@@ -18,6 +19,7 @@ struct RequireColumn {
     /// Keeps a value of the older side that happens to be the code itself.
     cell: Name,
     code: Value,
+    question: Option<String>,
 }
 
 const ADD: &str = "NULL and the ask code stand for each other here";
@@ -29,17 +31,15 @@ pub(super) fn read(arguments: &mut Arguments<'_>) -> Result<Box<dyn Operation>, 
             .fields
             .fault(format!("column {} may not be null already; take this out", column.name)));
     }
-    let code = match arguments.value("ask", column.ty)? {
-        Some(code) if !code.is_null() => code,
-        _ => {
-            return Err(arguments
-                .fields
-                .fault("\"ask\" is missing: the code that stands for NULL until a user fills it in"));
-        }
+    let Some(code) = ask_code::code(arguments, column.ty)? else {
+        return Err(arguments
+            .fields
+            .fault("\"ask\" is missing: the code that stands for NULL until a user fills it in"));
     };
+    let question = ask_code::question(arguments, Some(&code))?;
     arguments.change(&column.name, |column| column.nullable = false);
     let cell = cell(arguments.version, &column.name);
-    Ok(Box::new(RequireColumn { column: column.name, ty: column.ty, cell, code }))
+    Ok(Box::new(RequireColumn { column: column.name, ty: column.ty, cell, code, question }))
 }
 
 impl Operation for RequireColumn {
@@ -92,8 +92,13 @@ impl Operation for RequireColumn {
         }
     }
 
-    fn ask(&self) -> Option<(Name, Value)> {
-        Some((self.column.clone(), self.code.clone()))
+    fn ask(&self) -> Option<AskCode> {
+        Some(AskCode {
+            column: self.column.clone(),
+            code: self.code.clone(),
+            question: self.question.clone(),
+            kept: Some(self.cell.clone()),
+        })
     }
 }
 

@@ -114,6 +114,12 @@ impl Pair {
         asks.into_iter().map(|ask| (ask.column.to_string(), ask.code)).collect()
     }
 
+    /// The questions of the newest version, by what names them.
+    pub(crate) fn questions(&self) -> Vec<(String, Option<String>)> {
+        let asks = self.registry.set().asks(self.newest()).expect("a version");
+        asks.into_iter().map(|ask| (ask.id, ask.question)).collect()
+    }
+
     /// Tries the laws on random rows of every table: rows born at one version, changes of a second, a ledger at a third.
     pub(crate) fn holds_its_laws(&self) {
         let tried = RefCell::new(BTreeMap::new());

@@ -4,8 +4,7 @@ use journal_core::model::{Change, Op, Row, SchemaVersion, Value};
 
 use crate::ops::testing::{Pair, row, set_of};
 use crate::{
-    Ask, CallMapper, CannotMap, Image, MapError, Mapper, Place, Registry, RegistryError, RustMappers,
-    SchemaSet,
+    CallMapper, CannotMap, Image, MapError, Mapper, Place, Registry, RegistryError, RustMappers, SchemaSet,
 };
 
 const V1: &str = r#"
@@ -165,12 +164,16 @@ fn a_part_of_a_column_cannot_be_written_once_the_other_part_is_gone() {
 
 #[test]
 fn ask_codes_are_followed_to_the_version_at_hand() {
-    let asks = |version: i64| chain().asks(SchemaVersion(version));
-    let ask = |column: &str, code: Value| Ask { table: "customer".into(), column: column.into(), code };
+    let asks = |version: i64| {
+        let asks = chain().asks(SchemaVersion(version))?;
+        Some(asks.into_iter().map(|ask| (ask.id, ask.table, ask.column, ask.code)).collect::<Vec<_>>())
+    };
+    let ask = |id: &str, column: &str, code: Value| (id.to_owned(), "customer".into(), column.into(), code);
+    let note = |column: &str| ask("2:person.note", column, "?".into());
     assert_eq!(asks(1), Some(vec![]));
-    assert_eq!(asks(2), Some(vec![ask("note", "?".into())]));
-    assert_eq!(asks(3), Some(vec![ask("remark", "?".into()), ask("level", 0.into())]));
-    assert_eq!(asks(4), Some(vec![ask("remark", "?".into()), ask("level", "0".into())]));
+    assert_eq!(asks(2), Some(vec![note("note")]));
+    assert_eq!(asks(3), Some(vec![note("remark"), ask("3:customer.level", "level", 0.into())]));
+    assert_eq!(asks(4), Some(vec![note("remark"), ask("3:customer.level", "level", "0".into())]));
     assert_eq!(asks(5), None);
 }
 

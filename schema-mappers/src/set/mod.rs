@@ -67,12 +67,22 @@ impl Version {
 /// A column in which an ask code may stand, for the queue of rows that wait for a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ask {
+    /// Names the question for ever, whatever its table and column are called later: `2:phone.number`, by the version that
+    /// brought it and the names at that place of its mapping (the table's older one).
+    pub id: String,
+    /// The version that brought it.
+    pub since: SchemaVersion,
     /// The table.
     pub table: Name,
     /// The column.
     pub column: Name,
     /// The code: a row that holds it there has not been filled in yet.
     pub code: Value,
+    /// What to ask the user, where the set says it.
+    pub question: Option<String>,
+    /// The complement cell that, where it is kept, tells a row which was given the code as a value of its own at an older
+    /// version: it does not wait.
+    pub kept: Option<Name>,
 }
 
 /// All versions, from 1 without a gap.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use applier::control::Standing;
 use applier::ledger::memory::{MemoryLedger, MemorySite};
 use applier::ledger::{Asked, Fault, Ledger, LedgerChange, LedgerError, Posted, Quarantined, Release};
-use journal_core::model::{Origin, Schema, SealedRun, TransactionId, Value};
+use journal_core::model::{Name, Origin, Row, Schema, SealedRun, TransactionId, Value};
+use schema_mappers::MappedRow;
 
 use crate::hooks::{Committing, Hooks};
 use crate::marks::{Mark, mark};
@@ -51,6 +52,10 @@ impl Ledger for SimLedger {
     async fn lock_posted(&mut self, origin: &Origin) -> Result<Posted, LedgerError> {
         let found = self.inner.lock_posted(origin).await?;
         Ok(self.bug.locked(origin, found))
+    }
+
+    async fn fetch(&mut self, table: &Name, columns: &Row) -> Result<Vec<MappedRow>, LedgerError> {
+        self.inner.fetch(table, columns).await
     }
 
     async fn apply(&mut self, changes: &[LedgerChange]) -> Result<(), LedgerError> {

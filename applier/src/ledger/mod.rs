@@ -16,6 +16,7 @@ use journal_core::model::{
     Name, Origin, Row, Schema, SchemaVersion, SealNr, SealedRun, TransNr, TransactionId, Value,
 };
 use journal_core::sql::SqlError;
+use schema_mappers::MappedRow;
 
 use crate::control::Standing;
 
@@ -165,6 +166,16 @@ pub trait Ledger: Send {
     /// Locks and returns how far an origin is posted here; for the own origin, which moves with every seal, how far it
     /// is decided. Waits for an older session that may still be committing, so it comes before any change.
     fn lock_posted(&mut self, origin: &Origin) -> impl Future<Output = Result<Posted, LedgerError>> + Send;
+
+    /// The rows of a table that hold exactly these values in these columns (NULL is a value here), in the order of the
+    /// key, with their complements: as the open transaction sees them, and locked against others until it ends. A value
+    /// that a column cannot hold stands in no row. All of them are held in memory at once, so the columns begin the
+    /// table's key or are one of its unique keys; anything else reads the whole table.
+    fn fetch(
+        &mut self,
+        table: &Name,
+        columns: &Row,
+    ) -> impl Future<Output = Result<Vec<MappedRow>, LedgerError>> + Send;
 
     /// Applies changes in order. Each must find exactly the rows it is about. On [`LedgerError::Fault`] nothing after
     /// the change at fault was applied, and the transaction can only be rolled back.

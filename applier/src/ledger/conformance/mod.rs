@@ -8,6 +8,7 @@ mod complement;
 mod control;
 mod ddl;
 mod faults;
+mod fetch;
 pub(crate) mod material;
 mod quarantine;
 mod sql_rig;
@@ -26,6 +27,7 @@ pub use checkpoint::*;
 pub use complement::*;
 pub use control::*;
 pub use faults::*;
+pub use fetch::*;
 pub use material::schema;
 pub use quarantine::*;
 pub use sql_rig::{SqlRig, initialise};
@@ -118,6 +120,10 @@ macro_rules! ledger_conformance {
             a_complement_moves_with_the_key_of_its_row,
             an_upsert_keeps_the_complement_of_what_it_did,
             a_complement_may_change_alone,
+            rows_are_fetched_by_the_beginning_of_their_key,
+            rows_are_fetched_by_any_columns_and_null_is_a_value,
+            a_value_that_no_column_holds_is_found_in_no_row,
+            a_fetch_sees_what_its_own_transaction_did,
             values_of_every_type_come_back_as_they_were,
             values_without_an_exact_place_are_refused_and_never_altered,
             every_type_is_expected_exactly,

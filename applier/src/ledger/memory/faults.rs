@@ -14,6 +14,7 @@ use crate::ledger::LedgerError;
 pub enum Call {
     Begin,
     LockPosted,
+    Fetch,
     Apply,
     Seal,
     Quarantine,
@@ -29,9 +30,10 @@ pub enum Call {
 
 impl Call {
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Begin,
         Self::LockPosted,
+        Self::Fetch,
         Self::Apply,
         Self::Seal,
         Self::Quarantine,

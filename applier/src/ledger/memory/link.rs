@@ -15,6 +15,7 @@ pub(super) use super::faults::Call;
 pub(super) enum Call {
     Begin,
     LockPosted,
+    Fetch,
     Apply,
     Seal,
     Quarantine,

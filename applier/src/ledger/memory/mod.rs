@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use journal_core::model::{Name, Origin, Row, Schema, SchemaVersion, SealedRun, TransactionId, Value};
 use journal_core::sql::{SqlClass, SqlError};
+use schema_mappers::MappedRow;
 use tokio::sync::OwnedMutexGuard;
 
 use super::{Asked, Ledger, LedgerChange, LedgerError, LedgerReader, Posted, Quarantined, Release};
@@ -144,6 +145,20 @@ impl Ledger for MemoryLedger {
     async fn lock_posted(&mut self, origin: &Origin) -> Result<Posted, LedgerError> {
         self.work(Call::LockPosted, |_, _, open| {
             Ok(open.books.posted.get(origin).copied().unwrap_or_default())
+        })
+        .await
+    }
+
+    async fn fetch(&mut self, table: &Name, columns: &Row) -> Result<Vec<MappedRow>, LedgerError> {
+        self.work(Call::Fetch, |_, schema, open| {
+            let unknown =
+                |what: String| LedgerError::Damaged(format!("schema version {} {what}", schema.version));
+            let known = schema.tables.get(table).ok_or_else(|| unknown(format!("has no table {table}")))?;
+            if let Some(name) = columns.names().find(|name| known.column(name).is_none()) {
+                return Err(unknown(format!("has no column {table}.{name}")));
+            }
+            let row = |(row, complement)| MappedRow { table: table.clone(), row, complement };
+            Ok(open.books.tables.equal(known, columns).into_iter().map(row).collect())
         })
         .await
     }

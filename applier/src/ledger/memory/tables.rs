@@ -34,13 +34,53 @@ struct Stored {
     complement: Arc<Row>,
 }
 
+impl Stored {
+    fn read(&self) -> (Row, Row) {
+        (self.row.as_ref().clone(), self.complement.as_ref().clone())
+    }
+}
+
+impl Rows {
+    /// The key of the one row that holds these values, where the columns are one of the table's unique keys, with no
+    /// NULL among them, and there is such a row.
+    fn by_unique(&self, table: &Table, columns: &Row) -> Option<Key> {
+        let same = |unique: &[Name]| {
+            unique.len() == columns.len() && unique.iter().all(|name| columns.contains(name))
+        };
+        let (unique, index) = table.unique.iter().zip(&self.unique).find(|(unique, _)| same(unique))?;
+        index.get(&values_of(unique, columns)?).cloned()
+    }
+}
+
 impl Tables {
     /// Up to `limit` rows in the order of the key, after a key, with their complements.
     pub(super) fn scan(&self, table: &Name, after: Option<&[Value]>, limit: usize) -> Vec<(Row, Row)> {
         let Some(table) = self.0.get(table) else { return Vec::new() };
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let found = table.rows.range::<[Value], _>((from, Bound::Unbounded)).take(limit);
-        found.map(|(_, stored)| (stored.row.as_ref().clone(), stored.complement.as_ref().clone())).collect()
+        found.map(|(_, stored)| stored.read()).collect()
+    }
+
+    /// The rows that hold exactly these values, in the order of the key. Quick where the columns begin the key or are a
+    /// unique key.
+    pub(super) fn equal(&self, table: &Table, columns: &Row) -> Vec<(Row, Row)> {
+        let Some(rows) = self.table(&table.name) else { return Vec::new() };
+        let prefix: Vec<Value> = table.key.iter().map_while(|name| columns.get(name).cloned()).collect();
+        let holds =
+            |stored: &&Stored| columns.iter().all(|(name, value)| stored.row.get(name) == Some(value));
+        let found: Vec<&Stored> = match rows.by_unique(table, columns) {
+            Some(key) => rows.rows.get(&key).filter(holds).into_iter().collect(),
+            None => {
+                let from = (Bound::Included(prefix.as_slice()), Bound::Unbounded);
+                let range = rows.rows.range::<[Value], _>(from);
+                range
+                    .take_while(|(key, _)| key.starts_with(&prefix))
+                    .map(|(_, stored)| stored)
+                    .filter(holds)
+                    .collect()
+            }
+        };
+        found.into_iter().map(Stored::read).collect()
     }
 
     /// Applies one change with its complement. After a fault the tables may hold a part of it: drop them.

@@ -91,10 +91,30 @@ impl SqlLedger {
         table: &Name,
         keys: &[String],
     ) -> Result<BTreeMap<String, Row>, LedgerError> {
-        let mut found = BTreeMap::new();
         if keys.is_empty() || !self.has_complements(table).await? {
-            return Ok(found);
+            return Ok(BTreeMap::new());
         }
+        self.complements_at(table, keys).await
+    }
+
+    /// The same in a posting transaction, which knows whether the ledger has any.
+    pub(super) async fn complements_in(
+        &mut self,
+        table: &Name,
+        keys: &[String],
+    ) -> Result<BTreeMap<String, Row>, LedgerError> {
+        if keys.is_empty() || !self.complemented {
+            return Ok(BTreeMap::new());
+        }
+        self.complements_at(table, keys).await
+    }
+
+    async fn complements_at(
+        &mut self,
+        table: &Name,
+        keys: &[String],
+    ) -> Result<BTreeMap<String, Row>, LedgerError> {
+        let mut found = BTreeMap::new();
         let template = text::complements();
         for chunk in keys.chunks(text::COMPLEMENTS_AT_ONCE) {
             let mut params = vec![Param::from(table.as_ref())];

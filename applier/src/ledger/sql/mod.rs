@@ -16,6 +16,7 @@ use journal_core::model::{Epoch, Name, Origin, Row, Schema, SchemaVersion, SealN
 use journal_core::model::{TransNr, TransactionId, Value};
 use journal_core::sql::{Access, Conn, ConnRef, DbUrl, Dialect, Param, SqlClass, SqlError};
 use journal_core::store::sql::{load_schema_version, read_site, write_seal};
+use schema_mappers::MappedRow;
 
 use super::{Asked, Ledger, LedgerChange, LedgerError, LedgerReader, Posted, Quarantined, Release};
 use crate::control::Standing;
@@ -158,6 +159,11 @@ impl Ledger for SqlLedger {
             Some(record) => Ok(Posted { seal_nr: SealNr(record.i64(0)?), trans_nr: TransNr(record.i64(1)?) }),
             None => Ok(Posted::default()),
         }
+    }
+
+    async fn fetch(&mut self, table: &Name, columns: &Row) -> Result<Vec<MappedRow>, LedgerError> {
+        let found = self.fetch_equal(table, columns).await;
+        self.noted(found)
     }
 
     async fn apply(&mut self, changes: &[LedgerChange]) -> Result<(), LedgerError> {

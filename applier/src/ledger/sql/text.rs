@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use journal_core::model::{Column, Name, Table};
+use journal_core::model::{Column, Name, Table, Type};
 use journal_core::sql::{Dialect, quote};
 
 use super::values::{placeholder, same, select};
@@ -70,6 +70,8 @@ pub(super) enum Verb {
     Find,
     /// The named cells, by key.
     Read,
+    /// Whole rows in the order of the key, locked, by the named cells: those of `expect` are NULL.
+    Fetch,
 }
 
 /// Texts of this size of schema repeat; applications that set columns in every combination start over.
@@ -174,7 +176,29 @@ fn write(dialect: Dialect, table: &Table, shape: &Shape) -> String {
                 cells.iter().map(|column| select(dialect, column.ty, &column.name)).collect();
             format!("SELECT {} FROM {name} WHERE {}", columns.join(", "), by_key(1))
         }
+        Verb::Fetch => fetch(dialect, table, &cells, &shape.expect),
     }
+}
+
+/// A plain `=` where there is a value, so that the index of a key is used.
+fn fetch(dialect: Dialect, table: &Table, cells: &[Column], nulls: &[Name]) -> String {
+    let equal = |(at, column): (usize, &Column)| match column.ty {
+        Type::Json | Type::Float => same(dialect, column.ty, &column.name, at + 1),
+        ty => format!("{} = {}", quote(&column.name), placeholder(dialect, ty, at + 1)),
+    };
+    let mut conditions: Vec<String> = cells.iter().enumerate().map(equal).collect();
+    conditions.extend(nulls.iter().map(|name| format!("{} IS NULL", quote(name))));
+    let condition = if conditions.is_empty() { "true".to_owned() } else { conditions.join(" AND ") };
+    let keys = table.key.iter().filter_map(|name| table.column(name));
+    let order: Vec<String> = keys.map(|column| bytewise(dialect, column)).collect();
+    let (columns, name) = (selected(dialect, table), quote(&table.name));
+    format!("SELECT {columns} FROM {name} WHERE {condition} ORDER BY {}{{for_update}}", order.join(", "))
+}
+
+/// All columns in the table's order.
+fn selected(dialect: Dialect, table: &Table) -> String {
+    let columns = table.columns.iter().map(|column| select(dialect, column.ty, &column.name));
+    columns.collect::<Vec<_>>().join(", ")
 }
 
 fn on_conflict(table: &Table, cells: &[Name]) -> String {
@@ -191,8 +215,6 @@ fn on_conflict(table: &Table, cells: &[Name]) -> String {
 /// One page of a table in the order of its key, from the beginning or after a key; the last parameter is the limit.
 /// Text compares by bytes, whatever the column's own collation.
 pub(super) fn scan(dialect: Dialect, table: &Table, after: bool) -> String {
-    let columns: Vec<String> =
-        table.columns.iter().map(|column| select(dialect, column.ty, &column.name)).collect();
     let keys: Vec<&Column> = table.key.iter().filter_map(|name| table.column(name)).collect();
     let ordered: Vec<String> = keys.iter().map(|column| bytewise(dialect, column)).collect();
     let order = ordered.join(", ");
@@ -204,14 +226,14 @@ pub(super) fn scan(dialect: Dialect, table: &Table, after: bool) -> String {
         String::new()
     };
     let limit = if after { keys.len() + 1 } else { 1 };
-    let (columns, name) = (columns.join(", "), quote(&table.name));
+    let (columns, name) = (selected(dialect, table), quote(&table.name));
     format!("SELECT {columns} FROM {name}{from} ORDER BY {order} LIMIT ${limit}")
 }
 
 fn bytewise(dialect: Dialect, column: &Column) -> String {
     let name = quote(&column.name);
     match (dialect, column.ty) {
-        (Dialect::Postgres, journal_core::model::Type::Text { .. }) => format!("{name} COLLATE \"C\""),
+        (Dialect::Postgres, Type::Text { .. }) => format!("{name} COLLATE \"C\""),
         _ => name,
     }
 }

@@ -24,6 +24,8 @@ async fn shop(url: &str) -> DbUrl {
         key: vec!["id".into()],
         unique: Vec::new(),
         parents: Vec::new(),
+        checks: Vec::new(),
+        indexes: Vec::new(),
         together: Vec::new(),
     };
     let schema = Schema {

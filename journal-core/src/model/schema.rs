@@ -234,6 +234,29 @@ pub struct Parent {
     pub table: Name,
 }
 
+/// A condition that every row of a table meets. As in SQL, a condition that is NULL is met.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// Its name, once a table.
+    pub name: Name,
+    /// The condition in the expression language of schema sets, over the columns of the row.
+    pub that: String,
+}
+
+/// An index that is no key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Index {
+    /// Its name, once a table.
+    pub name: Name,
+    /// Its columns, in order.
+    pub columns: Vec<Name>,
+    /// Whether no two of its rows have the same values; NULLs are distinct.
+    pub unique: bool,
+    /// Which rows are in it, in the expression language of schema sets; all rows without.
+    #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
+}
+
 /// A table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Table {
@@ -247,6 +270,12 @@ pub struct Table {
     pub unique: Vec<Vec<Name>>,
     /// References to parents.
     pub parents: Vec<Parent>,
+    /// Conditions that its rows meet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<Check>,
+    /// Indexes beside those that keys have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub indexes: Vec<Index>,
     /// Groups of columns that an update sets all or none of, because a mapping of this version reads them as one (a
     /// name in two parts).
     pub together: Vec<Vec<Name>>,

@@ -124,6 +124,8 @@ fn schema(version: i64) -> Schema {
         key: vec!["id".into()],
         unique: Vec::new(),
         parents: Vec::new(),
+        checks: Vec::new(),
+        indexes: Vec::new(),
         together: Vec::new(),
     };
     let restock = Operation { name: "restock".into(), arguments: vec![column("item", Type::Int, false)] };

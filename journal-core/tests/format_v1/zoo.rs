@@ -31,6 +31,8 @@ pub(super) fn schema() -> Schema {
         key: vec!["int".into()],
         unique: Vec::new(),
         parents: Vec::new(),
+        checks: Vec::new(),
+        indexes: Vec::new(),
         together: Vec::new(),
     };
     let feed = Operation { name: "feed".into(), arguments: columns };

@@ -7,6 +7,7 @@ pub(crate) mod quote;
 mod sqlite;
 pub(crate) mod views;
 
+use journal_core::model::schema::Index;
 use journal_core::model::{Name, Parent, Schema, SchemaVersion, Table};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -72,6 +73,17 @@ fn indexed(table: &Table) -> Vec<&Parent> {
         }
     }
     indexed
+}
+
+/// The statement that creates a declared index under the given name.
+fn index(table: &Table, index: &Index, name: &str) -> String {
+    let unique = if index.unique { "UNIQUE " } else { "" };
+    format!(
+        "CREATE {unique}INDEX {} ON {} ({})",
+        quote::ident(name),
+        quote::ident(&table.name),
+        quote::idents(&index.columns)
+    )
 }
 
 /// Generated names of constraints and indexes, each used once. They hold the version, because a reshape has the tables of

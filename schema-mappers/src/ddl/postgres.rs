@@ -51,6 +51,10 @@ pub(super) fn create_table(schema: &Schema, table: &Table, names: &mut ObjectNam
             idents(&parent.columns)
         ));
     }
+    statements.extend(table.indexes.iter().map(|index| {
+        let name = names.name(table, std::slice::from_ref(&index.name), "index");
+        super::index(table, index, &name)
+    }));
     statements
 }
 
@@ -58,6 +62,7 @@ pub(super) fn create_table(schema: &Schema, table: &Table, names: &mut ObjectNam
 fn column_line(table: &Table, column: &Column) -> String {
     let indexed = table.key.contains(&column.name)
         || table.unique.iter().any(|unique| unique.contains(&column.name))
+        || table.indexes.iter().any(|index| index.columns.contains(&column.name))
         || table.parents.iter().any(|parent| parent.columns.contains(&column.name));
     let collate = if indexed && matches!(column.ty, Type::Text { .. }) { " COLLATE \"C\"" } else { "" };
     let null = if column.nullable { "" } else { " NOT NULL" };

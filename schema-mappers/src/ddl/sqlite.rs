@@ -47,5 +47,9 @@ pub(super) fn create_table(schema: &Schema, table: &Table, names: &mut ObjectNam
             idents(&parent.columns)
         ));
     }
+    statements.extend(table.indexes.iter().map(|index| {
+        let name = names.name(table, std::slice::from_ref(&index.name), "index");
+        super::index(table, index, &name)
+    }));
     statements
 }

@@ -197,3 +197,18 @@ fn views_go_the_other_way_round_than_they_came() {
     assert_eq!(view_name(SchemaVersion(1), "name", Dialect::Sqlite), "\"name_v1\"");
     assert_eq!(view_name(SchemaVersion(1), "name", Dialect::Postgres), "\"v1\".\"name\"");
 }
+
+#[test]
+fn declared_indexes_are_created_after_their_table() {
+    let text = V1.replace(
+        "unique = [[\"label\"]]",
+        "indexes = [{ name = \"by_seen\", columns = [\"seen\", \"label\"] }]",
+    );
+    for (dialect, collate) in [(Dialect::Sqlite, ""), (Dialect::Postgres, " COLLATE \"C\"")] {
+        let statements = create_tables(child(&text).newest(), dialect);
+        let last = "CREATE INDEX \"child_by_seen_index_v1\" ON \"child\" (\"seen\", \"label\")";
+        assert_eq!(statements.last().map(String::as_str), Some(last));
+        let label = if dialect == Dialect::Sqlite { "TEXT" } else { "text" };
+        assert!(statements[1].contains(&format!("\"label\" {label}{collate} NOT NULL")), "{statements:?}");
+    }
+}

@@ -33,7 +33,7 @@ pub(super) fn read(arguments: &mut Arguments<'_>) -> Result<Box<dyn Operation>, 
             ));
         }
     };
-    arguments.take_out(&column.name);
+    arguments.take_out(&column.name)?;
     let hidden = Hidden { cell: cell(arguments.version, &column.name), column: column.name, initial };
     Ok(Box::new(DropColumn { hidden, ty: column.ty }))
 }

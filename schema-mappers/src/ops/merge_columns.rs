@@ -27,7 +27,7 @@ pub(super) fn read(arguments: &mut Arguments<'_>) -> Result<Box<dyn Operation>, 
     for part in [&left, &right] {
         arguments.not_key(&part.name)?;
         text_only(arguments, part)?;
-        arguments.take_out(&part.name);
+        arguments.take_out(&part.name)?;
     }
     let name = arguments.new_column("into")?;
     let ty = arguments.ty("type")?.unwrap_or(Type::Text { max: None });

@@ -7,6 +7,7 @@ mod add_column;
 mod allow_null;
 mod ask_code;
 mod change_type;
+pub(crate) mod constraints;
 mod convert;
 mod convert_sql;
 mod drop_column;
@@ -85,7 +86,10 @@ pub(crate) fn read(name: &str, arguments: &mut Arguments<'_>) -> Result<Box<dyn 
             "this release maps tables one to one; it cannot create or drop one between versions, because the rows \
              of a table that only one side has would be lost on the other",
         )),
-        _ => Err(arguments.fields.fault(format!("there is no operation {name:?}; known are {KNOWN}"))),
+        _ => constraints::read(name, arguments).unwrap_or_else(|| {
+            let known = constraints::KNOWN;
+            Err(arguments.fields.fault(format!("there is no operation {name:?}; known are {KNOWN}, {known}")))
+        }),
     }
 }
 
@@ -166,9 +170,13 @@ impl Arguments<'_> {
         self.fields.optional(key).map(|node| node.value(key, ty)).transpose()
     }
 
-    /// Takes a column out of the table.
-    fn take_out(&mut self, name: &Name) {
+    /// Takes a column out of the table. No constraint may need it.
+    fn take_out(&mut self, name: &Name) -> Result<(), SetError> {
+        if let Some(user) = constraints::user_of(&self.table, name) {
+            return Err(self.fields.fault(format!("{name} is of {user}")));
+        }
         self.table.columns.retain(|column| column.name != *name);
+        Ok(())
     }
 
     /// Changes the table's column of that name.

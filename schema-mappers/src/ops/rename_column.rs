@@ -2,7 +2,7 @@
 
 use journal_core::model::{Name, Row};
 
-use super::{Arguments, Lineage, Operation};
+use super::{Arguments, Lineage, Operation, constraints};
 use crate::ddl::Dialect;
 use crate::ddl::views::ViewColumns;
 use crate::error::{CannotMap, SetError};
@@ -21,6 +21,7 @@ pub(super) fn read(arguments: &mut Arguments<'_>) -> Result<Box<dyn Operation>, 
     for key in arguments.table.key.iter_mut().filter(|key| **key == older) {
         *key = newer.clone();
     }
+    constraints::rename_column(&mut arguments.table, &older, &newer);
     Ok(Box::new(RenameColumn { older, newer }))
 }
 

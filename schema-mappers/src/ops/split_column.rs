@@ -21,7 +21,7 @@ pub(super) fn read(arguments: &mut Arguments<'_>) -> Result<Box<dyn Operation>, 
     let [left, right] = into.as_slice() else {
         return Err(node.fault("into names two columns, such as [\"first_name\", \"last_name\"]"));
     };
-    arguments.take_out(&whole.name);
+    arguments.take_out(&whole.name)?;
     let mut part = |name: &str| {
         let name = arguments.free(name).map_err(|message| node.fault(message))?;
         arguments.table.columns.push(Column { name: name.clone(), ..whole.clone() });

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use journal_core::model::{Column, Name, Schema, Table};
+use journal_core::model::{Column, Name, Schema, Table, Type};
 
 use super::tables::Places;
 use crate::error::SetError;
@@ -104,6 +104,39 @@ fn check_table(table: &Table, places: &Places) -> Result<(), SetError> {
     for unique in &table.unique {
         for column in named(table, unique, ".unique", places)? {
             check_indexed(table, column, places)?;
+        }
+    }
+    check_indexes(table, places)
+}
+
+fn check_indexes(table: &Table, places: &Places) -> Result<(), SetError> {
+    let mut names = BTreeSet::new();
+    for index in &table.indexes {
+        let fault = |message: String| places.fault(&table.name, ".indexes", message);
+        check_name(&index.name).map_err(&fault)?;
+        if !names.insert(&index.name) {
+            return Err(fault(format!(
+                "{} has two indexes {:?}; name one otherwise",
+                table.name, index.name
+            )));
+        }
+        for column in named(table, &index.columns, ".indexes", places)? {
+            if index.unique {
+                check_indexed(table, column, places)?;
+            } else if column.ty == Type::Json {
+                return Err(fault(format!(
+                    "column {} is json, which has no order for an index",
+                    column.name
+                )));
+            }
+        }
+        if index.unique && index.condition.is_none() {
+            let columns = index.columns.join("\", \"");
+            let message = format!(
+                "index {} has every row and is unique; write it as unique = [[\"{columns}\"]], with no index",
+                index.name
+            );
+            return Err(fault(message));
         }
     }
     Ok(())

@@ -9,7 +9,7 @@ use super::reader::{Fields, Node};
 use super::source::MAPPING_FILE;
 use super::tables::{Places, Read};
 use crate::error::SetError;
-use crate::ops::{Arguments, Operation};
+use crate::ops::{Arguments, Operation, constraints};
 use crate::step::{Step, TableStep};
 
 /// A table on its way from the older version to the newer one.
@@ -19,7 +19,7 @@ struct Draft {
     operations: Vec<Box<dyn Operation>>,
 }
 
-/// Reads the mapping's text (none: nothing changes but constraints) and checks it against the newer version.
+/// Reads the mapping's text (none: nothing changes) and checks it against the newer version.
 pub(super) fn read(older: &Schema, newer: &Read, text: Option<&str>) -> Result<Step, SetError> {
     let mut drafts: BTreeMap<Name, Draft> = older
         .tables
@@ -86,6 +86,12 @@ fn apply(drafts: &mut BTreeMap<Name, Draft>, newer: &Read, node: &Node) -> Resul
         )));
     }
     draft.table = arguments.table;
+    let renamed = draft.table.name.clone();
+    for parent in drafts.values_mut().chain([&mut draft]).flat_map(|other| &mut other.table.parents) {
+        if parent.table.as_ref() == name {
+            parent.table = renamed.clone();
+        }
+    }
     drafts.insert(draft.table.name.clone(), draft);
     Ok(())
 }
@@ -141,6 +147,9 @@ fn compare(expected: &Table, newer: &Read) -> Result<(), SetError> {
             expected.key.join(", ")
         );
         return Err(places.fault(name, ".key", message));
+    }
+    if let Some((part, difference)) = constraints::difference(expected, declared) {
+        return Err(places.fault(name, part, format!("version {version} declares for {name} {difference}")));
     }
     Ok(())
 }

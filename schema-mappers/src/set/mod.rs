@@ -7,7 +7,7 @@ pub(crate) mod check;
 mod mapping;
 pub(crate) mod reader;
 mod source;
-mod tables;
+pub(crate) mod tables;
 
 use std::path::Path;
 

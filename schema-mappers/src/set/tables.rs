@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use journal_core::model::schema::Operation;
+use journal_core::model::schema::{Index, Operation};
 use journal_core::model::{Column, Name, Parent, Schema, SchemaVersion, Table};
 
 use super::reader::{Fields, Node};
@@ -75,6 +75,8 @@ impl Reading {
             key: key.texts("key")?,
             unique: Vec::new(),
             parents: Vec::new(),
+            checks: Vec::new(),
+            indexes: Vec::new(),
             together: Vec::new(),
         };
         if let Some(unique) = fields.optional("unique") {
@@ -87,7 +89,15 @@ impl Reading {
             self.mark(&name, ".parents", parents);
             table.parents = parents.list("parents")?.iter().map(parent).collect::<Result<_, _>>()?;
         }
-        fields.finish("columns, key, unique, parents")?;
+        if let Some(indexes) = fields.optional("indexes") {
+            self.mark(&name, ".indexes", indexes);
+            for node in indexes.list("indexes")? {
+                let mut fields = Fields::new(node, "an index")?;
+                table.indexes.push(index(&mut fields)?);
+                fields.finish("name, columns, unique")?;
+            }
+        }
+        fields.finish("columns, key, unique, parents, indexes")?;
         Ok(table)
     }
 
@@ -124,6 +134,14 @@ fn column(name: Name, node: &Node) -> Result<Column, SetError> {
     let nullable = fields.optional("null").map(|node| node.flag("null")).transpose()?.unwrap_or(false);
     fields.finish("type, null")?;
     Ok(Column { name, ty, nullable })
+}
+
+/// An index, as a table or an `add_index` gives it.
+pub(crate) fn index(fields: &mut Fields<'_>) -> Result<Index, SetError> {
+    let name = fields.required("name")?.text("name")?.into();
+    let columns = fields.required("columns")?.texts("columns")?;
+    let unique = fields.optional("unique").map(|node| node.flag("unique")).transpose()?.unwrap_or(false);
+    Ok(Index { name, columns, unique, condition: None })
 }
 
 fn parent(node: &Node) -> Result<Parent, SetError> {

@@ -63,7 +63,7 @@ fn faults_of_form_are_told_with_their_line() {
     refuses(
         &with("unique = ", "uniqe = "),
         3,
-        "unknown key \"uniqe\"; known are columns, key, unique, parents",
+        "unknown key \"uniqe\"; known are columns, key, unique, parents, indexes",
     );
     refuses(&with("label = \"text(40)\"", "label = \"txt\""), 6, "\"txt\" is no type: one of bool, int");
     refuses(&with("label = \"text(40)\"", "label = 40"), 6, "column label must be a table");
@@ -194,10 +194,12 @@ fn the_mapping_must_lead_exactly_to_the_newer_version() {
 }
 
 #[test]
-fn constraints_may_differ_between_versions() {
+fn constraints_may_differ_between_versions_when_the_mapping_says_so() {
     let free = with("unique = [[\"label\"]]\n", "")
         .replace("    { columns = [\"town_id\"], table = \"town\" },\n", "");
-    let set = set_of(&[(GOOD, ""), (&free, "")]).expect("a good set");
+    let mapping = "[[map]]\nop = \"drop_unique\"\ntable = \"town\"\ncolumns = [\"label\"]\n\
+                   [[map]]\nop = \"drop_reference\"\ntable = \"person\"\ncolumns = [\"town_id\"]\nparent = \"town\"";
+    let set = set_of(&[(GOOD, ""), (&free, mapping)]).expect("a good set");
     assert!(set.newest().schema().tables["town"].unique.is_empty());
 }
 
@@ -260,10 +262,11 @@ fn faults_of_a_mapping_are_told_with_their_line() {
 #[test]
 fn two_things_kept_under_one_name_need_two_versions() {
     let mapping = "map = [\n\
+        { op = \"drop_reference\", table = \"person\", columns = [\"boss_id\"], parent = \"person\" },\n\
         { op = \"drop_column\", table = \"person\", column = \"wage\", default = \"0.00\" },\n\
         { op = \"rename_column\", table = \"person\", column = \"boss_id\", to = \"wage\" },\n\
         { op = \"drop_column\", table = \"person\", column = \"wage\" },\n]";
-    refuses_step(GOOD, mapping, "2/mapping.toml", 4, "keep what they drop of person.wage under one name");
+    refuses_step(GOOD, mapping, "2/mapping.toml", 5, "keep what they drop of person.wage under one name");
 }
 
 #[test]

@@ -59,6 +59,8 @@ fn table(name: &str, columns: &str, key: &[&str]) -> Table {
         key: key.iter().map(|name| Name::from(*name)).collect(),
         unique: Vec::new(),
         parents: Vec::new(),
+        checks: Vec::new(),
+        indexes: Vec::new(),
         together: Vec::new(),
     }
 }

@@ -3,9 +3,14 @@
 
 use journal_core::sql::{Conn, Dialect, MigrationFile, SqlError};
 
-const SQLITE: [MigrationFile; 1] = [(1, "applier", include_str!("../../migrations/sqlite/0001_applier.sql"))];
-const POSTGRES: [MigrationFile; 1] =
-    [(1, "applier", include_str!("../../migrations/postgres/0001_applier.sql"))];
+const SQLITE: [MigrationFile; 2] = [
+    (1, "applier", include_str!("../../migrations/sqlite/0001_applier.sql")),
+    (2, "upgrade", include_str!("../../migrations/sqlite/0002_upgrade.sql")),
+];
+const POSTGRES: [MigrationFile; 2] = [
+    (1, "applier", include_str!("../../migrations/postgres/0001_applier.sql")),
+    (2, "upgrade", include_str!("../../migrations/postgres/0002_upgrade.sql")),
+];
 
 /// Brings the applier's tables up to this release, beside the journal's
 /// ([`journal_core::store::sql::install`] comes first). Safe to call at any time; changes nothing when they are up to

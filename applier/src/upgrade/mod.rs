@@ -2,6 +2,7 @@
 //! from one version to another. Decides nothing about a row: mappings do, in `schema-mappers`.
 
 pub mod install;
+pub mod machine;
 mod plan;
 mod references;
 pub mod reshape;

@@ -36,17 +36,24 @@ pub struct CannotMap {
     pub column: Option<Name>,
     /// Why, and what would do.
     pub reason: String,
+    /// Whether the change could be carried with the row it meets at hand.
+    pub(crate) needs_row: bool,
 }
 
 impl CannotMap {
     /// A reason that concerns one column.
     pub fn column(table: &Name, column: &Name, reason: impl Into<String>) -> Self {
-        Self { table: table.clone(), column: Some(column.clone()), reason: reason.into() }
+        Self { table: table.clone(), column: Some(column.clone()), reason: reason.into(), needs_row: false }
+    }
+
+    /// A reason that goes away once the row is at hand: the registry then asks for it instead.
+    pub(crate) fn needs_row(table: &Name, column: &Name, reason: impl Into<String>) -> Self {
+        Self { needs_row: true, ..Self::column(table, column, reason) }
     }
 
     /// A reason that concerns the whole change.
     pub fn change(table: &Name, reason: impl Into<String>) -> Self {
-        Self { table: table.clone(), column: None, reason: reason.into() }
+        Self { table: table.clone(), column: None, reason: reason.into(), needs_row: false }
     }
 }
 

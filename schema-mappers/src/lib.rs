@@ -3,8 +3,9 @@
 //! * [`SchemaSet::load`] reads a directory, [`SchemaSet::from_sources`] the texts a database keeps; each
 //!   [`Version`] has its [`Schema`](journal_core::model::Schema), its [`VersionSource`] and its hash.
 //! * [`Registry::new`] composes the steps. [`Registry::map`] carries a change from version to version and gives
-//!   [`Image`]s: the change there, and what it does to the complement of its row. [`Registry::map_row`] carries a whole
-//!   row of a ledger with its complement, for reshapes and comparisons.
+//!   [`Image`]s: the change there, and what it does to the complement of its row; or the rows of the ledger it needs, with
+//!   which [`Registry::map_with`] gives the images. [`Registry::map_rows`] carries whole rows of a ledger with their
+//!   complements, for reshapes and comparisons; [`Registry::feeds`] tells which of them belong together.
 //! * [`ddl`] writes tables, views and the order of tables for [`ddl::Dialect`].
 //! * [`Mapper`] and [`CallMapper`] are for applications that embed the engine; [`RustMappers`] takes them.
 //!
@@ -24,19 +25,25 @@
 mod complement;
 pub mod ddl;
 mod error;
+mod feed;
 mod image;
 mod lineage;
 mod mapped;
 mod mapper;
+mod meet;
 mod ops;
+mod plan;
 mod registry;
 mod set;
 mod step;
 
 pub use complement::ComplementChange;
 pub use error::{CannotMap, MapError, RegistryError, SetError};
+pub use feed::{Feed, Source};
 pub use image::{Image, NewRow};
 pub use mapped::{Mapped, MappedRow};
 pub use mapper::{CallMapper, Mapper, Place, RustMappers};
-pub use registry::Registry;
+pub use meet::{MeetError, Refusal};
+pub use plan::{Meeting, Plan, Selector};
+pub use registry::{Registry, Root};
 pub use set::{Ask, SchemaSet, Version, VersionSource};

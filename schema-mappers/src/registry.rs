@@ -5,15 +5,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use journal_core::model::schema::ChangeError;
-use journal_core::model::{Change, Name, Op, Row, Schema, SchemaVersion, Value};
+use journal_core::model::{Change, Name, Op, Row, Schema, SchemaVersion};
 
 use crate::error::{CannotMap, MapError, RegistryError};
 use crate::image::Image;
 use crate::lineage::{self, Dependents};
-use crate::mapped::{Mapped, MappedRow};
+use crate::mapped::Mapped;
 use crate::mapper::{Place, RustMappers};
+use crate::plan::{Meeting, Plan};
 use crate::set::{SchemaSet, Version};
 use crate::step::{Direction, TableStep};
+
+pub use feeds::Root;
 
 /// All ways between the versions of a set. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -65,15 +68,25 @@ impl Registry {
         [from, to].into_iter().all(|version| self.inner.set.version(version).is_some())
     }
 
-    /// A change of version `from` as changes at version `to`, with what each does to the complement of its row. A
-    /// call is expanded first. Between equal versions the change comes back as it is.
+    /// What a ledger at a version holds: the tables of the version, and those that only other versions have and that no
+    /// view shows. Rows are stored, read and posted by these names.
+    ///
+    /// # Errors
+    /// [`MapError::UnknownVersion`].
+    pub fn ledger(&self, version: SchemaVersion) -> Result<&Schema, MapError> {
+        self.version(version).map(Version::ledger)
+    }
+
+    /// A change of version `from` as changes at version `to`, with what each does to the complement of its row; or what
+    /// must be read first. A call is expanded first. Between equal versions the change comes back as it is, unless what
+    /// other versions keep in the row depends on it.
     ///
     /// The change must have passed [`Schema::check`] of its version. Old values it expects are mapped as the other
     /// version sees them; a peer, which judges nothing, takes `expect` out before.
     ///
     /// # Errors
     /// See [`MapError`]; nothing is ever rounded or dropped instead.
-    pub fn map(&self, from: SchemaVersion, to: SchemaVersion, change: Change) -> Result<Mapped, MapError> {
+    pub fn map(&self, from: SchemaVersion, to: SchemaVersion, change: Change) -> Result<Plan, MapError> {
         let source = self.version(from)?;
         self.version(to)?;
         if change.op == Op::Call {
@@ -83,20 +96,30 @@ impl Registry {
             return Err(MapError::UnknownTable { version: from, table: change.entity });
         }
         let stale = self.inner.stale(from, to, &change);
-        let mut images = self.inner.carry(from, to, Image::new(change), &mut Row::new())?;
-        for image in images.first.iter_mut().chain(&mut images.rest) {
-            image.forget(&stale);
+        // Kept for the case that the row is needed, which whole rows never are.
+        let whole = (from != to && change.op != Op::Insert).then(|| change.clone());
+        match (self.inner.carry(from, to, Image::new(change), &mut Row::new()), whole) {
+            (Ok(mut images), _) => {
+                for image in images.first.iter_mut().chain(&mut images.rest) {
+                    image.forget(&stale);
+                }
+                Ok(Plan::Images(images))
+            }
+            (Err(MapError::CannotMap { reason, .. }), Some(change)) if reason.needs_row => {
+                let selectors = self.selectors(from, to, &change)?;
+                Ok(Plan::Meets(Meeting { change, selectors }))
+            }
+            (Err(error), _) => Err(error),
         }
-        Ok(images)
     }
 
-    fn map_call(&self, from: SchemaVersion, to: SchemaVersion, call: &Change) -> Result<Mapped, MapError> {
+    fn map_call(&self, from: SchemaVersion, to: SchemaVersion, call: &Change) -> Result<Plan, MapError> {
         let known = self.inner.mappers.calls.get(&(from, call.entity.clone()));
         let mapper = known
             .ok_or_else(|| MapError::UnknownOperation { version: from, operation: call.entity.clone() })?;
         let cannot = |reason| MapError::CannotMap { from, to, reason };
         let schema = self.schema(from)?;
-        let mut images = Vec::new();
+        let mut plans = Vec::new();
         for change in mapper.expand(&call.cells).map_err(cannot)? {
             let checked = match change.op {
                 Op::Call => Err("a call mapper gives changes of tables, not calls".to_owned()),
@@ -108,43 +131,9 @@ impl Registry {
                     format!("its mapper gave a change that does not fit: {fault}"),
                 ))
             })?;
-            images.extend(self.map(from, to, change)?);
+            plans.push(self.map(from, to, change)?);
         }
-        Ok(images.into_iter().collect())
-    }
-
-    /// A whole ledger row with its complement, as it is at another version. One row, unless a mapper in Rust makes
-    /// more or fewer of it. Cells of other steps are passed on.
-    ///
-    /// # Errors
-    /// See [`MapError`].
-    pub fn map_row(
-        &self,
-        from: SchemaVersion,
-        to: SchemaVersion,
-        table: &str,
-        row: Row,
-        complement: Row,
-    ) -> Result<Vec<MappedRow>, MapError> {
-        let (source, target) = (self.version(from)?, self.version(to)?);
-        if !source.schema().tables.contains_key(table) {
-            return Err(MapError::UnknownTable { version: from, table: table.into() });
-        }
-        let mut given = complement;
-        let images = self.inner.carry(from, to, Image::new(Change::insert(table, row)), &mut given)?;
-        let rows = images.into_iter().map(|image| {
-            let mut complement = std::mem::take(&mut given);
-            image.complement.apply(&mut complement);
-            let mut row = image.change.cells;
-            let table = target.schema().tables.get(&image.change.entity);
-            for column in table.into_iter().flat_map(|table| &table.columns) {
-                if !row.contains(&column.name) {
-                    row.set(column.name.clone(), Value::Null);
-                }
-            }
-            MappedRow { table: image.change.entity, row, complement }
-        });
-        Ok(rows.collect())
+        Ok(Plan::of(plans))
     }
 
     fn version(&self, version: SchemaVersion) -> Result<&Version, MapError> {
@@ -164,13 +153,7 @@ impl Inner {
     ) -> Result<Mapped, MapError> {
         let cannot = |reason| MapError::CannotMap { from, to, reason };
         let mut images = Mapped::one(image);
-        let mut at = from;
-        while at != to {
-            let (direction, newer, next) = if at < to {
-                (Direction::Up, at.next(), at.next())
-            } else {
-                (Direction::Down, at, SchemaVersion(at.0 - 1))
-            };
+        for (newer, direction) in self.way(from, to) {
             images = match (images.first, images.rest.is_empty()) {
                 (None, _) => return Ok(Mapped { first: None, rest: Vec::new() }),
                 (Some(image), true) => self.carry_step(newer, direction, image, given).map_err(cannot)?,
@@ -182,9 +165,19 @@ impl Inner {
                     all.into_iter().collect()
                 }
             };
-            at = next;
         }
         Ok(images)
+    }
+
+    /// The steps from one version to another: the newer version of each, and the direction.
+    fn way(
+        &self,
+        from: SchemaVersion,
+        to: SchemaVersion,
+    ) -> impl Iterator<Item = (SchemaVersion, Direction)> {
+        let up = (from.0 + 1..=to.0).map(|newer| (SchemaVersion(newer), Direction::Up));
+        let down = (to.0 + 1..=from.0).rev().map(|newer| (SchemaVersion(newer), Direction::Down));
+        up.chain(down)
     }
 
     /// Through the step that leads to (or from) version `newer`.
@@ -300,5 +293,7 @@ fn check_mappers(set: &SchemaSet, mappers: &RustMappers) -> Result<(), RegistryE
     Ok(())
 }
 
+mod feeds;
+mod rows;
 #[cfg(test)]
 mod tests;

@@ -68,6 +68,14 @@ impl Step {
 }
 
 impl TableStep {
+    /// The table's name where a change in this direction arrives.
+    pub(crate) fn arriving(&self, direction: Direction) -> &Name {
+        match direction {
+            Direction::Up => &self.newer,
+            Direction::Down => &self.older,
+        }
+    }
+
     /// Carries an image through the declared operations. An upsert goes as what it does to a new row and what it does
     /// to one that stands there, since defaults belong only into the first.
     pub(crate) fn carry(

@@ -168,7 +168,8 @@ fn expected(
         let set: Row =
             names.into_iter().map(|name| (name.clone(), row.get(&name).unwrap().clone())).collect();
         if let Ok(mapped) = registry.map(NEWER, OLDER, Change::update("new", key.clone(), set)) {
-            for (name, value) in mapped.into_iter().next().unwrap().change.cells {
+            let images = mapped.images().expect("no row needed");
+            for (name, value) in images.into_iter().next().unwrap().change.cells {
                 expected.insert(name, (Some(value), "mapped".to_owned()));
             }
         }

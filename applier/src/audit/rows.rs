@@ -227,7 +227,7 @@ impl<'r, R: LedgerReader> Rows<'r, R> {
 /// where a mapper in Rust has no answer to that; its rows are sorted then.
 fn target_of(registry: &Registry, from: SchemaVersion, to: SchemaVersion, table: &Name) -> Option<Name> {
     let probe = Change::update(table.clone(), Row::new(), Row::new());
-    let mut images = registry.map(from, to, probe).ok()?.into_iter();
+    let mut images = registry.map(from, to, probe).ok()?.images()?.into_iter();
     let image = images.next()?;
     images.next().is_none().then_some(image.change.entity)
 }

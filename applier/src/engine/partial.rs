@@ -18,7 +18,7 @@ pub fn touched(transaction: &StoredTransaction, registry: &Registry, to: SchemaV
     }
     let from = transaction.schema_version;
     let (Ok(schema), Ok(target)) = (registry.schema(from), registry.schema(to)) else { return Vec::new() };
-    let mapped = |change: Change| registry.map(from, to, change).ok();
+    let mapped = |change: Change| registry.map(from, to, change).ok()?.images();
     let mut images: Vec<LedgerChange> = Vec::new();
     for entry in &transaction.entries {
         let Ok(change) = payload::decode(entry, schema) else { continue };

@@ -75,12 +75,16 @@ fn map(
     to: SchemaVersion,
     out: &mut Vec<LedgerChange>,
 ) -> Result<(), NotReady> {
-    let images = registry.map(from, to, change).map_err(|error| match error {
+    let plan = registry.map(from, to, change).map_err(|error| match error {
         MapError::UnknownVersion { version, .. } => NotReady::UnknownVersion(version),
         error @ (MapError::UnknownTable { .. }
         | MapError::UnknownOperation { .. }
         | MapError::CannotMap { .. }) => NotReady::Fault(Fault::Unmappable, error.to_string()),
     })?;
+    let Some(images) = plan.images() else {
+        let detail = "its mapping needs the row it meets, which this release does not read".to_owned();
+        return Err(NotReady::Fault(Fault::Unmappable, detail));
+    };
     out.extend(images);
     Ok(())
 }

@@ -113,7 +113,7 @@ impl Joined {
         let whole = &self.whole.column;
         let reason =
             format!("it and {missing} are one column {whole} in another version; give both or neither");
-        Err(CannotMap::column(table, there, reason))
+        Err(CannotMap::needs_row(table, there, reason))
     }
 
     fn joined(&self, table: &Name, left: &Value, right: &Value) -> Result<Value, CannotMap> {

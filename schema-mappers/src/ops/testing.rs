@@ -65,7 +65,12 @@ impl Pair {
     }
 
     fn only(&self, from: i64, to: i64, change: Change) -> Result<Image, MapError> {
-        let mut images = self.registry.map(SchemaVersion(from), SchemaVersion(to), change)?.into_iter();
+        let mut images = self
+            .registry
+            .map(SchemaVersion(from), SchemaVersion(to), change)?
+            .images()
+            .expect("no row needed")
+            .into_iter();
         let image = images.next().expect("one image");
         assert_eq!(images.next(), None);
         Ok(image)
@@ -234,7 +239,7 @@ impl<'a> Law<'a> {
 
     /// Posts a change of version `from` to a row of a ledger at version `at`, as the crate's front page says.
     fn post(&self, at: SchemaVersion, state: Option<State>, change: &Change) -> Option<State> {
-        let image = self.registry.map(self.from, at, change.clone()).ok()?.into_iter().next()?;
+        let image = self.registry.map(self.from, at, change.clone()).ok()?.images()?.into_iter().next()?;
         let Image { change, complement, if_new } = image;
         let mut state = match (state, change.op) {
             (None, Op::Insert) => (change.cells, complement.set),

@@ -4,7 +4,8 @@ use journal_core::model::{Change, Op, Row, SchemaVersion, Value};
 
 use crate::ops::testing::{Pair, row, set_of};
 use crate::{
-    CallMapper, CannotMap, Image, MapError, Mapper, Place, Registry, RegistryError, RustMappers, SchemaSet,
+    CallMapper, CannotMap, Image, MapError, MappedRow, Mapper, MeetError, Place, Plan, Refusal, Registry,
+    RegistryError, RustMappers, SchemaSet, Selector,
 };
 
 const V1: &str = r#"
@@ -90,7 +91,11 @@ fn registry() -> Registry {
 }
 
 fn only(registry: &Registry, from: i64, to: i64, change: Change) -> Image {
-    let mapped = registry.map(SchemaVersion(from), SchemaVersion(to), change).expect("a way");
+    let mapped = registry
+        .map(SchemaVersion(from), SchemaVersion(to), change)
+        .expect("a way")
+        .images()
+        .expect("no row needed");
     assert_eq!(mapped.len(), 1);
     mapped.into_iter().next().expect("one image")
 }
@@ -144,7 +149,7 @@ fn columns_that_any_version_reads_as_one_belong_together_in_all() {
 }
 
 #[test]
-fn a_part_of_a_column_cannot_be_written_once_the_other_part_is_gone() {
+fn a_part_of_a_column_meets_its_row_also_once_the_other_part_is_gone() {
     let older = "[table.t]\nkey = [\"id\"]\n[table.t.columns]\nid = \"int\"\nname = \"text\"";
     let parts = older.replace("name = \"text\"", "first = \"text\"\nlast = \"text\"");
     let last = older.replace("name", "last");
@@ -152,14 +157,23 @@ fn a_part_of_a_column_cannot_be_written_once_the_other_part_is_gone() {
     let drop = "map = [{ op = \"drop_column\", table = \"t\", column = \"first\", default = \"\" }]";
     let set = set_of(&[(older, ""), (&parts, split), (&last, drop)]).expect("a good set");
     let registry = Registry::new(set, RustMappers::none()).expect("a covered set");
+    let (three, one) = (SchemaVersion(3), SchemaVersion(1));
     let update = Change::update("t", row(&[("id", 1.into())]), row(&[("last", "SMITH".into())]));
-    // What the first name is stands in version 3's complement only; guessing it would lose it at version 1.
-    let fault = registry.map(SchemaVersion(3), SchemaVersion(1), update).expect_err("half a name");
-    assert!(fault.to_string().contains("give both or neither"), "{fault}");
-    let row = row(&[("id", 1.into()), ("last", "SMITH".into())]);
-    let whole =
-        registry.map_row(SchemaVersion(3), SchemaVersion(1), "t", row, Row::new().with("3:first", "ANN"));
-    assert_eq!(whole.expect("a way")[0].row.get("name"), Some(&"ANN SMITH".into()));
+    // What the first name is stands in the older ledger's row only.
+    let plan = registry.map(three, one, update.clone()).expect("a plan");
+    let Plan::Meets(meeting) = plan else { panic!("{plan:?}") };
+    let selector = Selector { table: "t".into(), columns: row(&[("id", 1.into())]) };
+    assert_eq!((&meeting.change, meeting.selectors), (&update, vec![selector]));
+    let stands = MappedRow {
+        table: "t".into(),
+        row: row(&[("id", 1.into()), ("name", "ANN LEE".into())]),
+        complement: Row::new(),
+    };
+    let images = registry.map_with(three, one, &update, &[stands]).expect("a way");
+    let expected = Change::update("t", row(&[("id", 1.into())]), row(&[("name", "ANN SMITH".into())]));
+    assert_eq!(images, [Image::new(expected)]);
+    let missing = registry.map_with(three, one, &update, &[]).expect_err("no row");
+    assert!(matches!(missing, MeetError::Refused { refusal: Refusal::MissingRow, .. }), "{missing}");
 }
 
 #[test]
@@ -311,11 +325,23 @@ fn a_call_becomes_changes_of_its_version_which_then_go_on() {
     let mappers = RustMappers::none().with_call(SchemaVersion(1), "visit", Visit);
     let registry = Registry::new(calls("visit"), mappers).expect("a covered set");
     let call = Change::call("visit", row(&[("guest", 7.into())]));
-    let mapped = registry.map(SchemaVersion(1), SchemaVersion(2), call.clone()).expect("a way");
+    let mapped = registry
+        .map(SchemaVersion(1), SchemaVersion(2), call.clone())
+        .expect("a way")
+        .images()
+        .expect("no row needed");
     let ops: Vec<Op> = mapped.iter().map(|image| image.change.op).collect();
     assert_eq!(ops, [Op::Upsert, Op::Add]);
     assert_eq!(mapped.iter().nth(1).expect("the add").change.cells, row(&[("times", 1.into())]));
-    assert_eq!(registry.map(SchemaVersion(1), SchemaVersion(1), call).expect("a way").len(), 2);
+    assert_eq!(
+        registry
+            .map(SchemaVersion(1), SchemaVersion(1), call)
+            .expect("a way")
+            .images()
+            .expect("no row needed")
+            .len(),
+        2
+    );
     let bad = registry.map(SchemaVersion(1), SchemaVersion(2), Change::call("visit", Row::new()));
     assert!(bad.expect_err("a null key").to_string().contains("its mapper gave a change that does not fit"));
 }

@@ -40,6 +40,11 @@ impl Version {
         &self.schema
     }
 
+    /// What a ledger at the version holds: its tables, and those that only other versions have.
+    pub(crate) fn ledger(&self) -> &Schema {
+        &self.schema
+    }
+
     /// The text of its files, to be stored where the version is used.
     pub fn source(&self) -> &VersionSource {
         &self.source

@@ -90,6 +90,10 @@ async fn databases() -> Vec<(Dialect, Conn)> {
     if let Some(server) = servers::postgres_or_skip() {
         databases.push((Dialect::Postgres, open(server.create_database().url).await));
     }
+    for (_, conn) in &mut databases {
+        // Views look into the table of complements.
+        applier::control::install::install(conn).await.unwrap();
+    }
     databases
 }
 

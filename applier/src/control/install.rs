@@ -3,13 +3,15 @@
 
 use journal_core::sql::{Conn, Dialect, MigrationFile, SqlError};
 
-const SQLITE: [MigrationFile; 2] = [
+const SQLITE: [MigrationFile; 3] = [
     (1, "applier", include_str!("../../migrations/sqlite/0001_applier.sql")),
     (2, "upgrade", include_str!("../../migrations/sqlite/0002_upgrade.sql")),
+    (3, "complement", include_str!("../../migrations/sqlite/0003_complement.sql")),
 ];
-const POSTGRES: [MigrationFile; 2] = [
+const POSTGRES: [MigrationFile; 3] = [
     (1, "applier", include_str!("../../migrations/postgres/0001_applier.sql")),
     (2, "upgrade", include_str!("../../migrations/postgres/0002_upgrade.sql")),
+    (3, "complement", include_str!("../../migrations/postgres/0003_complement.sql")),
 ];
 
 /// Brings the applier's tables up to this release, beside the journal's

@@ -79,7 +79,7 @@ pub fn decode(entry: &StoredEntry, schema: &Schema) -> Result<Change, PayloadErr
     }
 }
 
-/// Bytes of a bare row, for tables of Daybook's own (complements).
+/// Bytes of a bare row: how complements were stored before they were made readable to SQL ([`super::cells`]).
 pub fn encode_row(row: &Row) -> Result<Vec<u8>, PayloadError> {
     bincode::serde::encode_to_vec(row, bincode::config::standard())
         .map_err(|error| PayloadError::Malformed { codec: 1, detail: error.to_string() })

@@ -1,6 +1,7 @@
 //! SQL text out of a schema set: the tables of a version and the views through which older versions read them.
 //! Writes text only; running it is the applier's affair.
 
+pub(crate) mod kept;
 pub(crate) mod order;
 mod postgres;
 pub(crate) mod quote;
@@ -36,7 +37,8 @@ pub fn create_tables(version: &Version, dialect: Dialect) -> Vec<String> {
 /// PostgreSQL: schema `v1` and so on, with the tables' names of that version; SQLite: `name_v1`. The views of the
 /// ledger's own version read its tables, all others those of the version above. `None` when the set lacks the version.
 ///
-/// Views know no complement: a dropped column shows its default, and a value that the older type cannot hold exactly
+/// A view shows what the mapper says of the row and its complement, which it looks up where an operation keeps something:
+/// the table of complements must be there. A value that the older type cannot hold exactly, which the mapper refuses,
 /// shows as NULL, never rounded.
 pub fn views(set: &SchemaSet, ledger_version: SchemaVersion, dialect: Dialect) -> Option<Vec<String>> {
     views::create(set, ledger_version, dialect)

@@ -157,30 +157,62 @@ fn the_ledgers_own_version_reads_its_tables() {
 
 #[test]
 fn older_versions_read_the_views_of_the_version_above() {
-    let created = views(&persons(), SchemaVersion(2), Dialect::Postgres).expect("a version");
+    let older = "[table.name]\nkey = [\"id\"]\n[table.name.columns]\nid = \"int\"\nphone = \"text\"\n";
+    let newer = "[table.person]\nkey = [\"nr\"]\n[table.person.columns]\nnr = \"int\"\nphone = \"text\"\nlevel = \"int\"\n";
+    let mapping = "map = [\n{ op = \"rename_table\", table = \"name\", to = \"person\" },\n\
+                   { op = \"rename_column\", table = \"person\", column = \"id\", to = \"nr\" },\n\
+                   { op = \"add_column\", table = \"person\", column = \"level\", type = \"int\", default = 1 },\n]";
+    let set = set_of(&[(older, ""), (newer, mapping)]).expect("a good set");
+    let created = views(&set, SchemaVersion(2), Dialect::Postgres).expect("a version");
     assert_eq!(
         created,
         [
             "CREATE SCHEMA IF NOT EXISTS \"v2\"",
-            "CREATE VIEW \"v2\".\"person\" AS SELECT \"nr\", \"first\", \"last\", \"phone\", \"level\" FROM \"person\"",
+            "CREATE VIEW \"v2\".\"person\" AS SELECT \"nr\", \"phone\", \"level\" FROM \"person\"",
             "CREATE SCHEMA IF NOT EXISTS \"v1\"",
-            "CREATE VIEW \"v1\".\"name\" AS SELECT \"nr\" AS \"id\", \
-             CASE WHEN \"first\" IS NULL AND \"last\" IS NULL THEN NULL \
-             WHEN coalesce(\"last\", '') = '' THEN coalesce(\"first\", '') \
-             WHEN coalesce(\"first\", '') = '' THEN \"last\" \
-             ELSE \"first\" || ' ' || \"last\" END AS \"full\", \
-             CAST('it''s gone' AS text) AS \"fax\", \
-             CASE WHEN \"phone\" = CAST('?' AS text) THEN NULL ELSE \"phone\" END AS \"phone\" \
-             FROM \"v2\".\"person\"",
+            "CREATE VIEW \"v1\".\"name\" AS SELECT \"nr\" AS \"id\", \"phone\" FROM \"v2\".\"person\"",
         ]
     );
-    let sqlite = views(&persons(), SchemaVersion(2), Dialect::Sqlite).expect("a version");
-    assert!(
-        sqlite[1].starts_with("CREATE VIEW \"name_v1\" AS SELECT \"nr\" AS \"id\", CASE WHEN"),
-        "{}",
-        sqlite[1]
+    let sqlite = views(&set, SchemaVersion(2), Dialect::Sqlite).expect("a version");
+    assert_eq!(sqlite[1], "CREATE VIEW \"name_v1\" AS SELECT \"nr\" AS \"id\", \"phone\" FROM \"person_v2\"");
+}
+
+#[test]
+fn a_version_of_which_something_is_kept_reads_it_beside_the_ledgers_table() {
+    for (dialect, complement, key) in [
+        (Dialect::Sqlite, "daybook_complement", "'[' || CAST(t.\"nr\" AS text) || ']'"),
+        (Dialect::Postgres, "daybook.complement", "'[' || CAST(t.\"nr\" AS text) || ']'"),
+    ] {
+        let created = views(&persons(), SchemaVersion(2), dialect).expect("a version");
+        let view = created.last().expect("a view");
+        let source = format!(
+            "FROM (SELECT t.\"nr\", t.\"first\", t.\"last\", t.\"phone\", t.\"level\", c.cells AS daybook_kept \
+             FROM \"person\" AS t LEFT JOIN {complement} AS c ON c.entity = 'person' AND c.row_key = {key}) AS \"v2\""
+        );
+        assert!(view.ends_with(&source), "{view}");
+    }
+}
+
+#[test]
+fn what_is_kept_several_versions_up_comes_down_through_all_of_them() {
+    let schema =
+        |columns: &str| format!("[table.t]\nkey = [\"id\"]\n[table.t.columns]\nid = \"int\"\n{columns}");
+    let (first, second, third) =
+        (schema("a = \"text\"\nb = \"int\"\n"), schema("b = \"int\"\n"), schema("c = \"int\"\n"));
+    let drop = "[[map]]\nop = \"drop_column\"\ntable = \"t\"\ncolumn = \"a\"\ndefault = \"\"\n";
+    let rename = "[[map]]\nop = \"rename_column\"\ntable = \"t\"\ncolumn = \"b\"\nto = \"c\"\n";
+    let set = set_of(&[(&first, ""), (&second, drop), (&third, rename)]).expect("a good set");
+    let created = views(&set, SchemaVersion(3), Dialect::Sqlite).expect("a version");
+    assert_eq!(created[1], "CREATE VIEW \"t_v2\" AS SELECT \"id\", \"c\" AS \"b\" FROM \"t_v3\"");
+    assert_eq!(
+        created[2],
+        "CREATE VIEW \"t_v1\" AS SELECT \"id\", \
+         CASE WHEN (json_type(\"daybook_kept\", '$.\"2:a\"') IS NOT NULL) \
+         THEN json_extract(\"daybook_kept\", '$.\"2:a\".text') ELSE '' END AS \"a\", \"b\" \
+         FROM (SELECT \"id\", \"c\" AS \"b\", daybook_kept \
+         FROM (SELECT t.\"id\", t.\"c\", c.cells AS daybook_kept FROM \"t\" AS t LEFT JOIN daybook_complement AS c \
+         ON c.entity = 't' AND c.row_key = '[' || CAST(t.\"id\" AS text) || ']') AS \"v3\") AS \"v2\""
     );
-    assert!(sqlite[1].ends_with("FROM \"person_v2\""), "{}", sqlite[1]);
 }
 
 #[test]

@@ -1,21 +1,31 @@
 //! The views of each version on a ledger: version n reads the tables, version k the views of version k+1 through the
-//! way down that the mapping declares, told in SQL.
+//! way down that the mapping declares, told in SQL. Where the way up has kept something, the view looks it up, so that it
+//! shows what the mapper says. Views in between cannot pass kept cells on; such a view reads the ledger's table itself.
 
 use std::collections::BTreeMap;
 
-use journal_core::model::{Name, SchemaVersion};
+use journal_core::model::{Name, SchemaVersion, Table, Type};
 
+use super::kept::{CELLS, Kept, cell, table_with_cells};
 use super::quote::ident;
 use super::{Dialect, tables_in_order, view_name};
 use crate::set::SchemaSet;
 
 /// The columns of a view in the making: each name with the expression that gives it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ViewColumns {
     expressions: BTreeMap<Name, String>,
+    dialect: Dialect,
+    /// Whether an operation has asked for a kept cell, so that the source must carry them.
+    reads_kept: bool,
 }
 
 impl ViewColumns {
+    fn of(table: &Table, dialect: Dialect) -> Self {
+        let columns = table.columns.iter().map(|column| (column.name.clone(), ident(&column.name)));
+        Self { expressions: columns.collect(), dialect, reads_kept: false }
+    }
+
     pub(crate) fn set(&mut self, column: &Name, expression: String) {
         self.expressions.insert(column.clone(), expression);
     }
@@ -25,10 +35,18 @@ impl ViewColumns {
     pub(crate) fn take(&mut self, column: &Name) -> String {
         self.expressions.remove(column).unwrap_or_else(|| "NULL".to_owned())
     }
+
+    /// What the way up has kept of the row under a cell's name; `ty` is the type of what is kept. A view that asks costs
+    /// a join, so ask only where the way up keeps something.
+    pub(crate) fn kept(&mut self, name: &Name, ty: Type) -> Kept {
+        self.reads_kept = true;
+        cell(&ident(CELLS), name, ty, self.dialect)
+    }
 }
 
 pub(super) fn create(set: &SchemaSet, ledger: SchemaVersion, dialect: Dialect) -> Option<Vec<String>> {
     set.version(ledger)?;
+    let views = Views { set, ledger, dialect };
     let mut statements = Vec::new();
     for version in set.versions().iter().rev().filter(|version| version.number() <= ledger) {
         let number = version.number();
@@ -36,41 +54,72 @@ pub(super) fn create(set: &SchemaSet, ledger: SchemaVersion, dialect: Dialect) -
             statements.push(format!("CREATE SCHEMA IF NOT EXISTS {}", ident(&format!("v{number}"))));
         }
         for table in tables_in_order(version.schema()) {
-            let names = table.columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>();
-            let select = if number == ledger {
-                let columns = names.iter().map(|name| ident(name)).collect::<Vec<_>>();
-                format!("SELECT {} FROM {}", columns.join(", "), ident(&table.name))
-            } else {
-                select_from_above(set, number, &table.name, &names, dialect)?
-            };
+            let select = views.select(number, table)?;
             statements.push(format!("CREATE VIEW {} AS {select}", view_name(number, &table.name, dialect)));
         }
     }
     Some(statements)
 }
 
-fn select_from_above(
-    set: &SchemaSet,
-    version: SchemaVersion,
-    table: &str,
-    names: &[Name],
+/// The views on a ledger at some version.
+struct Views<'s> {
+    set: &'s SchemaSet,
+    ledger: SchemaVersion,
     dialect: Dialect,
-) -> Option<String> {
-    let above = set.version(version.next())?;
-    let step = above.step()?.by_older(table)?;
-    let mut columns = ViewColumns::default();
-    for column in &above.schema().tables.get(&step.newer)?.columns {
-        columns.set(&column.name, ident(&column.name));
+}
+
+impl Views<'_> {
+    /// The query of a version's view: of the view above, as long as that tells all it needs. Where it needs what the
+    /// row has kept, which no view shows, it reads the ledger's table itself with the complements of its rows.
+    fn select(&self, version: SchemaVersion, table: &Table) -> Option<String> {
+        if version == self.ledger {
+            let columns = names(table);
+            return Some(format!("SELECT {} FROM {}", columns.join(", "), ident(&table.name)));
+        }
+        let (above, columns) = self.step_down(version, table)?;
+        let source = match columns.reads_kept {
+            false => view_name(version.next(), &above.name, self.dialect),
+            true => self.with_cells(version.next(), above)?,
+        };
+        Some(format!("SELECT {} FROM {source}", selected(table, columns).join(", ")))
     }
-    for operation in step.operations.iter().rev() {
-        operation.down_sql(&mut columns, dialect);
+
+    /// A version's table as a source that carries the kept cells beside its columns, as far down as the ledger's table.
+    fn with_cells(&self, version: SchemaVersion, table: &Table) -> Option<String> {
+        let alias = ident(&format!("v{version}"));
+        if version == self.ledger {
+            return Some(format!("{} AS {alias}", table_with_cells(table, self.dialect)));
+        }
+        let (above, columns) = self.step_down(version, table)?;
+        let mut selected = selected(table, columns);
+        selected.push(CELLS.to_owned());
+        let source = self.with_cells(version.next(), above)?;
+        Some(format!("(SELECT {} FROM {source}) AS {alias}", selected.join(", ")))
     }
-    let selected = names.iter().map(|name| {
-        let (expression, name) = (columns.take(name), ident(name));
+
+    /// The table that a version's table is in the version above, and the way down from its columns.
+    fn step_down(&self, version: SchemaVersion, table: &Table) -> Option<(&Table, ViewColumns)> {
+        let above = self.set.version(version.next())?;
+        let step = above.step()?.by_older(&table.name)?;
+        let above = above.schema().tables.get(&step.newer)?;
+        let mut columns = ViewColumns::of(above, self.dialect);
+        for operation in step.operations.iter().rev() {
+            operation.down_sql(&mut columns, self.dialect);
+        }
+        Some((above, columns))
+    }
+}
+
+fn names(table: &Table) -> Vec<String> {
+    table.columns.iter().map(|column| ident(&column.name)).collect()
+}
+
+fn selected(table: &Table, mut columns: ViewColumns) -> Vec<String> {
+    let selected = table.columns.iter().map(|column| {
+        let (expression, name) = (columns.take(&column.name), ident(&column.name));
         if expression == name { name } else { format!("{expression} AS {name}") }
     });
-    let selected = selected.collect::<Vec<_>>().join(", ");
-    Some(format!("SELECT {selected} FROM {}", view_name(above.number(), &step.newer, dialect)))
+    selected.collect()
 }
 
 pub(super) fn drop(set: &SchemaSet, ledger: SchemaVersion, dialect: Dialect) -> Option<Vec<String>> {

@@ -6,6 +6,7 @@ use super::convert::{convert, loses_spelling, possible};
 use super::{Arguments, Lineage, Operation, convert_sql};
 use crate::complement::cell;
 use crate::ddl::Dialect;
+use crate::ddl::kept::Kept;
 use crate::ddl::views::ViewColumns;
 use crate::error::{CannotMap, SetError};
 use crate::image::Image;
@@ -105,7 +106,15 @@ impl Operation for ChangeType {
 
     fn down_sql(&self, columns: &mut ViewColumns, dialect: Dialect) {
         let expression = columns.take(&self.column);
-        columns.set(&self.column, convert_sql::convert(&expression, self.newer, self.older, dialect));
+        let plain = convert_sql::convert(&expression, self.newer, self.older, dialect);
+        if self.kept(self.older, self.newer).is_empty() {
+            return columns.set(&self.column, plain);
+        }
+        // As it was spelt, as long as that is how the number was spelt.
+        let Kept { there, value } = columns.kept(&self.cell, self.older);
+        let again = convert_sql::convert(&value, self.older, self.newer, dialect);
+        let shown = format!("CASE WHEN {there} AND {again} = {expression} THEN {value} ELSE {plain} END");
+        columns.set(&self.column, shown);
     }
 
     fn lineage(&self) -> Lineage {

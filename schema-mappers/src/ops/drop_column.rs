@@ -49,7 +49,10 @@ impl Operation for DropColumn {
     }
 
     fn down_sql(&self, columns: &mut ViewColumns, dialect: Dialect) {
-        columns.set(&self.hidden.column, literal(&self.hidden.initial, self.ty, dialect));
+        let kept = columns.kept(&self.hidden.cell, self.ty);
+        let initial = literal(&self.hidden.initial, self.ty, dialect);
+        let expression = format!("CASE WHEN {} THEN {} ELSE {initial} END", kept.there, kept.value);
+        columns.set(&self.hidden.column, expression);
     }
 
     fn lineage(&self) -> Lineage {

@@ -5,22 +5,46 @@ use crate::ddl::Dialect;
 use crate::ddl::quote::text;
 use crate::ddl::views::ViewColumns;
 
-/// One expression of two.
-pub(super) fn together(joined: &Joined, columns: &mut ViewColumns) {
+/// One expression of two; the whole that is kept, where it is cut into just these two.
+pub(super) fn together(joined: &Joined, columns: &mut ViewColumns, dialect: Dialect) {
     let (left, right) = (columns.take(&joined.left.column), columns.take(&joined.right.column));
-    let separator = text(&joined.separator);
+    let kept = columns.kept(&joined.whole.cell, joined.whole.ty);
+    let (kept_left, kept_right) = cut(joined, &kept.value, dialect);
+    let plain = join(joined, &left, &right);
     let expression = format!(
-        "CASE WHEN {left} IS NULL AND {right} IS NULL THEN NULL \
-         WHEN coalesce({right}, '') = '' THEN coalesce({left}, '') \
-         WHEN coalesce({left}, '') = '' THEN {right} \
-         ELSE {left} || {separator} || {right} END"
+        "CASE WHEN {} AND {kept_left} IS NOT DISTINCT FROM {left} AND {kept_right} IS NOT DISTINCT FROM {right} \
+         THEN {} ELSE {plain} END",
+        kept.there, kept.value
     );
     columns.set(&joined.whole.column, expression);
 }
 
-/// Two expressions of one. With [`At::Last`] the separator is one character; the loader sees to it.
+/// Two expressions of one; the parts that are kept, where they join to just this one. With [`At::Last`] the separator is
+/// one character; the loader sees to it.
 pub(super) fn apart(joined: &Joined, columns: &mut ViewColumns, dialect: Dialect) {
     let whole = columns.take(&joined.whole.column);
+    let kept_left = columns.kept(&joined.left.cell, joined.left.ty);
+    let kept_right = columns.kept(&joined.right.cell, joined.right.ty);
+    let again = join(joined, &kept_left.value, &kept_right.value);
+    let valid =
+        format!("{} AND {} AND {again} IS NOT DISTINCT FROM {whole}", kept_left.there, kept_right.there);
+    let (left, right) = cut(joined, &whole, dialect);
+    let either = |kept: String, plain: String| format!("CASE WHEN {valid} THEN {kept} ELSE {plain} END");
+    columns.set(&joined.left.column, either(kept_left.value, left));
+    columns.set(&joined.right.column, either(kept_right.value, right));
+}
+
+fn join(joined: &Joined, left: &str, right: &str) -> String {
+    let separator = text(&joined.separator);
+    format!(
+        "CASE WHEN {left} IS NULL AND {right} IS NULL THEN NULL \
+         WHEN coalesce({right}, '') = '' THEN coalesce({left}, '') \
+         WHEN coalesce({left}, '') = '' THEN {right} \
+         ELSE {left} || {separator} || {right} END"
+    )
+}
+
+fn cut(joined: &Joined, whole: &str, dialect: Dialect) -> (String, String) {
     let separator = text(&joined.separator);
     let length = joined.separator.chars().count();
     let (found, left, right) = match (dialect, joined.at) {
@@ -50,6 +74,8 @@ pub(super) fn apart(joined: &Joined, columns: &mut ViewColumns, dialect: Dialect
             (back, left, right)
         }
     };
-    columns.set(&joined.left.column, format!("CASE WHEN {found} = 0 THEN {whole} ELSE {left} END"));
-    columns.set(&joined.right.column, format!("CASE WHEN {found} = 0 THEN '' ELSE {right} END"));
+    (
+        format!("CASE WHEN {found} = 0 THEN {whole} ELSE {left} END"),
+        format!("CASE WHEN {found} = 0 THEN '' ELSE {right} END"),
+    )
 }

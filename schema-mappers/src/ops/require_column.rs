@@ -79,7 +79,10 @@ impl Operation for RequireColumn {
             (Type::Json, Dialect::Postgres) => format!("CAST({expression} AS text) = CAST({code} AS text)"),
             _ => format!("{expression} = {code}"),
         };
-        columns.set(&self.column, format!("CASE WHEN {same} THEN NULL ELSE {expression} END"));
+        // Nothing but the code itself is ever kept.
+        let kept = columns.kept(&self.cell, self.ty).there;
+        let shown = format!("CASE WHEN {same} AND NOT {kept} THEN NULL ELSE {expression} END");
+        columns.set(&self.column, shown);
     }
 
     fn lineage(&self) -> Lineage {

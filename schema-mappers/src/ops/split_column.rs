@@ -75,8 +75,8 @@ impl Operation for SplitColumn {
         self.0.together(image, given)
     }
 
-    fn down_sql(&self, columns: &mut ViewColumns, _: Dialect) {
-        joined_sql::together(&self.0, columns);
+    fn down_sql(&self, columns: &mut ViewColumns, dialect: Dialect) {
+        joined_sql::together(&self.0, columns, dialect);
     }
 
     fn lineage(&self) -> Lineage {

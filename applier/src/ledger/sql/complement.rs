@@ -1,8 +1,10 @@
-//! What mappings dropped, in a table beside the rows: it is born, changed, moved and ended with its row.
+//! What mappings dropped, in a table beside the rows: it is born, changed, moved and ended with its row. Stored as JSON
+//! text, since views look into it.
 
 use std::collections::BTreeMap;
 
-use journal_core::codec::payload::{decode_row, encode_row, key_text};
+use journal_core::codec::cells;
+use journal_core::codec::payload::{decode_row, key_text};
 use journal_core::model::{Name, Row, Value};
 use journal_core::sql::{Param, SqlError};
 use schema_mappers::ComplementChange;
@@ -45,7 +47,7 @@ impl SqlLedger {
         if self.complemented {
             let found = self.conn.lend().fetch_optional(text::COMPLEMENT, row_params(table, key)).await?;
             if let Some(record) = found {
-                cells = decode(table, &key_text(key), &record.bytes(0)?)?;
+                cells = decode(table, &key_text(key), &record.text(0)?)?;
             }
         }
         change.apply(&mut cells);
@@ -77,10 +79,10 @@ impl SqlLedger {
     }
 
     async fn keep_complement(&mut self, table: &Name, key: &[Value], cells: &Row) -> Result<(), LedgerError> {
-        let bytes = encode_row(cells).map_err(|error| LedgerError::Damaged(error.to_string()))?;
         let mut params = row_params(table, key);
-        params.push(bytes.into());
-        self.conn.lend().execute(text::KEEP_COMPLEMENT, params).await?;
+        params.push(cells::write(cells).into());
+        let keep = text::keep_complement(self.dialect());
+        self.conn.lend().execute(keep, params).await?;
         self.complemented = true;
         Ok(())
     }
@@ -124,7 +126,7 @@ impl SqlLedger {
             params.resize(text::COMPLEMENTS_AT_ONCE + 1, last);
             for record in self.conn.lend().fetch(&template, params).await? {
                 let key = record.text(0)?;
-                let cells = decode(table, &key, &record.bytes(1)?)?;
+                let cells = decode(table, &key, &record.text(1)?)?;
                 found.insert(key, cells);
             }
         }
@@ -143,7 +145,15 @@ impl SqlLedger {
     }
 }
 
-fn decode(table: &Name, key: &str, bytes: &[u8]) -> Result<Row, LedgerError> {
-    decode_row(bytes)
-        .map_err(|error| LedgerError::Damaged(format!("the complement of {table} {key}: {error}")))
+fn decode(table: &Name, key: &str, text: &str) -> Result<Row, LedgerError> {
+    let read = match old_bytes(text) {
+        Some(bytes) => decode_row(&bytes).map_err(|error| error.to_string()),
+        None => cells::read(text).map_err(|error| error.to_string()),
+    };
+    read.map_err(|fault| LedgerError::Damaged(format!("the complement of {table} {key}: {fault}")))
+}
+
+/// The bytes of a complement written before migration 3, which made a JSON text of their hex digits.
+fn old_bytes(text: &str) -> Option<Vec<u8>> {
+    cells::read_hex(text.strip_prefix('"')?.strip_suffix('"')?)
 }

@@ -34,13 +34,26 @@ pub(super) const QUARANTINED: &str = "SELECT origin, epoch, trans_nr, seal_nr, c
      FROM {d}quarantine WHERE state IN ('held', 'retry', 'discard') ORDER BY arrival, origin, epoch, trans_nr";
 pub(super) const ASKED: &str = "SELECT 1 FROM {d}quarantine WHERE state IN ('retry', 'discard') LIMIT 1";
 
-pub(super) const COMPLEMENT: &str = "SELECT cells FROM {d}complement WHERE entity = $1 AND row_key = $2";
-pub(super) const KEEP_COMPLEMENT: &str = "INSERT INTO {d}complement (entity, row_key, cells) VALUES ($1, $2, $3) \
-     ON CONFLICT (entity, row_key) DO UPDATE SET cells = excluded.cells";
+pub(super) const COMPLEMENT: &str =
+    "SELECT CAST(cells AS text) FROM {d}complement WHERE entity = $1 AND row_key = $2";
 pub(super) const DROP_COMPLEMENT: &str = "DELETE FROM {d}complement WHERE entity = $1 AND row_key = $2";
 pub(super) const MOVE_COMPLEMENT: &str =
     "UPDATE {d}complement SET row_key = $3 WHERE entity = $1 AND row_key = $2";
 pub(super) const ANY_COMPLEMENT: &str = "SELECT 1 FROM {d}complement WHERE entity = $1 LIMIT 1";
+
+/// Keeps cells, given as the text of `journal_core::codec::cells`.
+pub(super) fn keep_complement(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => {
+            "INSERT INTO {d}complement (entity, row_key, cells) VALUES ($1, $2, $3) \
+             ON CONFLICT (entity, row_key) DO UPDATE SET cells = excluded.cells"
+        }
+        Dialect::Postgres => {
+            "INSERT INTO {d}complement (entity, row_key, cells) VALUES ($1, $2, CAST($3 AS jsonb)) \
+             ON CONFLICT (entity, row_key) DO UPDATE SET cells = excluded.cells"
+        }
+    }
+}
 
 /// Keys that one look for complements names; a fixed number, so that the text repeats.
 pub(super) const COMPLEMENTS_AT_ONCE: usize = 128;
@@ -48,7 +61,7 @@ pub(super) const COMPLEMENTS_AT_ONCE: usize = 128;
 pub(super) fn complements() -> String {
     let keys: Vec<String> = (2..COMPLEMENTS_AT_ONCE + 2).map(|number| format!("${number}")).collect();
     format!(
-        "SELECT row_key, cells FROM {{d}}complement WHERE entity = $1 AND row_key IN ({})",
+        "SELECT row_key, CAST(cells AS text) FROM {{d}}complement WHERE entity = $1 AND row_key IN ({})",
         keys.join(", ")
     )
 }

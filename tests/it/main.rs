@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod application;
 mod audit;
 mod bad_input;
 mod cancel;

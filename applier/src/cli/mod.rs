@@ -18,11 +18,13 @@ mod output;
 mod patience;
 mod pause;
 mod quarantine;
+mod ready;
 mod replay;
 mod resume;
 mod run;
 mod schema;
 mod status;
+mod traffic;
 mod verify;
 mod wait;
 
@@ -67,6 +69,8 @@ enum What {
     Status(status::Args),
     Pause(pause::Args),
     Resume(resume::Args),
+    Ready(ready::Args),
+    Traffic(traffic::Args),
     Wait(wait::Args),
     /// Apply, check and show versions of the schema set
     #[command(subcommand)]
@@ -131,6 +135,8 @@ async fn carry_out(what: What, session: &Session) -> anyhow::Result<()> {
         What::Status(args) => status::run(args, session).await,
         What::Pause(args) => pause::run(args, session).await,
         What::Resume(args) => resume::run(args, session).await,
+        What::Ready(args) => ready::run(args, session).await,
+        What::Traffic(args) => traffic::run(args, session).await,
         What::Wait(args) => wait::run(args, session).await,
         What::Schema(args) => schema::run(args, session).await,
         What::Quarantine(args) => quarantine::run(args, session).await,

@@ -1,6 +1,7 @@
 //! `daybook schema`: look at a schema set before anything rests on it.
 
 mod apply;
+mod url;
 
 use std::path::PathBuf;
 
@@ -18,6 +19,7 @@ use super::output::table;
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Args {
     Apply(apply::Args),
+    Url(url::Args),
     /// Load and check the whole set, and list its versions
     Check(Set),
     /// Show one version: its tables, and the SQL that makes them
@@ -72,6 +74,7 @@ struct Shown<'s> {
 pub(super) async fn run(args: Args, session: &Session) -> anyhow::Result<()> {
     match args {
         Args::Apply(args) => apply::run(args, session).await,
+        Args::Url(args) => url::run(args, session).await,
         Args::Check(set) => check(&set, session),
         Args::Show { version, sql, set } => show(SchemaVersion(version), sql, &set, session),
     }

@@ -3,15 +3,17 @@
 
 use journal_core::sql::{Conn, Dialect, MigrationFile, SqlError};
 
-const SQLITE: [MigrationFile; 3] = [
+const SQLITE: &[MigrationFile] = &[
     (1, "applier", include_str!("../../migrations/sqlite/0001_applier.sql")),
     (2, "upgrade", include_str!("../../migrations/sqlite/0002_upgrade.sql")),
     (3, "complement", include_str!("../../migrations/sqlite/0003_complement.sql")),
+    (4, "traffic", include_str!("../../migrations/sqlite/0004_traffic.sql")),
 ];
-const POSTGRES: [MigrationFile; 3] = [
+const POSTGRES: &[MigrationFile] = &[
     (1, "applier", include_str!("../../migrations/postgres/0001_applier.sql")),
     (2, "upgrade", include_str!("../../migrations/postgres/0002_upgrade.sql")),
     (3, "complement", include_str!("../../migrations/postgres/0003_complement.sql")),
+    (4, "traffic", include_str!("../../migrations/postgres/0004_traffic.sql")),
 ];
 
 /// Brings the applier's tables up to this release, beside the journal's
@@ -22,5 +24,5 @@ pub async fn install(conn: &mut Conn) -> Result<(), SqlError> {
         Dialect::Sqlite => SQLITE,
         Dialect::Postgres => POSTGRES,
     };
-    conn.migrate("{d}applier_migrations", &files).await
+    conn.migrate("{d}applier_migrations", files).await
 }

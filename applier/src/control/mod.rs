@@ -3,8 +3,10 @@
 
 pub mod install;
 pub mod lease;
+pub mod ready;
 pub mod sql;
 pub mod status;
+pub mod traffic;
 
 use std::future::Future;
 

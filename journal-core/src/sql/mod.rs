@@ -7,6 +7,7 @@ mod dialect;
 mod error;
 mod migrate;
 mod param;
+mod read_url;
 mod url;
 
 pub use conn::{Access, Conn, ConnRef};
@@ -14,4 +15,5 @@ pub use dialect::{Dialect, quote};
 pub use error::{Constraint, SqlClass, SqlError};
 pub use migrate::MigrationFile;
 pub use param::{Param, Record};
+pub use read_url::ReadUrl;
 pub use url::{DbUrl, InvalidUrl};

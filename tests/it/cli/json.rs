@@ -80,6 +80,9 @@ fn every_report_has_the_documented_fields_and_no_others() {
     check("status", &desk.json(&["status"]));
     check("schema apply", &desk.json(&["schema", "apply", "b", "--to", "2"]));
     check("resume", &desk.json(&["resume", "b"]));
+    check("ready", &desk.json(&["ready", "a", "--version", "1"]));
+    check("traffic", &desk.json(&["traffic", "a", "away", "--reason", "a look"]));
+    check("schema url", &desk.json(&["schema", "url", "a", "--version", "1"]));
     check("schema check", &desk.json(&["schema", "check"]));
     check("schema show", &desk.json(&["schema", "show", "2"]));
     check("quarantine list", &desk.json(&["quarantine", "list", "b"]));

@@ -11,6 +11,7 @@ mod read;
 pub(crate) mod receive;
 mod schema_version;
 mod seal;
+mod serving;
 mod site;
 mod text;
 mod verdict;
@@ -21,6 +22,7 @@ pub use migrate::install;
 pub use read::{load_head, load_heads, lock_head, read_runs, read_tail_rows, read_transaction};
 pub use schema_version::{ReleasedSchema, insert_schema_version, list_schema_versions, load_schema_version};
 pub use seal::write_seal;
+pub use serving::{Away, Serving, read_away, read_serving};
 pub use site::{STRIPES, Site, create_site, read_site, set_ledger_version};
 pub use verdict::{Pause, Verdicts, newest_seen, read_pause, read_verdicts};
 

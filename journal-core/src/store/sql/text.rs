@@ -119,6 +119,15 @@ pub(super) const NEWEST_SEEN: &str =
     "SELECT seen FROM {d}seal WHERE origin = $1 ORDER BY epoch DESC, seal_nr DESC LIMIT 1";
 /// Written by whoever runs the site; not there before it was first set up to be run.
 pub(super) const DESIRED: &str = "SELECT generation, desired, who, why, since FROM {d}control";
+/// As the row above: the applier's, and read here.
+pub(super) const AWAY: &str = "SELECT who, why, since FROM {d}traffic WHERE wanted = 'away'";
+/// One row for each schema of views, the ledger's version in each; one row in any case.
+pub(super) const VIEWS_POSTGRES: &str = "SELECT s.ledger_version, coalesce(CAST(n.nspname AS text), '') FROM {d}site s \
+     LEFT JOIN pg_namespace n ON n.nspname ~ '^v[0-9]+$' \
+     AND EXISTS (SELECT 1 FROM pg_class c WHERE c.relnamespace = n.oid AND c.relkind = 'v')";
+/// One row for each view.
+pub(super) const VIEWS_SQLITE: &str = "SELECT s.ledger_version, coalesce(m.name, '') FROM {d}site s \
+     LEFT JOIN sqlite_master m ON m.type = 'view'";
 
 pub(super) const TAKE_ID_BLOCK: &str = "INSERT INTO {d}id_block AS b (sequence, next_block) VALUES ($1, 1) \
      ON CONFLICT (sequence) DO UPDATE SET next_block = b.next_block + 1 RETURNING next_block - 1";

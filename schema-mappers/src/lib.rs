@@ -7,6 +7,7 @@
 //!   which [`Registry::map_with`] gives the images. [`Registry::map_rows`] carries whole rows of a ledger with their
 //!   complements, for reshapes and comparisons; [`Registry::feeds`] tells which of them belong together.
 //! * [`ddl`] writes tables, views and the order of tables for [`ddl::Dialect`].
+//! * [`laws`] tries what every mapping must keep, on random or given rows and changes.
 //! * [`Mapper`] and [`CallMapper`] are for applications that embed the engine; [`RustMappers`] takes them.
 //!
 //! How an [`Image`] is posted, with `change` at the ledger's version:
@@ -27,6 +28,7 @@ pub mod ddl;
 mod error;
 mod feed;
 mod image;
+pub mod laws;
 mod lineage;
 mod mapped;
 mod mapper;

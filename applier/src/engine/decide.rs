@@ -54,7 +54,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         let from = self.lock_posted(&own).await?;
         for at in range.clone() {
             if let (Some(prepared), None) = (&ready[at], narrow.verdict(at))
-                && let Some(verdict) = self.apply(&prepared.changes).await?
+                && let Some(verdict) = self.apply(prepared).await?
             {
                 return Ok(Attempt::Refused { at: Some(at), verdict });
             }

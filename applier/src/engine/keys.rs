@@ -4,6 +4,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use journal_core::model::{Change, Name, Op, Row, Schema, Table, Value};
+use schema_mappers::Root;
 
 use crate::ledger::LedgerChange;
 
@@ -43,19 +44,48 @@ pub struct Touch {
     pub kind: Kind,
 }
 
-/// The keys a list of changes touches: primary and unique keys written, parents referred to. Changes are in the names
-/// of `schema`.
-pub fn touches(changes: &[LedgerChange], schema: &Schema) -> Vec<Touch> {
-    let mut out = Vec::with_capacity(changes.len() * 2);
+/// The keys that changes touch: primary and unique keys written, parents referred to. Changes are in the names of
+/// `schema`, the ledger's.
+pub(super) fn touch_keys(changes: &[LedgerChange], schema: &Schema, out: &mut Vec<Touch>) {
+    out.reserve(changes.len() * 2);
     for image in changes {
         if let Some(table) = schema.tables.get(&image.change.entity) {
-            touch(&image.change, table, schema, &mut out);
+            touch(&image.change, table, schema, out);
         }
     }
-    out.sort_unstable();
-    out.dedup();
-    out
 }
+
+/// The roots that a change touches. They are in names that all sites share, whatever version their ledgers stand at, so
+/// changes that meet in one version's tables meet everywhere.
+pub(super) fn touch_roots(roots: &[Root], op: Op, out: &mut Vec<Touch>) {
+    let kind = if op == Op::Add { Kind::Add } else { Kind::Update };
+    for root in roots {
+        let whole = hash(&root.table, ROOT, &[]);
+        if root.key.is_empty() {
+            out.push(Touch { key: whole, kind: Kind::Existence });
+            continue;
+        }
+        let values: Vec<Value> = root.key.iter().map(|(_, value)| value.clone()).collect();
+        out.push(Touch { key: hash(&root.table, ROOT, &values), kind });
+        // Meets only what may be any row of the table.
+        out.push(Touch { key: whole, kind: Kind::Reference });
+    }
+}
+
+/// The row of a table that holds this key.
+pub(super) fn touch_row(table: &Table, key: &[Value], kind: Kind, out: &mut Vec<Touch>) {
+    out.push(Touch { key: primary(&table.name, key), kind });
+}
+
+/// Touches in order, each once.
+pub(super) fn told(mut touches: Vec<Touch>) -> Vec<Touch> {
+    touches.sort_unstable();
+    touches.dedup();
+    touches
+}
+
+/// Sets roots apart from primary (0) and unique keys (from 1).
+const ROOT: usize = usize::MAX;
 
 fn touch(change: &Change, table: &Table, schema: &Schema, out: &mut Vec<Touch>) {
     let kind = match change.op {

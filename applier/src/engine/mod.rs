@@ -1,11 +1,12 @@
 //! The engine: pure rules, and the one loop that carries them out. Everything but the loop (`poster.rs` and its parts
-//! `decide.rs`, `post.rs`, `release.rs`, `rebuild.rs`) is free of I/O, and the
+//! `decide.rs`, `post.rs`, `meet.rs`, `release.rs`, `rebuild.rs`) is free of I/O, and the
 //! rules take clocks and stores as values.
 
 pub mod clock;
 mod decide;
 pub mod held;
 pub mod keys;
+pub(crate) mod meet;
 pub mod narrow;
 pub mod order;
 pub mod partial;

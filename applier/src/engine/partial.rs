@@ -1,12 +1,12 @@
-//! The keys of a transaction that cannot be prepared, as far as they can be told. It waits whole, and what touches the
-//! same keys must wait behind it; so one value without a place at the ledger's version must not hide its row's key.
-//! Pure.
+//! The keys of changes that have no image before a row is read, as far as they can be told: those of transactions that
+//! cannot be prepared, and of changes that meet rows. A transaction waits whole, and what touches the same keys must wait
+//! behind it; so one value without a place at the ledger's version must not hide its row's key. Pure.
 
 use journal_core::codec::payload;
 use journal_core::model::{Change, Name, Op, Row, Schema, SchemaVersion, StoredTransaction};
-use schema_mappers::Registry;
+use schema_mappers::{Mapped, Meeting, Registry};
 
-use super::keys::{Touch, touches};
+use super::keys::{Kind, Touch, told, touch_keys, touch_roots, touch_row};
 use super::prepare::{Judge, prepare};
 use crate::ledger::LedgerChange;
 
@@ -17,18 +17,57 @@ pub fn touched(transaction: &StoredTransaction, registry: &Registry, to: SchemaV
         return ready.touches;
     }
     let from = transaction.schema_version;
-    let (Ok(schema), Ok(target)) = (registry.schema(from), registry.schema(to)) else { return Vec::new() };
-    let mapped = |change: Change| registry.map(from, to, change).ok()?.images();
-    let mut images: Vec<LedgerChange> = Vec::new();
+    let (Ok(schema), Ok(target)) = (registry.schema(from), registry.ledger(to)) else { return Vec::new() };
+    let mut touches = Vec::new();
     for entry in &transaction.entries {
         let Ok(change) = payload::decode(entry, schema) else { continue };
+        touch_roots(&registry.roots(from, &change), change.op, &mut touches);
         let change = Change { expect: Row::new(), ..change };
-        match mapped(change.clone()) {
-            Some(whole) => images.extend(whole),
-            None => images.extend(parts(&change, schema, mapped).into_iter().filter_map(mapped).flatten()),
+        touch_keys(&alone(change, schema, registry, (from, to)), target, &mut touches);
+    }
+    told(touches)
+}
+
+/// The keys of a change that meets rows: of what maps without them, and of its row. Rows that belong to a root need no
+/// more, since the root stands for them all.
+pub(super) fn touch_met(
+    meeting: &Meeting,
+    registry: &Registry,
+    (schema, from): (&Schema, SchemaVersion),
+    (target, to): (&Schema, SchemaVersion),
+    out: &mut Vec<Touch>,
+) {
+    let change = &meeting.change;
+    touch_keys(&alone(change.clone(), schema, registry, (from, to)), target, out);
+    if !registry.roots(from, change).is_empty() {
+        return;
+    }
+    let kind = match change.op {
+        Op::Add => Kind::Add,
+        // A second row is the one that it becomes.
+        Op::Update if meeting.selectors.len() < 2 => Kind::Update,
+        Op::Update | Op::Insert | Op::Upsert | Op::Delete | Op::Call => Kind::Existence,
+    };
+    for selector in &meeting.selectors {
+        let table = target.tables.get(&selector.table);
+        if let Some((table, key)) = table.and_then(|table| Some((table, table.key_values(&selector.columns)?))) {
+            touch_row(table, &key, kind, out);
         }
     }
-    touches(&images, target)
+}
+
+/// The images of a change, or of the parts of it that map without a row at hand.
+fn alone(
+    change: Change,
+    schema: &Schema,
+    registry: &Registry,
+    (from, to): (SchemaVersion, SchemaVersion),
+) -> Vec<LedgerChange> {
+    let mapped = |change: Change| -> Option<Mapped> { registry.map(from, to, change).ok()?.images() };
+    match mapped(change.clone()) {
+        Some(whole) => whole.into_iter().collect(),
+        None => parts(&change, schema, mapped).into_iter().filter_map(mapped).flatten().collect(),
+    }
 }
 
 /// A change in two: what it is to its row, and the cells of it that can be mapped.
@@ -62,6 +101,7 @@ mod tests {
 
     use super::*;
     use crate::engine::held::Held;
+    use crate::engine::prepare::Part;
 
     const OLDER: &str = "[table.t]\nkey = [\"id\"]\nunique = [[\"code\"]]\n[table.t.columns]\nid = \"int\"\n\
                          code = { type = \"text\", null = true }\nprice = \"decimal(5,2)\"\n";
@@ -137,7 +177,8 @@ mod tests {
         let change = Change::update("t", id(1), Row::new().with("code", "y")).expecting(wide);
         let prepared = |judge| prepare(&transaction(1, &change), &registry(), SchemaVersion(1), judge);
         assert!(prepared(Judge::Origin).is_err());
-        let changes = prepared(Judge::Peer).unwrap().changes;
+        let parts = prepared(Judge::Peer).unwrap().parts;
+        let [Part::Changes(changes)] = parts.as_slice() else { panic!("{parts:?}") };
         assert!(changes.iter().all(|image| image.change.expect.is_empty()));
     }
 }

@@ -62,7 +62,8 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
                         Ok(ready) => (ready, None),
                         Err(NotReady::Fault(fault, detail)) => {
                             let touches = touched(transaction, &registry, self.standing.ledger_version);
-                            (Ready { changes: Vec::new(), touches }, Some((fault, detail)))
+                            let version = transaction.schema_version;
+                            (Ready { version, parts: Vec::new(), touches }, Some((fault, detail)))
                         }
                         Err(NotReady::UnknownVersion(version)) => {
                             cut = Some((place, start, transaction.id.clone(), version));
@@ -154,7 +155,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
                     depends_on: depends_on[at].clone(),
                 };
                 self.ledger.quarantine(&quarantined).await?;
-            } else if let Some(verdict) = self.apply(&member.ready.changes).await? {
+            } else if let Some(verdict) = self.apply(&member.ready).await? {
                 return Ok(Attempt::Refused { at: Some(at), verdict });
             }
         }

@@ -10,12 +10,14 @@ use schema_mappers::Registry;
 
 use super::clock::Clock;
 use super::held::Held;
+use super::meet::carry_out;
 use super::order;
+use super::prepare::Ready;
 use super::reaction::PostError;
 use super::recent::Recent;
 use super::step::{Step, View, next_step};
 use crate::control::{Desired, Standing};
-use crate::ledger::{Fault, Ledger, LedgerChange, LedgerError, Posted};
+use crate::ledger::{Fault, Ledger, LedgerError, Posted};
 
 /// What a poster works with besides its stores.
 #[derive(Debug, Clone)]
@@ -246,9 +248,9 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         if found == believed { Ok(found) } else { Err(LedgerError::Moved { origin: origin.clone() }.into()) }
     }
 
-    /// Applies one transaction's changes. A fault rolls the database transaction back and is the verdict.
-    pub(super) async fn apply(&mut self, changes: &[LedgerChange]) -> Result<Option<Verdict>, PostError> {
-        let applied = self.ledger.apply(changes).await;
+    /// Applies one transaction. A fault rolls the database transaction back and is the verdict.
+    pub(super) async fn apply(&mut self, ready: &Ready) -> Result<Option<Verdict>, PostError> {
+        let applied = carry_out(&mut self.ledger, &self.settings.registry, ready).await;
         self.verdict(applied).await
     }
 

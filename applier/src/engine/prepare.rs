@@ -1,10 +1,12 @@
-//! From stored bytes to changes in the ledger's names: decode, check, map. Pure.
+//! From stored bytes to changes in the ledger's names: decode, check, map. Pure: a change that depends on rows of the ledger
+//! is left as it is, with the rows it needs.
 
 use journal_core::codec::payload;
-use journal_core::model::{Change, Row, SchemaVersion, StoredTransaction};
-use schema_mappers::{MapError, Registry};
+use journal_core::model::{Row, SchemaVersion, StoredTransaction};
+use schema_mappers::{MapError, Meeting, Plan, Registry};
 
-use super::keys::{Touch, touches};
+use super::keys::{Touch, told, touch_keys, touch_roots};
+use super::partial::touch_met;
 use crate::ledger::{Fault, LedgerChange};
 
 /// Longest detail kept of a fault; the content itself stays in the journal.
@@ -22,10 +24,43 @@ pub enum Judge {
 /// A transaction ready for the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ready {
-    /// The changes in order.
-    pub changes: Vec<LedgerChange>,
-    /// The keys they touch, in the ledger's names.
+    /// The version it was written at.
+    pub version: SchemaVersion,
+    /// What to do, in order.
+    pub parts: Vec<Part>,
+    /// The keys it touches: in the ledger's names, and those of roots in names that all sites share.
     pub touches: Vec<Touch>,
+}
+
+/// A part of a prepared transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// Changes that map alone.
+    Changes(Vec<LedgerChange>),
+    /// A change that depends on rows of the ledger. Its images are made inside the database transaction, after
+    /// everything before it has been applied.
+    Meets {
+        /// Its place in the transaction, for the words of a fault.
+        entry_nr: i64,
+        /// The change with the rows to read.
+        meeting: Meeting,
+    },
+}
+
+impl Ready {
+    /// How many changes it is, at least: a change that meets rows counts as one.
+    pub fn len(&self) -> usize {
+        let one = |part: &Part| match part {
+            Part::Changes(changes) => changes.len(),
+            Part::Meets { .. } => 1,
+        };
+        self.parts.iter().map(one).sum()
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
 }
 
 /// Why a transaction is not ready.
@@ -46,10 +81,10 @@ pub fn prepare(
 ) -> Result<Ready, NotReady> {
     let from = transaction.schema_version;
     let schema = registry.schema(from).map_err(|_| NotReady::UnknownVersion(from))?;
-    let target = registry.schema(to).map_err(|_| NotReady::UnknownVersion(to))?;
-    let mut changes = Vec::with_capacity(transaction.entries.len());
+    let target = registry.ledger(to).map_err(|_| NotReady::UnknownVersion(to))?;
+    let mut parts = Parts { done: Vec::with_capacity(1), touches: Vec::new() };
     for entry in &transaction.entries {
-        let place = |detail: &dyn std::fmt::Display| shorten(&format!("entry {}: {detail}", entry.entry_nr));
+        let place = |detail: &dyn std::fmt::Display| at_entry(entry.entry_nr, detail);
         let mut change = payload::decode(entry, schema)
             .map_err(|error| NotReady::Fault(Fault::Unreadable, place(&error)))?;
         if judge == Judge::Origin {
@@ -59,34 +94,50 @@ pub fn prepare(
             // may not even have the column.
             change.expect = Row::new();
         }
-        map(change, registry, from, to, &mut changes).map_err(|error| match error {
-            NotReady::Fault(fault, detail) => NotReady::Fault(fault, place(&detail)),
-            unknown @ NotReady::UnknownVersion(_) => unknown,
+        touch_roots(&registry.roots(from, &change), change.op, &mut parts.touches);
+        let plan = registry.map(from, to, change).map_err(|error| match error {
+            MapError::UnknownVersion { version, .. } => NotReady::UnknownVersion(version),
+            error @ (MapError::UnknownTable { .. }
+            | MapError::UnknownOperation { .. }
+            | MapError::CannotMap { .. }) => NotReady::Fault(Fault::Unmappable, place(&error)),
         })?;
+        parts.take(entry.entry_nr, plan);
     }
-    let touches = touches(&changes, target);
-    Ok(Ready { changes, touches })
+    let Parts { done, mut touches } = parts;
+    for part in &done {
+        match part {
+            Part::Changes(changes) => touch_keys(changes, target, &mut touches),
+            Part::Meets { meeting, .. } => {
+                touch_met(meeting, registry, (schema, from), (target, to), &mut touches)
+            }
+        }
+    }
+    Ok(Ready { version: from, parts: done, touches: told(touches) })
 }
 
-fn map(
-    change: Change,
-    registry: &Registry,
-    from: SchemaVersion,
-    to: SchemaVersion,
-    out: &mut Vec<LedgerChange>,
-) -> Result<(), NotReady> {
-    let plan = registry.map(from, to, change).map_err(|error| match error {
-        MapError::UnknownVersion { version, .. } => NotReady::UnknownVersion(version),
-        error @ (MapError::UnknownTable { .. }
-        | MapError::UnknownOperation { .. }
-        | MapError::CannotMap { .. }) => NotReady::Fault(Fault::Unmappable, error.to_string()),
-    })?;
-    let Some(images) = plan.images() else {
-        let detail = "its mapping needs the row it meets, which this release does not read".to_owned();
-        return Err(NotReady::Fault(Fault::Unmappable, detail));
-    };
-    out.extend(images);
-    Ok(())
+/// Parts in the making.
+struct Parts {
+    done: Vec<Part>,
+    touches: Vec<Touch>,
+}
+
+impl Parts {
+    /// Takes in what became of an entry. Changes that map alone stay together as long as nothing is in between.
+    fn take(&mut self, entry_nr: i64, plan: Plan) {
+        match plan {
+            Plan::Images(images) => match self.done.last_mut() {
+                Some(Part::Changes(changes)) => changes.extend(images),
+                _ => self.done.push(Part::Changes(images.into_iter().collect())),
+            },
+            Plan::Meets(meeting) => self.done.push(Part::Meets { entry_nr, meeting }),
+            Plan::Several(plans) => plans.into_iter().for_each(|plan| self.take(entry_nr, plan)),
+        }
+    }
+}
+
+/// The detail of a fault of one entry.
+pub(super) fn at_entry(entry_nr: i64, detail: &dyn std::fmt::Display) -> String {
+    shorten(&format!("entry {entry_nr}: {detail}"))
 }
 
 /// A detail cut to what a seal keeps.

@@ -88,7 +88,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         if self.begin().await? == Begun::Paused {
             return Ok(Released::Done(Turn::Paused));
         }
-        if let Some(verdict) = self.apply(&ready.changes).await? {
+        if let Some(verdict) = self.apply(ready).await? {
             return Ok(Released::Refused(verdict));
         }
         self.ledger.release(&entry.id, Release::Posted).await?;

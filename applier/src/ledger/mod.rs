@@ -5,6 +5,7 @@
 #[cfg(feature = "test-util")]
 pub mod conformance;
 pub(crate) mod fit;
+pub(crate) mod groups;
 pub mod memory;
 pub mod sql;
 
@@ -256,8 +257,8 @@ pub trait LedgerReader: Send {
     /// The version the ledger stands at.
     fn version(&mut self) -> impl Future<Output = Result<SchemaVersion, LedgerError>> + Send;
 
-    /// Up to `limit` rows of a table in the order of its key (values' own order), after a key. Each with its complement
-    /// cells.
+    /// Up to `limit` rows of a table in the order of its key (values' own order), after a key, or after all rows whose
+    /// key begins so. Each with its complement cells.
     fn scan(
         &mut self,
         schema: &Schema,

@@ -10,8 +10,9 @@ use super::lanes::Lanes;
 use super::{Listed, ReplayError};
 use crate::audit::balance::{Aside, Standings};
 use crate::audit::progress::{Progress, Watch};
-use crate::engine::prepare::{Judge, NotReady, prepare};
-use crate::ledger::{Ledger, LedgerChange, LedgerError, Posted};
+use crate::engine::meet::carry_out;
+use crate::engine::prepare::{Judge, NotReady, Ready, prepare};
+use crate::ledger::{Ledger, LedgerError, Posted};
 
 /// Transactions of one database transaction.
 const BATCH_TRANSACTIONS: usize = 1000;
@@ -35,7 +36,7 @@ pub(super) struct Posting<'r> {
     registry: &'r Registry,
     version: SchemaVersion,
     standings: &'r Standings,
-    batch: Vec<(TransactionId, Vec<LedgerChange>)>,
+    batch: Vec<(TransactionId, Ready)>,
     changes: usize,
     /// What the ledger's checkpoints say.
     checkpoints: BTreeMap<Origin, Posted>,
@@ -91,8 +92,8 @@ impl<'r> Posting<'r> {
             }
             match prepare(transaction, self.registry, self.version, Judge::Peer) {
                 Ok(ready) => {
-                    self.changes += ready.changes.len();
-                    self.batch.push((id.clone(), ready.changes));
+                    self.changes += ready.len();
+                    self.batch.push((id.clone(), ready));
                 }
                 Err(NotReady::UnknownVersion(version)) => {
                     return Err(ReplayError::UnknownVersion { id: id.clone(), version });
@@ -134,10 +135,10 @@ impl<'r> Posting<'r> {
     async fn apply_all<L: Ledger>(
         &self,
         ledger: &mut L,
-        batch: &[(TransactionId, Vec<LedgerChange>)],
+        batch: &[(TransactionId, Ready)],
     ) -> Result<bool, LedgerError> {
-        for (_, changes) in batch {
-            match ledger.apply(changes).await {
+        for (_, ready) in batch {
+            match carry_out(ledger, self.registry, ready).await {
                 Ok(()) => {}
                 Err(LedgerError::Fault { .. }) => return Ok(false),
                 Err(error) => return Err(error),
@@ -150,11 +151,11 @@ impl<'r> Posting<'r> {
     async fn one_by_one<L: Ledger>(
         &mut self,
         ledger: &mut L,
-        batch: &[(TransactionId, Vec<LedgerChange>)],
+        batch: &[(TransactionId, Ready)],
     ) -> Result<(), ReplayError> {
-        for (id, changes) in batch {
+        for (id, ready) in batch {
             ledger.begin().await?;
-            let posted = match ledger.apply(changes).await {
+            let posted = match carry_out(ledger, self.registry, ready).await {
                 Ok(()) => ledger.commit().await,
                 Err(error @ LedgerError::Fault { .. }) => {
                     ledger.rollback().await?;

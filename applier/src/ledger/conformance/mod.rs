@@ -128,6 +128,7 @@ macro_rules! ledger_conformance {
             values_without_an_exact_place_are_refused_and_never_altered,
             every_type_is_expected_exactly,
             rows_come_in_the_order_of_their_keys_page_by_page,
+            a_page_may_come_after_all_rows_whose_key_begins_so,
         );
     };
     (@cases $rig:expr, $($case:ident),+ $(,)?) => {

@@ -210,3 +210,17 @@ pub async fn rows_come_in_the_order_of_their_keys_page_by_page<R: Rig>(rig: &R) 
         .collect();
     assert_eq!(found, [pair("a", 10), pair("b", 1)]);
 }
+
+/// A beginning of a key stands for all rows that have it, however many columns the key has.
+pub async fn a_page_may_come_after_all_rows_whose_key_begins_so<R: Rig>(rig: &R) {
+    let mut ledger = rig.ledger().await;
+    let schema = ledger.schema().clone();
+    let pair = |a: &str, b: i64| row([("a", a.into()), ("b", b.into())]);
+    let pairs = [("b", 1), ("a", 2), ("a", -1), ("ab", 10), ("", 1)];
+    post(&mut ledger, pairs.map(|(a, b)| Change::insert("pair", pair(a, b)))).await;
+    for (after, first) in [("", Some("a")), ("a", Some("ab")), ("ab", Some("b")), ("b", None)] {
+        let page = ledger.scan(&schema, &"pair".into(), Some(&[after.into()]), 1).await.expect("scan");
+        let found = page.first().and_then(|(row, _)| row.get("a").cloned());
+        assert_eq!(found, first.map(Value::from), "after {after:?}");
+    }
+}

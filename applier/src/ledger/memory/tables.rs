@@ -53,12 +53,14 @@ impl Rows {
 }
 
 impl Tables {
-    /// Up to `limit` rows in the order of the key, after a key, with their complements.
+    /// Up to `limit` rows in the order of the key, after all that begin with `after`, with their complements.
     pub(super) fn scan(&self, table: &Name, after: Option<&[Value]>, limit: usize) -> Vec<(Row, Row)> {
         let Some(table) = self.0.get(table) else { return Vec::new() };
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let found = table.rows.range::<[Value], _>((from, Bound::Unbounded)).take(limit);
-        found.map(|(_, stored)| stored.read()).collect()
+        let after = after.unwrap_or_default();
+        let from = if after.is_empty() { Bound::Unbounded } else { Bound::Excluded(after) };
+        let found = table.rows.range::<[Value], _>((from, Bound::Unbounded));
+        let found = found.skip_while(|(key, _)| !after.is_empty() && key.starts_with(after));
+        found.take(limit).map(|(_, stored)| stored.read()).collect()
     }
 
     /// The rows that hold exactly these values, in the order of the key. Quick where the columns begin the key or are a

@@ -25,11 +25,9 @@ impl SqlLedger {
             let message = format!("schema version {} has no table {table}", schema.version);
             return Err(LedgerError::Damaged(message));
         };
-        let template = text::scan(self.dialect(), table, after.is_some());
-        let mut params = match after {
-            Some(key) => key_params(self.dialect(), table, key)?,
-            None => Vec::new(),
-        };
+        let after = after.unwrap_or_default();
+        let template = text::scan(self.dialect(), table, after.len());
+        let mut params = key_params_from(self.dialect(), table, after)?;
         params.push(i64::try_from(limit).unwrap_or(i64::MAX).into());
         let (rows, keys) = self.read_rows(table, &template, params).await?;
         let complements = self.complements_of(&table.name, &keys).await?;
@@ -89,11 +87,16 @@ fn beside(
     rows.into_iter().zip(keys).map(move |(row, key)| (row, complements.remove(&key).unwrap_or_default()))
 }
 
-/// The parameters of a whole key, in the key's order.
-pub(super) fn key_params(dialect: Dialect, table: &Table, key: &[Value]) -> Result<Vec<Param>, LedgerError> {
+/// The parameters of the beginning of a key, in the key's order.
+fn key_params_from(dialect: Dialect, table: &Table, key: &[Value]) -> Result<Vec<Param>, LedgerError> {
     let columns = table.key.iter().filter_map(|name| table.column(name));
     let bound = columns.zip(key).map(|(column, value)| bind(dialect, column, value));
-    let params: Vec<Param> = bound.collect::<Result<_, _>>().map_err(|misfit| misfit.at(table, key))?;
+    bound.collect::<Result<_, _>>().map_err(|misfit| misfit.at(table, key))
+}
+
+/// The parameters of a whole key, in the key's order.
+pub(super) fn key_params(dialect: Dialect, table: &Table, key: &[Value]) -> Result<Vec<Param>, LedgerError> {
+    let params = key_params_from(dialect, table, key)?;
     if params.len() == table.key.len() {
         return Ok(params);
     }

@@ -225,20 +225,20 @@ fn on_conflict(table: &Table, cells: &[Name]) -> String {
     }
 }
 
-/// One page of a table in the order of its key, from the beginning or after a key; the last parameter is the limit.
-/// Text compares by bytes, whatever the column's own collation.
-pub(super) fn scan(dialect: Dialect, table: &Table, after: bool) -> String {
+/// One page of a table in the order of its key, after the first so many columns of a key, or from the beginning; the
+/// last parameter is the limit. Text compares by bytes, whatever the column's own collation.
+pub(super) fn scan(dialect: Dialect, table: &Table, after: usize) -> String {
     let keys: Vec<&Column> = table.key.iter().filter_map(|name| table.column(name)).collect();
     let ordered: Vec<String> = keys.iter().map(|column| bytewise(dialect, column)).collect();
     let order = ordered.join(", ");
-    let from = if after {
-        let bound: Vec<String> =
-            keys.iter().enumerate().map(|(at, column)| placeholder(dialect, column.ty, at + 1)).collect();
-        format!(" WHERE ({order}) > ({})", bound.join(", "))
-    } else {
-        String::new()
+    let after = after.min(keys.len());
+    let bound: Vec<String> =
+        keys[..after].iter().enumerate().map(|(at, column)| placeholder(dialect, column.ty, at + 1)).collect();
+    let from = match after {
+        0 => String::new(),
+        _ => format!(" WHERE ({}) > ({})", ordered[..after].join(", "), bound.join(", ")),
     };
-    let limit = if after { keys.len() + 1 } else { 1 };
+    let limit = after + 1;
     let (columns, name) = (selected(dialect, table), quote(&table.name));
     format!("SELECT {columns} FROM {name}{from} ORDER BY {order} LIMIT ${limit}")
 }

@@ -6,7 +6,7 @@ mod report;
 use std::cmp::Ordering;
 
 use journal_core::codec::payload::key_text;
-use journal_core::model::{SiteName, Table};
+use journal_core::model::{Name, SiteName, Table};
 use schema_mappers::Registry;
 
 use super::cut::{self, CutError, Party, Patience};
@@ -88,6 +88,11 @@ impl<LA: LedgerReader, LB: LedgerReader> Sides<'_, LA, LB> {
     async fn next_b(&mut self, cursor: &mut Cursor) -> Result<Option<Keyed>, VerifyError> {
         let next = self.b.next(cursor).await;
         next.map_err(|source| VerifyError::Rows { site: self.sites.1.clone(), source })
+    }
+
+    /// Whether a table is only kept for other versions.
+    fn is_kept(&self, table: &Name) -> Result<bool, VerifyError> {
+        self.a.is_kept(table).map_err(|source| VerifyError::Rows { site: self.sites.0.clone(), source })
     }
 
     /// Sorts the side that is mapped. The other stands at the version compared and comes in order.
@@ -203,9 +208,12 @@ impl Compared {
                 watch(Progress { done: self.rows, total: None });
             }
         }
-        self.a.table(hash_a);
-        self.b.table(hash_b);
-        self.tables.push(report);
+        let kept = sides.is_kept(&table.name)?;
+        self.a.table(hash_a, kept);
+        self.b.table(hash_b, kept);
+        if !kept || report.matched + report.different + report.missing + report.extra > 0 {
+            self.tables.push(report);
+        }
         Ok(())
     }
 

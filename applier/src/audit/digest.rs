@@ -2,7 +2,8 @@
 //!
 //! A table's digest is SHA-256 over its name, its column names in order, and its rows in the order of their keys, each
 //! row as the canonical bytes of its columns in the order of their names. The ledger's digest is SHA-256 over those of
-//! its tables in the order of their names. Complements are no part of it: they say how a row came here, not what it is.
+//! its tables in the order of their names; tables that are kept for other versions count once they hold a row.
+//! Complements are no part of it: they say how a row came here, not what it is.
 
 use std::fmt;
 
@@ -125,6 +126,7 @@ async fn pass<R: LedgerReader>(
     let schema = rows.schema()?;
     let mut digester = Digester::new(schema.version);
     for (name, table) in &schema.tables {
+        let kept = rows.is_kept(name)?;
         let mut hasher = TableHasher::new(table);
         let mut cursor = Cursor::new(name);
         while let Some((_, row)) = rows.next(&mut cursor).await? {
@@ -133,7 +135,7 @@ async fn pass<R: LedgerReader>(
                 watch(Progress { done: digester.rows + hasher.rows, total: None });
             }
         }
-        digester.table(hasher);
+        digester.table(hasher, kept);
     }
     watch(Progress { done: digester.rows, total: None });
     Ok(digester.finish())
@@ -155,7 +157,11 @@ impl Digester {
         Self { version, hasher, rows: 0, tables: Vec::new() }
     }
 
-    pub(super) fn table(&mut self, table: TableHasher) {
+    /// Takes a table in. One that is only kept, and empty, is as good as none.
+    pub(super) fn table(&mut self, table: TableHasher, kept: bool) {
+        if kept && table.rows == 0 {
+            return;
+        }
         let digest = Digest(table.hasher.finalize().into());
         self.hasher.update(digest.0);
         self.rows += table.rows;

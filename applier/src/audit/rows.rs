@@ -4,17 +4,15 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use journal_core::codec::payload::key_text;
-use journal_core::model::{Change, Name, Row, Schema, SchemaVersion, Table, Value};
-use schema_mappers::{MapError, Registry};
+use journal_core::model::{Name, Row, Schema, SchemaVersion, Value};
+use schema_mappers::{Feed, MapError, MappedRow, Registry};
 
+use crate::ledger::groups::{Group, Groups, table_of, whole_key};
 use crate::ledger::{LedgerError, LedgerReader};
 
 /// Most rows of a ledger that are sorted in memory, where a mapping changes the order of keys: some hundreds of
 /// megabytes at usual row sizes. A larger ledger is compared at its own version, after both sites have it.
 pub const SORTED_ROWS_MAX: usize = 1_000_000;
-
-/// Rows read at once: enough to make a round trip's cost small, few enough to hold two pages of large rows.
-const PAGE_ROWS: usize = 1000;
 
 /// Most unmappable rows kept by name; all are counted.
 const UNMAPPED_MAX: usize = 100;
@@ -59,9 +57,8 @@ pub(crate) struct Rows<'r, R> {
     registry: &'r Registry,
     from: SchemaVersion,
     to: SchemaVersion,
-    /// For each table at `to`, the one of the ledger that its rows come from; `None` where they are not one to one, so
-    /// that rows can only be sorted.
-    feeds: Option<BTreeMap<Name, Name>>,
+    /// How the ledger's rows go to `to`, as far as the ledger has the tables.
+    feeds: Vec<Feed>,
     sorted: Option<BTreeMap<Name, BTreeMap<Vec<Value>, Row>>>,
     unmapped: Vec<Unmapped>,
     unmapped_count: u64,
@@ -71,16 +68,16 @@ pub(crate) struct Rows<'r, R> {
 #[derive(Debug)]
 pub(crate) struct Cursor {
     table: Name,
+    /// The feed's place among the ledger's, and the walk through it; `None` before the first row.
+    walk: Option<(usize, Groups)>,
     page: VecDeque<Keyed>,
-    /// The key, as the ledger has it, after which the next page begins.
-    after: Option<Vec<Value>>,
     last: Option<Vec<Value>>,
     ended: bool,
 }
 
 impl Cursor {
     pub(crate) fn new(table: &Name) -> Self {
-        Self { table: table.clone(), page: VecDeque::new(), after: None, last: None, ended: false }
+        Self { table: table.clone(), walk: None, page: VecDeque::new(), last: None, ended: false }
     }
 }
 
@@ -93,15 +90,12 @@ impl<'r, R: LedgerReader> Rows<'r, R> {
     ) -> Result<Self, RowsError> {
         let from = reader.version().await?;
         let to = to.unwrap_or(from);
-        let source = registry.schema(from)?;
-        registry.schema(to)?;
-        let mut feeds = BTreeMap::new();
-        let mut one_to_one = true;
-        for table in source.tables.keys() {
-            let target = if from == to { Some(table.clone()) } else { target_of(registry, from, to, table) };
-            one_to_one &= target.is_some_and(|target| feeds.insert(target, table.clone()).is_none());
-        }
-        let feeds = one_to_one.then_some(feeds);
+        let mut feeds = registry.feeds(from, to)?;
+        // Tables that are kept for a version come with its release, which a site may not have yet.
+        feeds.retain_mut(|feed| {
+            feed.members.retain(|member| reader.has(&member.table));
+            reader.has(&feed.root.table)
+        });
         Ok(Self { reader, registry, from, to, feeds, sorted: None, unmapped: Vec::new(), unmapped_count: 0 })
     }
 
@@ -110,9 +104,15 @@ impl<'r, R: LedgerReader> Rows<'r, R> {
         self.from
     }
 
-    /// The tables at the version asked for.
+    /// The tables of a ledger at the version asked for.
     pub(crate) fn schema(&self) -> Result<&'r Schema, RowsError> {
-        Ok(self.registry.schema(self.to)?)
+        Ok(self.registry.ledger(self.to)?)
+    }
+
+    /// Whether a table is only kept there for other versions. An empty one is as good as none, so that it makes no
+    /// difference between sites of which only one knows those versions.
+    pub(crate) fn is_kept(&self, table: &Name) -> Result<bool, RowsError> {
+        Ok(!self.registry.schema(self.to)?.tables.contains_key(table))
     }
 
     /// The rows without an image so far: how many, and the first of them.
@@ -140,54 +140,64 @@ impl<'r, R: LedgerReader> Rows<'r, R> {
         Ok(cursor.page.pop_front())
     }
 
+    /// Reads and maps the next rows that belong together, those of one root.
     async fn turn_page(&mut self, cursor: &mut Cursor) -> Result<(), RowsError> {
-        let (schema, target) = (self.registry.schema(self.from)?, self.registry.schema(self.to)?);
-        let unordered = || RowsError::Unordered { table: cursor.table.clone() };
-        let feed = self.feeds.as_ref().ok_or_else(unordered)?.get(&cursor.table).cloned();
-        let Some(feed) = feed else {
+        let (schema, target) = (self.registry.ledger(self.from)?, self.registry.ledger(self.to)?);
+        let (place, groups) = match &mut cursor.walk {
+            Some((place, groups)) => (*place, groups),
+            walk => {
+                let Some(place) = self.feeds.iter().position(|feed| feed.targets.contains(&cursor.table))
+                else {
+                    cursor.ended = true;
+                    return Ok(());
+                };
+                let (place, groups) = walk.insert((place, Groups::new(&self.feeds[place], None)));
+                (*place, groups)
+            }
+        };
+        let Some(group) = groups.next(self.reader, schema).await? else {
             cursor.ended = true;
             return Ok(());
         };
-        let page = self.reader.scan(schema, &feed, cursor.after.as_deref(), PAGE_ROWS).await?;
-        match page.last() {
-            Some((row, _)) => cursor.after = Some(whole_key(table_of(schema, &feed)?, row)?),
-            None => cursor.ended = true,
-        }
-        for (row, complement) in page {
-            for (name, row) in self.carry(&feed, row, complement)? {
-                let key = whole_key(table_of(target, &name)?, &row)?;
-                if name != cursor.table || cursor.last.as_ref().is_some_and(|last| *last >= key) {
-                    return Err(RowsError::Unordered { table: cursor.table.clone() });
-                }
-                cursor.last = Some(key.clone());
-                cursor.page.push_back((key, row));
+        let unordered = || RowsError::Unordered { table: cursor.table.clone() };
+        let mut rows = Vec::new();
+        // What has no image is noted once, however many tables the rows go to.
+        let noted = self.feeds[place].targets.first() != Some(&cursor.table);
+        for mapped in self.carry(place, group, noted)? {
+            if mapped.table == cursor.table {
+                rows.push((whole_key(table_of(target, &mapped.table)?, &mapped.row)?, mapped.row));
+            } else if !self.feeds[place].targets.contains(&mapped.table) {
+                return Err(unordered());
             }
+        }
+        rows.sort_by(|(key, _), (other, _)| key.cmp(other));
+        for (key, row) in rows {
+            if cursor.last.as_ref().is_some_and(|last| *last >= key) {
+                return Err(unordered());
+            }
+            cursor.last = Some(key.clone());
+            cursor.page.push_back((key, row));
         }
         Ok(())
     }
 
     /// Reads, maps and sorts everything, up to [`SORTED_ROWS_MAX`] rows. For ledgers whose mapping changes the order of
-    /// keys, or makes rows of several tables of one.
+    /// keys, or makes rows of several feeds of one.
     pub(crate) async fn sort(&mut self) -> Result<(), RowsError> {
-        let (schema, target) = (self.registry.schema(self.from)?, self.registry.schema(self.to)?);
+        let (schema, target) = (self.registry.ledger(self.from)?, self.registry.ledger(self.to)?);
         (self.unmapped, self.unmapped_count) = (Vec::new(), 0);
         let mut sorted: BTreeMap<Name, BTreeMap<Vec<Value>, Row>> = BTreeMap::new();
         let mut count: usize = 0;
-        for (feed, table) in &schema.tables {
-            let mut after: Option<Vec<Value>> = None;
-            loop {
-                let page = self.reader.scan(schema, feed, after.as_deref(), PAGE_ROWS).await?;
-                let Some((last, _)) = page.last() else { break };
-                after = Some(whole_key(table, last)?);
-                for (row, complement) in page {
-                    for (name, row) in self.carry(feed, row, complement)? {
-                        let key = whole_key(table_of(target, &name)?, &row)?;
-                        if sorted.entry(name.clone()).or_default().insert(key.clone(), row).is_some() {
-                            let reason = "another row has the same key there".to_owned();
-                            self.note_unmapped(Unmapped { table: name, key: key_text(&key), reason });
-                        }
-                        count += 1;
+        for place in 0..self.feeds.len() {
+            let mut groups = Groups::new(&self.feeds[place], None);
+            while let Some(group) = groups.next(self.reader, schema).await? {
+                for MappedRow { table, row, .. } in self.carry(place, group, false)? {
+                    let key = whole_key(table_of(target, &table)?, &row)?;
+                    if sorted.entry(table.clone()).or_default().insert(key.clone(), row).is_some() {
+                        let reason = "another row has the same key there".to_owned();
+                        self.note_unmapped(Unmapped { table, key: key_text(&key), reason });
                     }
+                    count += 1;
                 }
                 if count > SORTED_ROWS_MAX {
                     return Err(RowsError::TooManyToSort { to: self.to });
@@ -198,17 +208,15 @@ impl<'r, R: LedgerReader> Rows<'r, R> {
         Ok(())
     }
 
-    /// A row at the version asked for, with its table there. A row without an image is noted and left out.
-    fn carry(&mut self, feed: &Name, row: Row, complement: Row) -> Result<Vec<(Name, Row)>, RowsError> {
-        if self.from == self.to {
-            return Ok(vec![(feed.clone(), row)]);
-        }
-        let key = whole_key(table_of(self.registry.schema(self.from)?, feed)?, &row)?;
-        match self.registry.map_row(self.from, self.to, feed, row, complement) {
-            Ok(rows) => Ok(rows.into_iter().map(|mapped| (mapped.table, mapped.row)).collect()),
+    /// The rows of a root at the version asked for. Rows without an image are noted, by their root, and left out.
+    fn carry(&mut self, place: usize, group: Group, noted: bool) -> Result<Vec<MappedRow>, RowsError> {
+        match self.registry.map_rows(self.from, self.to, group.rows) {
+            Ok(rows) => Ok(rows),
             Err(MapError::CannotMap { reason, .. }) => {
-                let reason = reason.to_string();
-                self.note_unmapped(Unmapped { table: feed.clone(), key: key_text(&key), reason });
+                let (table, key) = (self.feeds[place].root.table.clone(), key_text(&group.key));
+                if !noted {
+                    self.note_unmapped(Unmapped { table, key, reason: reason.to_string() });
+                }
                 Ok(Vec::new())
             }
             Err(error) => Err(error.into()),
@@ -221,24 +229,4 @@ impl<'r, R: LedgerReader> Rows<'r, R> {
             self.unmapped.push(row);
         }
     }
-}
-
-/// The table that rows of a ledger's table belong to at another version: that of an update which says nothing. `None`
-/// where a mapper in Rust has no answer to that; its rows are sorted then.
-fn target_of(registry: &Registry, from: SchemaVersion, to: SchemaVersion, table: &Name) -> Option<Name> {
-    let probe = Change::update(table.clone(), Row::new(), Row::new());
-    let mut images = registry.map(from, to, probe).ok()?.images()?.into_iter();
-    let image = images.next()?;
-    images.next().is_none().then_some(image.change.entity)
-}
-
-fn table_of<'s>(schema: &'s Schema, table: &Name) -> Result<&'s Table, RowsError> {
-    schema.tables.get(table).ok_or_else(|| {
-        LedgerError::Damaged(format!("schema version {} has no table {table}", schema.version)).into()
-    })
-}
-
-fn whole_key(table: &Table, row: &Row) -> Result<Vec<Value>, RowsError> {
-    let key = table.key_values(row);
-    key.ok_or_else(|| LedgerError::Damaged(format!("a row of {} has no whole key", table.name)).into())
 }

@@ -50,7 +50,9 @@ pub(super) fn touch_met(
     };
     for selector in &meeting.selectors {
         let table = target.tables.get(&selector.table);
-        if let Some((table, key)) = table.and_then(|table| Some((table, table.key_values(&selector.columns)?))) {
+        if let Some((table, key)) =
+            table.and_then(|table| Some((table, table.key_values(&selector.columns)?)))
+        {
             touch_row(table, &key, kind, out);
         }
     }

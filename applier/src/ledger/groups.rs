@@ -51,10 +51,7 @@ impl Groups {
             ended: false,
         };
         let tables = std::iter::once(&feed.root).chain(&feed.members);
-        Self {
-            lanes: tables.map(|source| lane(&source.table)).collect(),
-            root_key: feed.root.columns.len(),
-        }
+        Self { lanes: tables.map(|source| lane(&source.table)).collect(), root_key: feed.root.columns.len() }
     }
 
     /// The next group. All reads of a walk see one state, or one that nothing else changes. `schema` is the ledger's.
@@ -73,7 +70,8 @@ impl Groups {
         for lane in &mut self.lanes {
             loop {
                 lane.fill(reader, schema).await?;
-                let Some((_, row, complement)) = lane.page.pop_front_if(|(found, ..)| found.starts_with(&key))
+                let Some((_, row, complement)) =
+                    lane.page.pop_front_if(|(found, ..)| found.starts_with(&key))
                 else {
                     break;
                 };
@@ -113,4 +111,65 @@ pub(crate) fn table_of<'s>(schema: &'s Schema, table: &Name) -> Result<&'s Table
 pub(crate) fn whole_key(table: &Table, row: &Row) -> Result<Vec<Value>, LedgerError> {
     let missing = || LedgerError::Damaged(format!("a row of {} has no whole key", table.name));
     table.key_values(row).ok_or_else(missing)
+}
+
+#[cfg(test)]
+mod tests {
+    use journal_core::model::Change;
+    use schema_mappers::Source;
+
+    use super::*;
+    use crate::ledger::conformance::material::{memory_rig, schema};
+    use crate::ledger::{Ledger, LedgerChange};
+
+    /// Table `by_text` as the root of `pair`, whose key begins with a text.
+    fn feed() -> Feed {
+        let source = |table: &str, column: &str| Source { table: table.into(), columns: vec![column.into()] };
+        let (root, members) = (source("by_text", "k"), vec![source("pair", "a")]);
+        Feed { root, members, targets: Vec::new(), identity: false }
+    }
+
+    async fn walk(pairs: &[(&str, i64)], after: Option<&str>) -> Vec<(String, usize)> {
+        let (site, schema) = (memory_rig("a").0, schema());
+        let mut ledger = site.ledger();
+        let roots = ["", "a", "c", "d"].map(|k| Change::insert("by_text", Row::new().with("k", k)));
+        let member = |(a, b): &(&str, i64)| Change::insert("pair", Row::new().with("a", *a).with("b", *b));
+        let changes: Vec<LedgerChange> =
+            roots.into_iter().chain(pairs.iter().map(member)).map(LedgerChange::new).collect();
+        ledger.begin().await.unwrap();
+        ledger.apply(&changes).await.unwrap();
+        ledger.commit().await.unwrap();
+        let after = after.map(|key| vec![Value::from(key)]);
+        let mut groups = Groups::new(&feed(), after.as_deref());
+        let mut found = Vec::new();
+        while let Some(Group { key, rows }) = groups.next(&mut ledger, &schema).await.unwrap() {
+            let [Value::Text(key)] = key.as_slice() else { panic!("{key:?}") };
+            let of_root = |row: &&MappedRow| {
+                let column = if row.table.as_ref() == "pair" { "a" } else { "k" };
+                row.row.get(column) == Some(&Value::Text(key.clone()))
+            };
+            assert_eq!(rows.iter().filter(of_root).count(), rows.len(), "{key:?} has rows of another root");
+            found.push((key.clone(), rows.len()));
+        }
+        found
+    }
+
+    fn told(found: &[(String, usize)]) -> Vec<(&str, usize)> {
+        found.iter().map(|(key, rows)| (key.as_str(), *rows)).collect()
+    }
+
+    #[tokio::test]
+    async fn members_come_with_their_root_and_also_without() {
+        let pairs = [("a", 1), ("a", 2), ("b", 1), ("d", 1), ("da", 9)];
+        let all = [("", 1), ("a", 3), ("b", 1), ("c", 1), ("d", 2), ("da", 1)];
+        assert_eq!(told(&walk(&pairs, None).await), all);
+        assert_eq!(told(&walk(&pairs, Some("a")).await), all[2..]);
+        assert_eq!(told(&walk(&pairs, Some("d")).await), all[5..]);
+    }
+
+    #[tokio::test]
+    async fn a_root_may_have_more_members_than_a_page() {
+        let many: Vec<(&str, i64)> = (0..2500).map(|nr| ("a", nr)).chain([("c", 1)]).collect();
+        assert_eq!(told(&walk(&many, None).await), [("", 1), ("a", 2501), ("c", 2), ("d", 1)]);
+    }
 }

@@ -257,6 +257,9 @@ pub trait LedgerReader: Send {
     /// The version the ledger stands at.
     fn version(&mut self) -> impl Future<Output = Result<SchemaVersion, LedgerError>> + Send;
 
+    /// Whether the ledger has a table, as of opening. Those that are kept for other versions come with their release.
+    fn has(&self, table: &Name) -> bool;
+
     /// Up to `limit` rows of a table in the order of its key (values' own order), after a key, or after all rows whose
     /// key begins so. Each with its complement cells.
     fn scan(

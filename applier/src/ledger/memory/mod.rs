@@ -279,6 +279,10 @@ impl LedgerReader for MemoryLedger {
         self.read(|books| books.schema.version).await
     }
 
+    fn has(&self, table: &Name) -> bool {
+        self.schema.tables.contains_key(table)
+    }
+
     async fn scan(
         &mut self,
         schema: &Schema,

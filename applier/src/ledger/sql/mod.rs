@@ -243,6 +243,10 @@ impl LedgerReader for SqlLedger {
         }
     }
 
+    fn has(&self, table: &Name) -> bool {
+        self.schema.tables.contains_key(table)
+    }
+
     async fn scan(
         &mut self,
         schema: &Schema,

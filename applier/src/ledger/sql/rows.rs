@@ -35,7 +35,6 @@ impl SqlLedger {
     }
 
     /// See [`Ledger::fetch`](crate::ledger::Ledger::fetch).
-
     pub(super) async fn fetch_equal(
         &mut self,
         table: &Name,

@@ -232,8 +232,11 @@ pub(super) fn scan(dialect: Dialect, table: &Table, after: usize) -> String {
     let ordered: Vec<String> = keys.iter().map(|column| bytewise(dialect, column)).collect();
     let order = ordered.join(", ");
     let after = after.min(keys.len());
-    let bound: Vec<String> =
-        keys[..after].iter().enumerate().map(|(at, column)| placeholder(dialect, column.ty, at + 1)).collect();
+    let bound: Vec<String> = keys[..after]
+        .iter()
+        .enumerate()
+        .map(|(at, column)| placeholder(dialect, column.ty, at + 1))
+        .collect();
     let from = match after {
         0 => String::new(),
         _ => format!(" WHERE ({}) > ({})", ordered[..after].join(", "), bound.join(", ")),

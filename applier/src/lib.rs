@@ -6,6 +6,7 @@
 //! * [`ship`]: how sealed runs come from a peer's journal into the own one.
 //! * [`service`]: posters and pullers of a group's sites, each task with an owner and an end.
 //! * [`upgrade`]: a site's first tables, released versions, and the reshape of a paused ledger.
+//! * [`asks`]: what a new version asks of its users, and the rows that wait.
 //! * [`audit`]: the chain, the balance, digests, comparisons and replays.
 //! * [`config`]: the configuration file; [`cli`]: the `daybook` command; [`demo`]: the main job on real input.
 //!
@@ -13,6 +14,7 @@
 //! the origin; whatever is in doubt is read again under the checkpoint's lock. `docs/architecture.md` is the map. Read
 //! next: [`engine::step`], then [`ledger`].
 
+pub mod asks;
 pub mod audit;
 pub mod cli;
 pub mod config;

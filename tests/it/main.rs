@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod application;
+mod asks;
 mod audit;
 mod bad_input;
 mod cancel;

@@ -20,6 +20,7 @@ pub(super) const MISMATCH: &str = "D0407";
 pub(super) const REFUSED_BY_DATABASE: &str = "D0408";
 pub(super) const NOT_READY: &str = "D0470";
 pub(super) const NOT_READABLE: &str = "D0471";
+pub(super) const NOTHING_ASKED: &str = "D0480";
 pub(super) const BAD_LINE: &str = "D0501";
 pub(super) const INPUT: &str = "D0502";
 pub(super) const OTHER_CONTENT: &str = "D0503";

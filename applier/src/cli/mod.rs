@@ -6,6 +6,7 @@
 
 mod address;
 mod append;
+mod ask;
 mod audit;
 mod code;
 mod demo;
@@ -76,6 +77,8 @@ enum What {
     #[command(subcommand)]
     Schema(schema::Args),
     #[command(subcommand)]
+    Ask(ask::Args),
+    #[command(subcommand)]
     Quarantine(quarantine::Args),
     Verify(verify::Args),
     Replay(replay::Args),
@@ -139,6 +142,7 @@ async fn carry_out(what: What, session: &Session) -> anyhow::Result<()> {
         What::Traffic(args) => traffic::run(args, session).await,
         What::Wait(args) => wait::run(args, session).await,
         What::Schema(args) => schema::run(args, session).await,
+        What::Ask(args) => ask::run(args, session).await,
         What::Quarantine(args) => quarantine::run(args, session).await,
         What::Verify(args) => verify::run(args, session).await,
         What::Replay(args) => replay::run(args, session).await,

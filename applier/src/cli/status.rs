@@ -8,6 +8,7 @@ use super::code;
 use super::failure::{Exit, Failure, Told};
 use super::group::Group;
 use super::output::table;
+use crate::asks;
 use crate::control::Desired;
 use crate::control::status::SiteStatus;
 
@@ -33,6 +34,8 @@ struct Row {
     database: String,
     reachable: bool,
     status: Option<SiteStatus>,
+    /// Rows that wait for a value only a user knows, less those that were given up.
+    asks: Option<u64>,
     error: Option<Trouble>,
 }
 
@@ -48,11 +51,11 @@ pub(super) async fn run(args: Args, session: &Session) -> anyhow::Result<()> {
     let mut sites = Vec::new();
     for site in group.chosen(&args.sites)? {
         let database = group.url(&site)?.to_string();
-        let (status, error) = match look(&group, &site).await {
-            Ok(status) => (Some(status), None),
-            Err(error) => (None, Some(Trouble::of(&error))),
+        let (status, asks, error) = match look(&group, &site).await {
+            Ok((status, asks)) => (Some(status), asks, None),
+            Err(error) => (None, None, Some(Trouble::of(&error))),
         };
-        sites.push(Row { site, database, reachable: status.is_some(), status, error });
+        sites.push(Row { site, database, reachable: status.is_some(), status, asks, error });
     }
     let report = Report { sites };
     session.output.report(&report, Report::text)?;
@@ -67,9 +70,15 @@ pub(super) async fn run(args: Args, session: &Session) -> anyhow::Result<()> {
     }
 }
 
-async fn look(group: &Group, site: &SiteName) -> anyhow::Result<SiteStatus> {
+async fn look(group: &Group, site: &SiteName) -> anyhow::Result<(SiteStatus, Option<u64>)> {
     group.reach(site).await?;
-    Ok(SiteStatus::read(group.url(site)?).await?)
+    let url = group.url(site)?;
+    let status = SiteStatus::read(url).await?;
+    let asks = match status.ledger_version {
+        0 => None, // It has no tables yet.
+        _ => Some(asks::open(url).await?.iter().filter(|ask| ask.blocks()).map(|ask| ask.rows).sum()),
+    };
+    Ok((status, asks))
 }
 
 impl Trouble {
@@ -127,6 +136,9 @@ impl Row {
             let writers = hole.writers.join("; ");
             remarks
                 .push(format!("numbers {} to {} may still be written by {writers}", hole.first, hole.last));
+        }
+        if let Some(rows @ 1..) = self.asks {
+            remarks.push(format!("{rows} rows wait for an answer; `daybook ask list {}`", self.site));
         }
         if status.asked > 0 {
             remarks.push(format!("{} in quarantine are to be retried or discarded", status.asked));

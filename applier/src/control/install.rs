@@ -8,12 +8,14 @@ const SQLITE: &[MigrationFile] = &[
     (2, "upgrade", include_str!("../../migrations/sqlite/0002_upgrade.sql")),
     (3, "complement", include_str!("../../migrations/sqlite/0003_complement.sql")),
     (4, "traffic", include_str!("../../migrations/sqlite/0004_traffic.sql")),
+    (5, "ask", include_str!("../../migrations/sqlite/0005_ask.sql")),
 ];
 const POSTGRES: &[MigrationFile] = &[
     (1, "applier", include_str!("../../migrations/postgres/0001_applier.sql")),
     (2, "upgrade", include_str!("../../migrations/postgres/0002_upgrade.sql")),
     (3, "complement", include_str!("../../migrations/postgres/0003_complement.sql")),
     (4, "traffic", include_str!("../../migrations/postgres/0004_traffic.sql")),
+    (5, "ask", include_str!("../../migrations/postgres/0005_ask.sql")),
 ];
 
 /// Brings the applier's tables up to this release, beside the journal's

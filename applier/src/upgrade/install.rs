@@ -9,6 +9,7 @@ use journal_core::store::sql::{
 };
 use schema_mappers::{Registry, RegistryError, RustMappers, SchemaSet, SetError, VersionSource, ddl};
 
+use crate::asks;
 use crate::control::sql::{now, record_action};
 
 /// An older version's tables on record learn which of their columns belong together once a later version's mapping
@@ -82,7 +83,10 @@ async fn install_in(
     create_site(conn.lend(), &Site { ledger_version: SchemaVersion(0), ..site.clone() }).await?;
     release_versions(conn.lend(), set).await?;
     match read_site(conn.lend()).await?.map(|site| site.ledger_version) {
-        Some(have) if have == version => return Ok(Installed { version, created: false }),
+        Some(have) if have == version => {
+            asks::arrive(conn, set, version).await?;
+            return Ok(Installed { version, created: false });
+        }
         Some(have) if have.0 != 0 => return Err(InstallError::OtherVersion { have, asked: version }),
         _ => {}
     }
@@ -92,6 +96,7 @@ async fn install_in(
         conn.ddl(statement).await?;
     }
     set_ledger_version(conn.lend(), version).await?;
+    asks::arrive(conn.lend(), set, version).await?;
     record_action(conn, who, &format!("install version {version}"), "").await?;
     Ok(Installed { version, created: true })
 }

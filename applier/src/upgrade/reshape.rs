@@ -16,6 +16,7 @@ use schema_mappers::{ComplementChange, Image, MapError, Registry};
 use super::install::{InstallError, release_versions};
 use super::plan::{Plan, plan};
 use super::references;
+use crate::asks;
 use crate::audit::ask::{Counter, Waiting};
 use crate::audit::{Progress, Watch};
 use crate::control::Desired;
@@ -215,6 +216,7 @@ impl Work<'_> {
         references::check(&mut self.ledger).await?;
         self.statements(&plan.views).await?;
         set_ledger_version(self.ledger.conn(), to).await?;
+        asks::arrive(self.ledger.conn(), self.registry.set(), to).await?;
         let what = format!("schema apply {from} to {to}");
         record_action(self.ledger.conn(), who, &what, why).await?;
         Ok(())

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use journal_core::codec::payload::key_text;
 use journal_core::model::{Change, Name, Op, Row, Schema, Table, Value};
 use journal_core::sql::{Dialect, Param, SqlError};
 
@@ -14,11 +15,11 @@ use crate::ledger::fit::{self, Misfit};
 use crate::ledger::{Fault, LedgerChange, LedgerError};
 
 /// A change with what is known of it: its table, its row's key, and the schema for the words of a fault.
-struct Work<'a> {
-    schema: &'a Schema,
-    table: &'a Table,
-    key: Vec<Value>,
-    image: &'a LedgerChange,
+pub(super) struct Work<'a> {
+    pub(super) schema: &'a Schema,
+    pub(super) table: &'a Table,
+    pub(super) key: Vec<Value>,
+    pub(super) image: &'a LedgerChange,
 }
 
 impl Work<'_> {
@@ -35,11 +36,16 @@ impl Work<'_> {
     }
 
     /// The key the row has once the change is made.
-    fn key_after(&self) -> Vec<Value> {
+    pub(super) fn key_after(&self) -> Vec<Value> {
         let names = self.table.key.iter();
         let after =
             names.zip(&self.key).map(|(name, old)| self.change().cells.get(name).unwrap_or(old).clone());
         after.collect()
+    }
+
+    /// The key as a JSON array.
+    pub(super) fn key_text(&self) -> String {
+        key_text(&self.key)
     }
 
     /// The cells of an upsert outside the key: what it sets where the row stands.
@@ -63,27 +69,36 @@ impl SqlLedger {
     ) -> Result<(), LedgerError> {
         let (table, key) = fit::check(schema, image)?;
         let work = Work { schema, table, key, image };
+        match self.asks.of(&table.name) {
+            None => self.carry_out(&work).await,
+            Some(questions) => self.apply_noting(&work, &questions).await,
+        }
+    }
+
+    /// Carries one change out, and what it does to its row's complement.
+    pub(super) async fn carry_out(&mut self, work: &Work<'_>) -> Result<(), LedgerError> {
+        let (table, image) = (work.table, work.image);
         match work.change().op {
             Op::Insert => {
-                self.insert(&work, &work.change().cells).await?;
+                self.insert(work, &work.change().cells).await?;
                 self.begin_complement(&table.name, &work.key, &image.complement.set).await
             }
-            Op::Upsert => self.upsert(&work).await,
+            Op::Upsert => self.upsert(work).await,
             Op::Update => {
                 let change = work.change();
-                self.update(&work, &change.cells).await?;
+                self.update(work, &change.cells).await?;
                 let after = work.key_after();
                 self.move_complement(&table.name, &work.key, &after).await?;
                 self.change_complement(&table.name, &after, &image.complement).await
             }
             Op::Delete => {
-                self.delete(&work).await?;
+                self.delete(work).await?;
                 self.end_complement(&table.name, &work.key).await.map_err(Into::into)
             }
             Op::Add => {
                 match self.dialect() {
-                    Dialect::Postgres => self.add_there(&work).await?,
-                    Dialect::Sqlite => self.add_here(&work).await?,
+                    Dialect::Postgres => self.add_there(work).await?,
+                    Dialect::Sqlite => self.add_here(work).await?,
                 }
                 self.change_complement(&table.name, &work.key, &image.complement).await
             }
@@ -143,7 +158,7 @@ impl SqlLedger {
         Ok(self.write(work, &text, params).await? == 1)
     }
 
-    async fn finds(&mut self, work: &Work<'_>, expect: &Row) -> Result<bool, LedgerError> {
+    pub(super) async fn finds(&mut self, work: &Work<'_>, expect: &Row) -> Result<bool, LedgerError> {
         let text = self.texts.get(Verb::Find, work.table, no_names(), expect.names());
         let params = self.params(work, &Row::new(), expect)?;
         let found =

@@ -3,6 +3,7 @@
 //! row counts decide.
 
 mod apply;
+pub(crate) mod asks;
 mod complement;
 mod fault;
 mod quarantine;
@@ -21,6 +22,7 @@ use schema_mappers::MappedRow;
 use super::{Asked, Ledger, LedgerChange, LedgerError, LedgerReader, Posted, Quarantined, Release};
 use crate::control::Standing;
 use crate::control::sql::lock_standing;
+use asks::Asks;
 use complement::Seen;
 use text::Texts;
 
@@ -34,6 +36,8 @@ pub struct SqlLedger {
     complemented: bool,
     /// Whether the open transaction met an error. PostgreSQL answers COMMIT of such a one with a silent ROLLBACK.
     failed: bool,
+    /// What is asked of the tables' users.
+    asks: Asks,
     /// What the open snapshot's scans know of complements.
     seen: Option<Seen>,
 }
@@ -53,15 +57,17 @@ impl SqlLedger {
     async fn open_with(url: &DbUrl, access: Access, purpose: &str) -> Result<Self, LedgerError> {
         let mut conn = Conn::open(url, access, purpose).await?;
         let schema = load_schema(conn.lend()).await?;
-        Ok(Self::over(conn, Arc::new(schema)))
+        let asks = Asks::load(conn.lend(), &schema).await?;
+        Ok(Self { asks, ..Self::over(conn, Arc::new(schema)) })
     }
 
     /// A ledger over an open connection, at a schema of the caller's choice: for a reshape, whose tables change within
-    /// its transaction, and for a replay into tables of any version. Nothing is checked.
+    /// its transaction, and for a replay into tables of any version. Nothing is checked, and no note is made
+    /// of ask codes.
     pub fn over(conn: Conn, schema: Arc<Schema>) -> Self {
         let texts = Texts::new(conn.dialect());
         // Nothing is known yet, so complements are looked for until `begin` says that there are none.
-        Self { conn, schema, texts, complemented: true, failed: false, seen: None }
+        Self { conn, schema, texts, complemented: true, failed: false, asks: Asks::default(), seen: None }
     }
 
     /// Lends the connection, for statements in the open transaction.

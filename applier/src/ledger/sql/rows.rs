@@ -131,7 +131,7 @@ fn read_row(dialect: Dialect, table: &Table, record: &Record) -> Result<Row, Sql
 }
 
 /// A table that cannot be read as its schema version says.
-fn damaged(table: &Table, error: SqlError) -> LedgerError {
+pub(super) fn damaged(table: &Table, error: SqlError) -> LedgerError {
     match error.class {
         SqlClass::Schema | SqlClass::Data => LedgerError::Damaged(format!("table {}: {error}", table.name)),
         _ => LedgerError::Store(error),

@@ -246,7 +246,7 @@ pub(super) fn scan(dialect: Dialect, table: &Table, after: usize) -> String {
     format!("SELECT {columns} FROM {name}{from} ORDER BY {order} LIMIT ${limit}")
 }
 
-fn bytewise(dialect: Dialect, column: &Column) -> String {
+pub(super) fn bytewise(dialect: Dialect, column: &Column) -> String {
     let name = quote(&column.name);
     match (dialect, column.ty) {
         (Dialect::Postgres, Type::Text { .. }) => format!("{name} COLLATE \"C\""),

@@ -1,0 +1,329 @@
+//! Ask codes as changes pass: notes, in the change's own transaction, since when a row holds a code. What waits is told by
+//! the ledger's rows alone; these notes give only its age. Tables in which nothing is asked pay nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use journal_core::codec::payload::key_text;
+use journal_core::model::{Change, Column, Name, Op, Row, Schema, Table, Value};
+use journal_core::sql::{ConnRef, Dialect, Param, Record, SqlError, quote};
+
+use super::apply::Work;
+use super::rows::{damaged, key_params};
+use super::values::{bind, placeholder, read, same, select};
+use super::{SqlLedger, text};
+use crate::control::sql::now;
+use crate::ledger::LedgerError;
+
+const QUESTIONS: &str = "SELECT q.ask, q.version, q.entity, q.column_name, q.code, q.question, q.kept, q.since, \
+     w.who, w.why, w.since FROM {d}ask q LEFT JOIN {d}ask_waiver w ON w.ask = q.ask WHERE q.closed = 0 \
+     ORDER BY q.version, q.ask";
+const ANY_NOTE: &str = "SELECT 1 FROM {d}ask_row LIMIT 1";
+const NOTE: &str = "INSERT INTO {d}ask_row (ask, row_key, since) VALUES ($1, $2, {now}) \
+     ON CONFLICT (ask, row_key) DO UPDATE SET since = excluded.since";
+const FORGET: &str = "DELETE FROM {d}ask_row WHERE ask = $1 AND row_key = $2";
+const MOVE: &str = "UPDATE {d}ask_row SET row_key = $3 WHERE ask = $1 AND row_key = $2";
+
+/// A question that the ledger's version asks, as it stands beside the ledger.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Question {
+    /// What names it for ever.
+    pub(crate) id: String,
+    /// The version that brought it.
+    pub(crate) version: i64,
+    /// The table, as the ledger names it.
+    pub(crate) table: Name,
+    /// The column.
+    pub(crate) column: Column,
+    /// The code.
+    pub(crate) code: Value,
+    /// What to ask the user.
+    pub(crate) question: Option<String>,
+    /// The complement cell that tells a value from the code.
+    pub(crate) kept: Option<Name>,
+    /// Since when it is asked here, microseconds.
+    pub(crate) since: i64,
+    /// Who gave it up, why, and when.
+    pub(crate) waived: Option<(String, String, i64)>,
+}
+
+/// The open questions of a ledger at `schema`, in the order in which versions brought them.
+pub(crate) async fn questions(mut conn: ConnRef<'_>, schema: &Schema) -> Result<Vec<Question>, LedgerError> {
+    let mut all = Vec::new();
+    for record in conn.fetch(QUESTIONS, Vec::new()).await? {
+        let (id, table, column) = (record.text(0)?, record.text(2)?, record.text(3)?);
+        let damaged = || LedgerError::Damaged(format!("question {id} is about no column of the ledger"));
+        let known = schema.tables.get(table.as_str()).and_then(|table| table.column(&column));
+        let column = known.ok_or_else(damaged)?.clone();
+        let code = serde_json::from_str(&record.text(4)?).ok();
+        let code = code.and_then(|json| column.ty.read_json(&json)).ok_or_else(damaged)?;
+        let waived = match record.opt_text(8)? {
+            Some(who) => Some((who, record.text(9)?, record.i64(10)?)),
+            None => None,
+        };
+        let (version, since) = (record.i64(1)?, record.i64(7)?);
+        let (question, kept) = (record.opt_text(5)?, record.opt_text(6)?.map(Name::from));
+        all.push(Question { id, version, table: table.into(), column, code, question, kept, since, waived });
+    }
+    Ok(all)
+}
+
+/// What the ledger's tables are asked, for the changes that pass.
+#[derive(Debug, Default)]
+pub(super) struct Asks {
+    tables: BTreeMap<Name, Arc<[Question]>>,
+    /// Whether any row has a note; without, none needs to be taken out.
+    noted: bool,
+}
+
+impl Asks {
+    pub(super) async fn load(mut conn: ConnRef<'_>, schema: &Schema) -> Result<Self, LedgerError> {
+        let mut tables: BTreeMap<Name, Vec<Question>> = BTreeMap::new();
+        for question in questions(conn.lend(), schema).await? {
+            tables.entry(question.table.clone()).or_default().push(question);
+        }
+        let noted = conn.fetch_optional(ANY_NOTE, Vec::new()).await?.is_some();
+        Ok(Self { tables: tables.into_iter().map(|(table, all)| (table, all.into())).collect(), noted })
+    }
+
+    pub(super) fn of(&self, table: &Name) -> Option<Arc<[Question]>> {
+        self.tables.get(table).cloned()
+    }
+}
+
+/// What a change says of a column that is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Says {
+    /// Nothing: the cell stays.
+    Nothing,
+    /// The row holds the code afterwards, or does not, whatever was there.
+    Holds(bool),
+    /// It depends on the row that stands there.
+    Depends,
+}
+
+fn says(change: &Change, new: Option<&Row>, column: &Name, code: &Value) -> Says {
+    let cell = change.cells.get(column);
+    match change.op {
+        Op::Insert => Says::Holds(cell == Some(code)),
+        Op::Delete => Says::Holds(false),
+        // One that held it already holds it since then.
+        Op::Update if cell == Some(code) => Says::Depends,
+        Op::Update if cell.is_some() => Says::Holds(false),
+        Op::Upsert if cell.is_some() || new.is_some_and(|row| row.contains(column)) => Says::Depends,
+        Op::Add if cell.is_some() => Says::Depends,
+        Op::Update | Op::Upsert | Op::Add | Op::Call => Says::Nothing,
+    }
+}
+
+impl SqlLedger {
+    /// Carries a change out on a table with questions, and notes what becomes of them.
+    pub(super) async fn apply_noting(
+        &mut self,
+        work: &Work<'_>,
+        questions: &[Question],
+    ) -> Result<(), LedgerError> {
+        let image = work.image;
+        let new = image.if_new.as_ref().map(|new| &new.row);
+        let mut told = Vec::with_capacity(questions.len());
+        for question in questions {
+            let says = says(&image.change, new, &question.column.name, &question.code);
+            let held = says == Says::Depends && self.holds(work, question).await?;
+            told.push((question, says, held));
+        }
+        self.carry_out(work).await?;
+        let after = Work { key: work.key_after(), ..*work };
+        for (question, says, held) in told {
+            self.move_note(question, work, &after).await?;
+            let holds = match says {
+                Says::Nothing => continue,
+                Says::Holds(holds) => holds,
+                Says::Depends => self.holds(&after, question).await?,
+            };
+            match (held, holds) {
+                (true, true) => {}
+                (false, true) => self.note(question, &after).await?,
+                (_, false) => self.forget(question, &after).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn holds(&mut self, work: &Work<'_>, question: &Question) -> Result<bool, LedgerError> {
+        let code = Row::new().with(question.column.name.clone(), question.code.clone());
+        self.finds(work, &code).await
+    }
+
+    async fn note(&mut self, question: &Question, work: &Work<'_>) -> Result<(), SqlError> {
+        let template = NOTE.replace("{now}", now(self.dialect()));
+        self.conn
+            .lend()
+            .execute(&template, vec![question.id.as_str().into(), work.key_text().into()])
+            .await?;
+        self.asks.noted = true;
+        Ok(())
+    }
+
+    async fn forget(&mut self, question: &Question, work: &Work<'_>) -> Result<(), SqlError> {
+        if self.asks.noted {
+            let params = vec![question.id.as_str().into(), work.key_text().into()];
+            self.conn.lend().execute(FORGET, params).await?;
+        }
+        Ok(())
+    }
+
+    async fn move_note(
+        &mut self,
+        question: &Question,
+        from: &Work<'_>,
+        to: &Work<'_>,
+    ) -> Result<(), SqlError> {
+        if self.asks.noted && from.key != to.key {
+            self.forget(question, to).await?;
+            let params =
+                vec![question.id.as_str().into(), from.key_text().into(), Param::from(to.key_text())];
+            self.conn.lend().execute(MOVE, params).await?;
+        }
+        Ok(())
+    }
+
+    /// Up to `limit` rows of the ledger that hold a question's code, in the order of their keys, after a key; each with
+    /// its complement and with the moment from which it holds the code, where that was noted.
+    pub(crate) async fn holding(
+        &mut self,
+        table: &Table,
+        question: &Question,
+        after: Option<&[Value]>,
+        limit: usize,
+    ) -> Result<Vec<Holding>, LedgerError> {
+        let dialect = self.dialect();
+        let mut params = vec![self.code_param(table, question)?];
+        if let Some(key) = after {
+            params.extend(key_params(dialect, table, key)?);
+        }
+        params.push(i64::try_from(limit).unwrap_or(i64::MAX).into());
+        let template = holding_text(dialect, table, &question.column, after.is_some());
+        let records =
+            self.conn.lend().fetch(&template, params).await.map_err(|error| damaged(table, error))?;
+        let mut found = Vec::with_capacity(records.len());
+        for record in &records {
+            let cells = key_columns(table).into_iter().enumerate();
+            let key =
+                cells.map(|(at, column)| read(dialect, column, record, at)).collect::<Result<Vec<_>, _>>();
+            let key = key.map_err(|error| damaged(table, error))?;
+            found.push(Holding { key_text: key_text(&key), key, ..Holding::default() });
+        }
+        let keys: Vec<String> = found.iter().map(|holding| holding.key_text.clone()).collect();
+        let mut complements = self.complements_of(&table.name, &keys).await?;
+        let mut notes = self.notes(question, &keys).await?;
+        for holding in &mut found {
+            holding.complement = complements.remove(&holding.key_text).unwrap_or_default();
+            holding.since = notes.remove(&holding.key_text);
+        }
+        Ok(found)
+    }
+
+    /// How many rows hold a question's code.
+    pub(crate) async fn count_holding(
+        &mut self,
+        table: &Table,
+        question: &Question,
+    ) -> Result<u64, LedgerError> {
+        let condition = same(self.dialect(), question.column.ty, &question.column.name, 1);
+        let template = format!("SELECT count(*) FROM {} WHERE {condition}", quote(&table.name));
+        let params = vec![self.code_param(table, question)?];
+        let counted = self.conn.lend().fetch_one(&template, params).await;
+        let counted: Result<i64, SqlError> = counted.and_then(|record: Record| record.i64(0));
+        Ok(u64::try_from(counted.map_err(|error| damaged(table, error))?).unwrap_or(0))
+    }
+
+    /// Whether any row of a table keeps something, so that a code may be a value after all.
+    pub(crate) async fn keeps_any(&mut self, table: &Name) -> Result<bool, LedgerError> {
+        let found =
+            self.conn.lend().fetch_optional(text::ANY_COMPLEMENT, vec![table.as_ref().into()]).await?;
+        Ok(found.is_some())
+    }
+
+    fn code_param(&self, table: &Table, question: &Question) -> Result<Param, LedgerError> {
+        bind(self.dialect(), &question.column, &question.code).map_err(|misfit| misfit.at(table, &[]))
+    }
+
+    async fn notes(
+        &mut self,
+        question: &Question,
+        keys: &[String],
+    ) -> Result<BTreeMap<String, i64>, LedgerError> {
+        let mut found = BTreeMap::new();
+        for chunk in keys.chunks(text::COMPLEMENTS_AT_ONCE) {
+            let mut params = vec![Param::from(question.id.as_str())];
+            params.extend(chunk.iter().map(|key| Param::from(key.as_str())));
+            for record in self.conn.lend().fetch(&notes_text(chunk.len()), params).await? {
+                found.insert(record.text(0)?, record.i64(1)?);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// A row that holds an ask code.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Holding {
+    /// Its key.
+    pub(crate) key: Vec<Value>,
+    /// The same as a JSON array.
+    pub(crate) key_text: String,
+    /// What is kept of it.
+    pub(crate) complement: Row,
+    /// Since when, microseconds, where it came to hold the code by posting.
+    pub(crate) since: Option<i64>,
+}
+
+fn key_columns(table: &Table) -> Vec<&Column> {
+    table.key.iter().filter_map(|name| table.column(name)).collect()
+}
+
+fn holding_text(dialect: Dialect, table: &Table, column: &Column, after: bool) -> String {
+    let keys = key_columns(table);
+    let columns: Vec<String> = keys.iter().map(|key| select(dialect, key.ty, &key.name)).collect();
+    let order: Vec<String> = keys.iter().map(|column| text::bytewise(dialect, column)).collect();
+    let (order, name) = (order.join(", "), quote(&table.name));
+    let condition = same(dialect, column.ty, &column.name, 1);
+    let mut next = 2;
+    let mut behind = String::new();
+    if after {
+        let bound: Vec<String> =
+            (next..).zip(&keys).map(|(number, column)| placeholder(dialect, column.ty, number)).collect();
+        behind = format!(" AND ({order}) > ({})", bound.join(", "));
+        next += keys.len();
+    }
+    let columns = columns.join(", ");
+    format!("SELECT {columns} FROM {name} WHERE {condition}{behind} ORDER BY {order} LIMIT ${next}")
+}
+
+fn notes_text(keys: usize) -> String {
+    let numbers: Vec<String> = (2..keys + 2).map(|number| format!("${number}")).collect();
+    format!("SELECT row_key, since FROM {{d}}ask_row WHERE ask = $1 AND row_key IN ({})", numbers.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_change_says_of_a_code_is_seen_without_the_row_where_it_can_be() {
+        let (column, code) = (Name::from("size"), Value::from(-1));
+        let row = |value: i64| Row::new().with("size", value);
+        let key = || Row::new().with("id", 1);
+        let say = |change: Change, new: Option<&Row>| says(&change, new, &column, &code);
+        assert_eq!(say(Change::insert("t", row(-1)), None), Says::Holds(true));
+        assert_eq!(say(Change::insert("t", row(7)), None), Says::Holds(false));
+        assert_eq!(say(Change::insert("t", key()), None), Says::Holds(false));
+        assert_eq!(say(Change::delete("t", key()), None), Says::Holds(false));
+        assert_eq!(say(Change::update("t", key(), row(7)), None), Says::Holds(false));
+        assert_eq!(say(Change::update("t", key(), row(-1)), None), Says::Depends);
+        assert_eq!(say(Change::update("t", key(), key()), None), Says::Nothing);
+        assert_eq!(say(Change::upsert("t", key()), Some(&row(-1))), Says::Depends);
+        assert_eq!(say(Change::upsert("t", key()), None), Says::Nothing);
+        assert_eq!(say(Change::add("t", key(), row(8)), None), Says::Depends);
+    }
+}

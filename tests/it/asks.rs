@@ -92,7 +92,7 @@ async fn a_row_that_comes_to_hold_the_code_by_a_write_waits_since_that_write() {
         let waiting = rows(&rig).await;
         assert_eq!(keys(&waiting), ["[1]", "[2]", "[3]", "[4]"], "{store}");
         let since: Vec<bool> = waiting.iter().map(|row| row.since_us > before).collect();
-        assert_eq!(since[1], false, "{store}: it held the code before");
+        assert!(!since[1], "{store}: it held the code before");
         assert_eq!((since[0], since[3]), (false, true), "{store}: {waiting:?}");
         // Filled in and emptied again: a new wait. Written again while it waits: the same wait.
         post(&rig, 2, &[number(1, "555".into())]).await;

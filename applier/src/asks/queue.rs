@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use journal_core::model::{Name, Value, time};
 use journal_core::sql::DbUrl;
 
+use crate::control::sql::now;
 use crate::ledger::sql::SqlLedger;
 use crate::ledger::sql::asks::{Holding, Question, questions};
 use crate::ledger::{Ledger as _, LedgerError, LedgerReader as _};
@@ -67,6 +68,8 @@ pub struct AskedRow {
     pub since: String,
     /// The same as an instant, microseconds.
     pub since_us: i64,
+    /// How many seconds that is, by the database's clock.
+    pub age_s: i64,
 }
 
 /// The questions of a ledger with some of the rows that wait.
@@ -103,6 +106,8 @@ pub async fn list(url: &DbUrl, table: Option<&str>, limit: usize) -> Result<Queu
 
 async fn read(ledger: &mut SqlLedger, table: Option<&str>, limit: usize) -> Result<Queue, LedgerError> {
     let schema = ledger.schema().clone();
+    let clock = format!("SELECT {}", now(ledger.conn().dialect()));
+    let now = ledger.conn().fetch_one(&clock, Vec::new()).await?.i64(0)?;
     let (mut asks, mut rows) = (Vec::new(), Vec::new());
     for question in questions(ledger.conn(), &schema).await? {
         if table.is_some_and(|table| *table != *question.table) {
@@ -111,7 +116,7 @@ async fn read(ledger: &mut SqlLedger, table: Option<&str>, limit: usize) -> Resu
         let mut waiting = Waiting::new(&question);
         for _ in 0..limit {
             let Some(holding) = waiting.next(ledger).await? else { break };
-            rows.push(row(&question, holding));
+            rows.push(row(&question, holding, now));
         }
         let count = count(ledger, &question).await?;
         asks.push(ask(question, count));
@@ -143,7 +148,7 @@ fn ask(question: Question, rows: u64) -> OpenAsk {
     OpenAsk { ask: id, version, table, column: column.name, question, rows, since, waived }
 }
 
-fn row(question: &Question, holding: Holding) -> AskedRow {
+fn row(question: &Question, holding: Holding, now: i64) -> AskedRow {
     let since_us = holding.since.unwrap_or(question.since).max(question.since);
     AskedRow {
         table: question.table.clone(),
@@ -152,6 +157,7 @@ fn row(question: &Question, holding: Holding) -> AskedRow {
         question: question.question.clone(),
         since: time::timestamp_text(since_us),
         since_us,
+        age_s: (now - since_us).max(0) / 1_000_000,
     }
 }
 

@@ -1,7 +1,5 @@
 //! `daybook ask`: rows in which a new version wants a value that only a user knows.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use anyhow::Context as _;
 use journal_core::model::SiteName;
 use serde::Serialize;
@@ -55,14 +53,7 @@ struct List {
 struct SiteList {
     site: SiteName,
     asks: Vec<OpenAsk>,
-    rows: Vec<Listed>,
-}
-
-#[derive(Debug, Serialize)]
-struct Listed {
-    #[serde(flatten)]
-    row: AskedRow,
-    age_s: i64,
+    rows: Vec<AskedRow>,
 }
 
 #[derive(Debug, Serialize)]
@@ -105,10 +96,7 @@ async fn list(group: &Group, site: SiteName, table: Option<&str>, limit: usize) 
     group.reach(&site).await?;
     let queue = asks::list(group.url(&site)?, table, limit).await;
     let queue = queue.with_context(|| format!("read the queue of {site}"))?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-    let listed = |row: AskedRow| Listed { age_s: (now - row.since_us / 1_000_000).max(0), row };
-    Ok(SiteList { site, asks: queue.asks, rows: queue.rows.into_iter().map(listed).collect() })
+    Ok(SiteList { site, asks: queue.asks, rows: queue.rows })
 }
 
 impl List {
@@ -134,9 +122,9 @@ impl SiteList {
             ));
         }
         if !self.rows.is_empty() {
-            let rows = self.rows.iter().map(|Listed { row, age_s }| {
+            let rows = self.rows.iter().map(|row| {
                 let question = row.question.clone().unwrap_or_default();
-                vec![row.table.to_string(), row.key.clone(), row.column.to_string(), question, age(*age_s)]
+                vec![row.table.to_string(), row.key.clone(), row.column.to_string(), question, age(row.age_s)]
             });
             text.push_str(&table(&["table", "key", "column", "question", "age"], rows));
         }

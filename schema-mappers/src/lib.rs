@@ -28,6 +28,7 @@ pub mod ddl;
 mod error;
 mod feed;
 mod image;
+mod kept;
 pub mod laws;
 mod lineage;
 mod mapped;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use journal_core::model::{Name, Op, Row};
+use journal_core::model::{Name, Op, Row, Table};
 
 use crate::error::CannotMap;
 use crate::image::Image;
@@ -34,13 +34,32 @@ pub(crate) struct Step {
     tables: Vec<TableStep>,
     older: BTreeMap<Name, usize>,
     newer: BTreeMap<Name, usize>,
+    dropped: Vec<Table>,
 }
 
 impl Step {
-    pub(crate) fn new(tables: Vec<TableStep>) -> Self {
-        let older = tables.iter().enumerate().map(|(at, table)| (table.older.clone(), at)).collect();
-        let newer = tables.iter().enumerate().map(|(at, table)| (table.newer.clone(), at)).collect();
-        Self { tables, older, newer }
+    /// `dropped` are the tables that the newer version keeps without having them, under the names and with the columns
+    /// they have there.
+    pub(crate) fn new(tables: Vec<TableStep>, dropped: Vec<Table>) -> Self {
+        let mut step = Self { tables: Vec::new(), older: BTreeMap::new(), newer: BTreeMap::new(), dropped };
+        tables.into_iter().for_each(|table| step.push(table));
+        step
+    }
+
+    fn push(&mut self, table: TableStep) {
+        self.older.insert(table.older.clone(), self.tables.len());
+        self.newer.insert(table.newer.clone(), self.tables.len());
+        self.tables.push(table);
+    }
+
+    /// Lets a table pass that neither version has, and that both keep for others.
+    pub(crate) fn pass(&mut self, name: &Name) {
+        self.push(TableStep { older: name.clone(), newer: name.clone(), operations: Vec::new() });
+    }
+
+    /// The tables that end with this step and are kept from here on.
+    pub(crate) fn dropped(&self) -> &[Table] {
+        &self.dropped
     }
 
     /// The part of the table that has this name in the older version.
@@ -84,6 +103,15 @@ impl TableStep {
         image: Image,
         given: &mut Row,
     ) -> Result<Image, CannotMap> {
+        let mut image = self.carry_columns(direction, image, given)?;
+        if self.older != self.newer {
+            // A table that begins or ends here has no operation that says so.
+            image.change.entity = self.arriving(direction).clone();
+        }
+        Ok(image)
+    }
+
+    fn carry_columns(&self, direction: Direction, image: Image, given: &mut Row) -> Result<Image, CannotMap> {
         if self.operations.is_empty() {
             return Ok(image);
         }

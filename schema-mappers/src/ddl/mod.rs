@@ -13,24 +13,42 @@ use journal_core::model::{Name, Parent, Schema, SchemaVersion, Table};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 
+pub use crate::kept::is_kept;
 use crate::set::{SchemaSet, Version};
 
 pub use journal_core::sql::Dialect;
 
-/// The statements that create the tables of a version, parents before children, with their keys and indexes. Names are
-/// unqualified. Where the version has a file `ddl.sqlite.sql` or `ddl.postgres.sql`, its text stands there as one
-/// element, with however many statements it has: run it without preparing.
+/// The statements that create the tables of a ledger at a version, parents before children, with their keys and indexes:
+/// the version's own, and those it keeps for other versions. Names are unqualified. Where the version has a file
+/// `ddl.sqlite.sql` or `ddl.postgres.sql`, its text stands there for the version's own as one element, with however many
+/// statements it has: run it without preparing.
 pub fn create_tables(version: &Version, dialect: Dialect) -> Vec<String> {
-    if let Some(text) = version.ddl(dialect) {
-        return vec![text.to_owned()];
+    let mut statements = Vec::new();
+    let own = version.ddl(dialect);
+    statements.extend(own.map(str::to_owned));
+    for (table, create) in created(version, dialect) {
+        if own.is_none() || is_kept(&table) {
+            statements.extend(create);
+        }
     }
-    let schema = version.schema();
+    statements
+}
+
+/// The statements that create each table that a ledger at this version keeps for other versions only, parents first. They
+/// are among [`create_tables`]; a ledger that was made before those versions were known lacks them.
+pub fn create_kept_tables(version: &Version, dialect: Dialect) -> Vec<(Name, Vec<String>)> {
+    created(version, dialect).into_iter().filter(|(table, _)| is_kept(table)).collect()
+}
+
+fn created(version: &Version, dialect: Dialect) -> Vec<(Name, Vec<String>)> {
+    let schema = version.ledger();
     let create = match dialect {
         Dialect::Sqlite => sqlite::create_table,
         Dialect::Postgres => postgres::create_table,
     };
     let mut names = ObjectNames::new(version);
-    tables_in_order(schema).into_iter().flat_map(|table| create(schema, table, &mut names)).collect()
+    let tables = tables_in_order(schema).into_iter();
+    tables.map(|table| (table.name.clone(), create(schema, table, &mut names))).collect()
 }
 
 /// The statements that create, on a ledger at `ledger_version`, the views of every version up to it; in their order.

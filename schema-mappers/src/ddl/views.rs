@@ -9,6 +9,7 @@ use journal_core::model::{Name, SchemaVersion, Table, Type};
 use super::kept::{CELLS, Kept, cell, table_with_cells};
 use super::quote::ident;
 use super::{Dialect, tables_in_order, view_name};
+use crate::kept::is_kept;
 use crate::set::SchemaSet;
 
 /// The columns of a view in the making: each name with the expression that gives it.
@@ -78,6 +79,8 @@ impl Views<'_> {
         }
         let (above, columns) = self.step_down(version, table)?;
         let source = match columns.reads_kept {
+            // No version has a view of what the ledger keeps for others; it passes all versions as it is.
+            false if is_kept(&above.name) => ident(&above.name),
             false => view_name(version.next(), &above.name, self.dialect),
             true => self.with_cells(version.next(), above)?,
         };
@@ -101,7 +104,7 @@ impl Views<'_> {
     fn step_down(&self, version: SchemaVersion, table: &Table) -> Option<(&Table, ViewColumns)> {
         let above = self.set.version(version.next())?;
         let step = above.step()?.by_older(&table.name)?;
-        let above = above.schema().tables.get(&step.newer)?;
+        let above = above.ledger().tables.get(&step.newer)?;
         let mut columns = ViewColumns::of(above, self.dialect);
         for operation in step.operations.iter().rev() {
             operation.down_sql(&mut columns, self.dialect);

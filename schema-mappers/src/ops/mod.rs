@@ -19,6 +19,7 @@ mod rename_column;
 mod rename_table;
 mod require_column;
 mod split_column;
+pub(crate) mod tables;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -82,13 +83,10 @@ pub(crate) fn read(name: &str, arguments: &mut Arguments<'_>) -> Result<Box<dyn 
         "change_type" => change_type::read(arguments),
         "require_column" => require_column::read(arguments),
         "allow_null" => allow_null::read(arguments),
-        "create_table" | "drop_table" => Err(arguments.fields.fault(
-            "this release maps tables one to one; it cannot create or drop one between versions, because the rows \
-             of a table that only one side has would be lost on the other",
-        )),
         _ => constraints::read(name, arguments).unwrap_or_else(|| {
-            let known = constraints::KNOWN;
-            Err(arguments.fields.fault(format!("there is no operation {name:?}; known are {KNOWN}, {known}")))
+            let (tables, constraints) = (tables::KNOWN, constraints::KNOWN);
+            let known = format!("{KNOWN}, {tables}, {constraints}");
+            Err(arguments.fields.fault(format!("there is no operation {name:?}; known are {known}")))
         }),
     }
 }

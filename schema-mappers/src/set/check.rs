@@ -8,7 +8,7 @@ use super::tables::Places;
 use crate::error::SetError;
 
 /// Room for suffixes of generated names within PostgreSQL's 63 bytes.
-const NAME_CHARS_MAX: usize = 51;
+pub(crate) const NAME_CHARS_MAX: usize = 51;
 /// Below the limits of every store (PostgreSQL 1600, SQLite 2000).
 const COLUMNS_MAX: usize = 1000;
 /// Columns that PostgreSQL gives every table itself.
@@ -57,9 +57,15 @@ pub(crate) fn check_name(name: &str) -> Result<(), String> {
     }
 }
 
-/// The form of a table's name: `_v1` at the end would meet a view of version 1 in SQLite.
+/// The form of a table's name: `_v1` at the end would meet a view of version 1 in SQLite, `kept_1` at the beginning what
+/// ledgers keep for other versions.
 pub(crate) fn check_table_name(name: &str) -> Result<(), String> {
     check_name(name)?;
+    if crate::kept::is_kept(name) {
+        return Err(format!(
+            "table name {name:?} begins as those do that ledgers keep for other versions; choose another name"
+        ));
+    }
     let ends_as_view = name
         .rsplit_once("_v")
         .is_some_and(|(_, digits)| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()));

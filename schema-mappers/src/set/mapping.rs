@@ -1,34 +1,19 @@
 //! Reads `mapping.toml`: the operations that lead from the version before to this one, and checks that they lead
 //! exactly there.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use journal_core::model::{Column, Name, Schema, Table};
 
+use super::draft::Drafts;
 use super::reader::{Fields, Node};
 use super::source::MAPPING_FILE;
 use super::tables::{Places, Read};
 use crate::error::SetError;
-use crate::ops::{Arguments, Operation, constraints};
-use crate::step::{Step, TableStep};
-
-/// A table on its way from the older version to the newer one.
-struct Draft {
-    older: Name,
-    table: Table,
-    operations: Vec<Box<dyn Operation>>,
-}
+use crate::ops::{Arguments, constraints, tables};
+use crate::step::Step;
 
 /// Reads the mapping's text (none: nothing changes) and checks it against the newer version.
 pub(super) fn read(older: &Schema, newer: &Read, text: Option<&str>) -> Result<Step, SetError> {
-    let mut drafts: BTreeMap<Name, Draft> = older
-        .tables
-        .values()
-        .map(|table| {
-            let draft = Draft { older: table.name.clone(), table: table.clone(), operations: Vec::new() };
-            (table.name.clone(), draft)
-        })
-        .collect();
+    let mut drafts = Drafts::new(older, newer.schema.version);
     if let Some(text) = text {
         let file: Name = format!("{}/{MAPPING_FILE}", newer.schema.version).into();
         let root = super::reader::read(&file, text)?;
@@ -38,80 +23,34 @@ pub(super) fn read(older: &Schema, newer: &Read, text: Option<&str>) -> Result<S
         }
         fields.finish("[[map]]")?;
     }
-    for draft in drafts.values() {
-        compare(&draft.table, newer)?;
+    for table in drafts.tables() {
+        compare(table, newer)?;
     }
-    if let Some(table) = newer.schema.tables.keys().find(|name| !drafts.contains_key(*name)) {
+    if let Some(table) = newer.schema.tables.keys().find(|name| drafts.table(name).is_none()) {
         let message = format!(
-            "table {table} is new in version {}; the mapping leads to {}. This release maps tables one to one and \
-             cannot create one between versions: declare it in version 1, or rename the table it was",
+            "table {table} is new in version {}, but the mapping leads to {} only; add a create_table, or a rename_table \
+             from what it was",
             newer.schema.version,
-            drafts.keys().map(AsRef::as_ref).collect::<Vec<_>>().join(", ")
+            drafts.names()
         );
         return Err(newer.places.fault(table, "", message));
     }
-    let tables = drafts.into_values().map(|draft| TableStep {
-        older: draft.older,
-        newer: draft.table.name,
-        operations: draft.operations,
-    });
-    Ok(Step::new(tables.collect()))
+    Ok(drafts.finish())
 }
 
-fn apply(drafts: &mut BTreeMap<Name, Draft>, newer: &Read, node: &Node) -> Result<(), SetError> {
+fn apply(drafts: &mut Drafts, newer: &Read, node: &Node) -> Result<(), SetError> {
     let mut fields = Fields::new(node, "an operation")?;
     let operation = fields.required("op")?.text("op")?;
-    let table_node = fields.required("table")?;
-    let name = table_node.text("table")?;
-    let Some(mut draft) = drafts.remove(name) else {
-        let known = drafts.keys().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
-        return Err(table_node
-            .fault(format!("at this place of the mapping there is no table {name:?}; there are {known}")));
-    };
-    let mut arguments = Arguments {
-        fields: Fields::new(node, operation)?,
-        version: newer.schema.version,
-        table: draft.table,
-    };
-    for key in ["op", "table"] {
-        arguments.fields.optional(key);
+    let mut fields = Fields::new(node, operation)?;
+    fields.required("op")?;
+    if tables::read(operation, &mut fields, drafts, newer)? {
+        return fields.finish("those that docs/schema-sets.md lists for it");
     }
-    draft.operations.push(crate::ops::read(operation, &mut arguments)?);
+    let (name, table) = drafts.existing(&mut fields, "table")?;
+    let mut arguments = Arguments { fields, version: newer.schema.version, table };
+    let read = crate::ops::read(operation, &mut arguments)?;
     arguments.fields.finish("those that docs/schema-sets.md lists for it")?;
-    check_cells(&draft.operations, &arguments.table, node)?;
-    if drafts.contains_key(&arguments.table.name) {
-        return Err(node.fault(format!(
-            "there is a table {:?} already at this place of the mapping",
-            arguments.table.name
-        )));
-    }
-    draft.table = arguments.table;
-    let renamed = draft.table.name.clone();
-    for parent in drafts.values_mut().chain([&mut draft]).flat_map(|other| &mut other.table.parents) {
-        if parent.table.as_ref() == name {
-            parent.table = renamed.clone();
-        }
-    }
-    drafts.insert(draft.table.name.clone(), draft);
-    Ok(())
-}
-
-/// Two operations of one step must not keep different things under one name.
-fn check_cells(operations: &[Box<dyn Operation>], table: &Table, node: &Node) -> Result<(), SetError> {
-    let (mut up, mut down) = (BTreeSet::new(), BTreeSet::new());
-    for operation in operations {
-        let lineage = operation.lineage();
-        let twice = lineage.kept_up.into_iter().find(|cell| !up.insert(cell.clone()));
-        let twice = twice.or_else(|| lineage.kept_down.into_iter().find(|cell| !down.insert(cell.clone())));
-        if let Some((_, column)) = twice.as_deref().and_then(|cell| cell.split_once(':')) {
-            return Err(node.fault(format!(
-                "two operations of this version would keep what they drop of {}.{column} under one name; \
-                 put the second one into a version of its own",
-                table.name
-            )));
-        }
-    }
-    Ok(())
+    drafts.change(&name, arguments.table, read, node)
 }
 
 /// The mapping leads to the columns that the newer version declares, and to its key.
@@ -120,8 +59,8 @@ fn compare(expected: &Table, newer: &Read) -> Result<(), SetError> {
     let name = &expected.name;
     let Some(declared) = newer.schema.tables.get(name) else {
         let message = format!(
-            "the mapping leads to a table {name}, which version {version} does not declare; declare it, or rename it \
-             with rename_table. This release cannot drop a table between versions"
+            "the mapping leads to a table {name}, which version {version} does not declare; declare it, or add a \
+             drop_table or rename_table"
         );
         return Err(SetError { file: places_file(places), line: 0, message });
     };

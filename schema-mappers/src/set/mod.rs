@@ -4,6 +4,7 @@
 //! later parts never meet a mapping that does not fit its tables.
 
 pub(crate) mod check;
+pub(crate) mod draft;
 mod mapping;
 pub(crate) mod reader;
 mod source;
@@ -17,6 +18,7 @@ pub use source::VersionSource;
 
 use crate::ddl::Dialect;
 use crate::error::SetError;
+use crate::kept;
 use crate::lineage;
 use crate::step::Step;
 
@@ -26,6 +28,7 @@ pub struct Version {
     source: VersionSource,
     hash: String,
     schema: Schema,
+    ledger: Schema,
     step: Option<Step>,
 }
 
@@ -41,8 +44,8 @@ impl Version {
     }
 
     /// What a ledger at the version holds: its tables, and those that only other versions have.
-    pub(crate) fn ledger(&self) -> &Schema {
-        &self.schema
+    pub fn ledger(&self) -> &Schema {
+        &self.ledger
     }
 
     /// The text of its files, to be stored where the version is used.
@@ -130,6 +133,7 @@ impl SchemaSet {
             expected = expected.next();
         }
         lineage::fill_together(&mut versions);
+        kept::fill(&mut versions);
         Ok(Self { versions })
     }
 
@@ -162,6 +166,14 @@ impl Version {
     pub(crate) fn schema_mut(&mut self) -> &mut Schema {
         &mut self.schema
     }
+
+    pub(crate) fn set_ledger(&mut self, ledger: Schema) {
+        self.ledger = ledger;
+    }
+
+    pub(crate) fn step_mut(&mut self) -> Option<&mut Step> {
+        self.step.as_mut()
+    }
 }
 
 fn load_version(before: Option<&Version>, source: VersionSource) -> Result<Version, SetError> {
@@ -182,7 +194,7 @@ fn load_version(before: Option<&Version>, source: VersionSource) -> Result<Versi
         }
         None => None,
     };
-    Ok(Version { hash: source.hash(), source, schema: read.schema, step })
+    Ok(Version { hash: source.hash(), source, ledger: read.schema.clone(), schema: read.schema, step })
 }
 
 fn whole(version: SchemaVersion, message: impl std::fmt::Display) -> SetError {

@@ -244,15 +244,6 @@ fn faults_of_a_mapping_are_told_with_their_line() {
         7,
         "no value that a decimal(9,2) column holds exactly",
     );
-    for op in ["create_table", "drop_table"] {
-        refuses_step(
-            GOOD,
-            &one(&format!("op = \"{op}\"\ntable = \"town\"")),
-            mapping,
-            3,
-            "maps tables one to one",
-        );
-    }
     refuses_step(GOOD, "[map]\nop = 1", mapping, 1, "map must be a list");
     refuses_step(GOOD, "version = 2", mapping, 1, "unknown key \"version\"; known are [[map]]");
     let alone = set_of(&[(GOOD, &one("op = \"rename_table\""))]).expect_err("nothing before version 1");

@@ -16,6 +16,7 @@ mod journal_postgres;
 mod law;
 mod ledger_postgres;
 mod main_job;
+mod mapping;
 mod process;
 mod proxy;
 mod reshape;

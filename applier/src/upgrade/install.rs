@@ -7,10 +7,11 @@ use journal_core::store::sql::{
     ReleasedSchema, Site, create_site, insert_schema_version, list_schema_versions, read_site,
     set_ledger_version,
 };
-use schema_mappers::{Registry, RegistryError, RustMappers, SchemaSet, SetError, VersionSource, ddl};
+use schema_mappers::{Registry, RegistryError, RustMappers, SchemaSet, SetError, ddl};
 
 use crate::asks;
 use crate::control::sql::{now, record_action};
+use crate::ledger::sql::released::{self, ReleasedError};
 
 /// An older version's tables on record learn which of their columns belong together once a later version's mapping
 /// reads them as one. The text released stays as it was.
@@ -102,8 +103,10 @@ async fn install_in(
 }
 
 /// Puts every version of a set on record, in the caller's transaction. Other text under a number that is taken is
-/// refused ([`journal_core::sql::SqlClass::Schema`]).
+/// refused ([`journal_core::sql::SqlClass::Schema`]). A ledger that stands already gets the tables that it keeps for the
+/// versions that are new here, so that it takes what is written at them; no reader waits for that.
 pub async fn release_versions(mut conn: ConnRef<'_>, set: &SchemaSet) -> Result<(), InstallError> {
+    let before = load_set(conn.lend()).await?;
     let on_record = list_schema_versions(conn.lend()).await?;
     let clock = format!("SELECT {}", now(conn.dialect()));
     let released_at = conn.fetch_one(&clock, Vec::new()).await?.i64(0)?;
@@ -129,6 +132,30 @@ pub async fn release_versions(mut conn: ConnRef<'_>, set: &SchemaSet) -> Result<
         conn.execute(REFRESH_TABLES, vec![number.0.into(), tables.into(), Param::from(version.hash())])
             .await?;
     }
+    keep_tables(conn, before.as_ref(), set).await
+}
+
+/// Makes the tables that the ledger keeps for versions of `set` and did not keep for those of `before`.
+async fn keep_tables(
+    mut conn: ConnRef<'_>,
+    before: Option<&SchemaSet>,
+    set: &SchemaSet,
+) -> Result<(), InstallError> {
+    let stands = read_site(conn.lend()).await?.map(|site| site.ledger_version);
+    let (Some(before), Some(now)) = (
+        stands.and_then(|stands| before?.version(stands)),
+        stands.and_then(|stands| set.version(stands)),
+    ) else {
+        return Ok(()); // No tables yet; they come with those that are kept.
+    };
+    for (table, statements) in ddl::create_kept_tables(now, conn.dialect()) {
+        if before.ledger().tables.contains_key(&table) {
+            continue;
+        }
+        for statement in statements {
+            conn.ddl(&statement).await?;
+        }
+    }
     Ok(())
 }
 
@@ -150,21 +177,15 @@ pub async fn load_registry_with(url: &DbUrl, mappers: RustMappers) -> Result<Reg
 
 /// The schema set on record; `None` when no version is.
 pub async fn load_set(conn: ConnRef<'_>) -> Result<Option<SchemaSet>, InstallError> {
-    let released = list_schema_versions(conn).await?;
-    if released.is_empty() {
-        return Ok(None);
-    }
-    let sources = released.iter().map(|released| {
-        let version = released.schema.version;
-        let unreadable = |detail| InstallError::Unreadable { version, detail };
-        let source: VersionSource =
-            serde_json::from_str(&released.files).map_err(|error| unreadable(error.to_string()))?;
-        if source.version == version && source.hash() == released.hash {
-            Ok(source)
-        } else {
-            Err(unreadable("it is not the text that was released: its hash differs".to_owned()))
+    Ok(released::load_set(conn).await?)
+}
+
+impl From<ReleasedError> for InstallError {
+    fn from(error: ReleasedError) -> Self {
+        match error {
+            ReleasedError::Unreadable { version, detail } => Self::Unreadable { version, detail },
+            ReleasedError::Set(error) => Self::Set(error),
+            ReleasedError::Store(error) => Self::Store(error),
         }
-    });
-    let sources = sources.collect::<Result<Vec<_>, _>>()?;
-    Ok(Some(SchemaSet::from_sources(sources)?))
+    }
 }

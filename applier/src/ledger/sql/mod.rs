@@ -7,6 +7,7 @@ pub(crate) mod asks;
 mod complement;
 mod fault;
 mod quarantine;
+pub(crate) mod released;
 mod rows;
 mod text;
 mod values;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use journal_core::model::{Epoch, Name, Origin, Row, Schema, SchemaVersion, SealNr, SealedRun, SiteName};
 use journal_core::model::{TransNr, TransactionId, Value};
 use journal_core::sql::{Access, Conn, ConnRef, DbUrl, Dialect, Param, SqlClass, SqlError};
-use journal_core::store::sql::{load_schema_version, read_site, write_seal};
+use journal_core::store::sql::{read_site, write_seal};
 use schema_mappers::MappedRow;
 
 use super::{Asked, Ledger, LedgerChange, LedgerError, LedgerReader, Posted, Quarantined, Release};
@@ -56,7 +57,7 @@ impl SqlLedger {
 
     async fn open_with(url: &DbUrl, access: Access, purpose: &str) -> Result<Self, LedgerError> {
         let mut conn = Conn::open(url, access, purpose).await?;
-        let schema = load_schema(conn.lend()).await?;
+        let schema = released::ledger_schema(conn.lend()).await?;
         let asks = Asks::load(conn.lend(), &schema).await?;
         Ok(Self { asks, ..Self::over(conn, Arc::new(schema)) })
     }
@@ -114,25 +115,6 @@ impl SqlLedger {
             }
             other => other.map_err(Into::into),
         }
-    }
-}
-
-async fn load_schema(mut conn: ConnRef<'_>) -> Result<Schema, LedgerError> {
-    let missing = |message: String| Err(LedgerError::Damaged(message));
-    let Some(site) = read_site(conn.lend()).await? else {
-        return missing("the database is not made a site yet; `daybook init` does that".to_owned());
-    };
-    let version = site.ledger_version;
-    if version == SchemaVersion(0) {
-        let message = format!("site {} has no ledger tables yet; `daybook init` makes them", site.origin);
-        return missing(message);
-    }
-    match load_schema_version(conn, version).await? {
-        Some(released) => Ok(released.schema),
-        None => missing(format!(
-            "the ledger of {} stands at schema version {version}, which is not on record",
-            site.origin
-        )),
     }
 }
 

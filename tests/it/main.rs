@@ -23,4 +23,5 @@ mod reshape;
 mod schema_views;
 mod servers;
 mod shop;
+mod structure;
 mod tidy;

@@ -142,10 +142,9 @@ async fn keep_tables(
     set: &SchemaSet,
 ) -> Result<(), InstallError> {
     let stands = read_site(conn.lend()).await?.map(|site| site.ledger_version);
-    let (Some(before), Some(now)) = (
-        stands.and_then(|stands| before?.version(stands)),
-        stands.and_then(|stands| set.version(stands)),
-    ) else {
+    let (Some(before), Some(now)) =
+        (stands.and_then(|stands| before?.version(stands)), stands.and_then(|stands| set.version(stands)))
+    else {
         return Ok(()); // No tables yet; they come with those that are kept.
     };
     for (table, statements) in ddl::create_kept_tables(now, conn.dialect()) {

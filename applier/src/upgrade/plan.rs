@@ -31,7 +31,7 @@ pub(super) fn plan(
     to: SchemaVersion,
     dialect: Dialect,
 ) -> Result<Plan, MapError> {
-    let (source, _) = (registry.schema(from)?, registry.schema(to)?);
+    let (source, _) = (registry.ledger(from)?, registry.ledger(to)?);
     let set = registry.set();
     let old: Vec<(Table, Table)> =
         tables_in_order(source).into_iter().map(|table| (table.clone(), aside(table))).collect();

@@ -119,7 +119,7 @@ pub async fn reshape(
     watch: &mut Watch<'_>,
 ) -> Result<ReshapeReport, ReshapeError> {
     let started = Instant::now();
-    let schema = registry.schema(order.to)?.clone();
+    let schema = registry.ledger(order.to)?.clone();
     let mut conn = Conn::open(url, Access::Write, "reshape").await?;
     if conn.dialect() == Dialect::Sqlite {
         // Outside the transaction, where alone they work: references are checked once at the end, and renaming a table

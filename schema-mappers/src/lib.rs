@@ -6,6 +6,7 @@
 //!   [`Image`]s: the change there, and what it does to the complement of its row; or the rows of the ledger it needs, with
 //!   which [`Registry::map_with`] gives the images. [`Registry::map_rows`] carries whole rows of a ledger with their
 //!   complements, for reshapes and comparisons; [`Registry::feeds`] tells which of them belong together.
+//! * [`Expression`] is the small language of computed columns and conditions, [`TableChecks`] the conditions of a table.
 //! * [`ddl`] writes tables, views and the order of tables for [`ddl::Dialect`].
 //! * [`laws`] tries what every mapping must keep, on random or given rows and changes.
 //! * [`Mapper`] and [`CallMapper`] are for applications that embed the engine; [`RustMappers`] takes them.
@@ -23,9 +24,12 @@
 //! An update that changes the key takes the complement along. Read next: `ops` for what can be declared, `registry`
 //! for how it is composed, `docs/schema-sets.md` for the files.
 
+mod checks;
 mod complement;
+mod convert;
 pub mod ddl;
 mod error;
+mod expr;
 mod feed;
 mod image;
 mod kept;
@@ -40,8 +44,10 @@ mod registry;
 mod set;
 mod step;
 
+pub use checks::TableChecks;
 pub use complement::ComplementChange;
 pub use error::{CannotMap, MapError, RegistryError, SetError};
+pub use expr::Expression;
 pub use feed::{Feed, Source};
 pub use image::{Image, NewRow};
 pub use mapped::{Mapped, MappedRow};

@@ -12,6 +12,7 @@ mod client_postgres;
 mod club;
 mod crash;
 mod demo;
+mod expressions;
 mod journal_postgres;
 mod law;
 mod ledger_postgres;

@@ -8,11 +8,12 @@ pub(crate) mod quote;
 mod sqlite;
 pub(crate) mod views;
 
-use journal_core::model::schema::Index;
+use journal_core::model::schema::{Check, Index};
 use journal_core::model::{Name, Parent, Schema, SchemaVersion, Table};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 
+use crate::expr::Expression;
 pub use crate::kept::is_kept;
 use crate::set::{SchemaSet, Version};
 
@@ -96,14 +97,29 @@ fn indexed(table: &Table) -> Vec<&Parent> {
 }
 
 /// The statement that creates a declared index under the given name.
-fn index(table: &Table, index: &Index, name: &str) -> String {
+fn index(table: &Table, index: &Index, name: &str, dialect: Dialect) -> String {
     let unique = if index.unique { "UNIQUE " } else { "" };
+    let condition =
+        index.condition.as_ref().map(|text| format!(" WHERE {}", condition(table, text, dialect)));
     format!(
-        "CREATE {unique}INDEX {} ON {} ({})",
+        "CREATE {unique}INDEX {} ON {} ({}){}",
         quote::ident(name),
         quote::ident(&table.name),
-        quote::idents(&index.columns)
+        quote::idents(&index.columns),
+        condition.unwrap_or_default()
     )
+}
+
+/// The line that demands a declared check, under the given name in quotes.
+fn check(table: &Table, check: &Check, name: &str, dialect: Dialect) -> String {
+    format!("CONSTRAINT {name} CHECK {}", condition(table, &check.that, dialect))
+}
+
+/// A condition over a table's columns, in brackets. The loader has read it; should it not read here, no row fits.
+fn condition(table: &Table, text: &str, dialect: Dialect) -> String {
+    let read = Expression::condition(text, &table.columns);
+    let sql = read.map(|condition| condition.sql(dialect, &|name| quote::ident(name)));
+    format!("({})", sql.unwrap_or_else(|_| "1 = 0".to_owned()))
 }
 
 /// Generated names of constraints and indexes, each used once. They hold the version, because a reshape has the tables of

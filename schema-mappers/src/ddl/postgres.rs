@@ -4,7 +4,7 @@
 use journal_core::model::{Column, Name, Schema, Table, Type};
 
 use super::quote::{ident, idents};
-use super::{ObjectNames, indexed};
+use super::{Dialect, ObjectNames, indexed};
 
 /// How a logical type is stored.
 pub(super) fn type_name(ty: Type) -> String {
@@ -42,6 +42,10 @@ pub(super) fn create_table(schema: &Schema, table: &Table, names: &mut ObjectNam
             ident(&parent.table)
         ));
     }
+    for check in &table.checks {
+        let name = constraint(std::slice::from_ref(&check.name), "check");
+        lines.push(super::check(table, check, &name, Dialect::Postgres));
+    }
     let mut statements = vec![format!("CREATE TABLE {} (\n  {}\n)", ident(&table.name), lines.join(",\n  "))];
     for parent in indexed(table) {
         statements.push(format!(
@@ -53,7 +57,7 @@ pub(super) fn create_table(schema: &Schema, table: &Table, names: &mut ObjectNam
     }
     statements.extend(table.indexes.iter().map(|index| {
         let name = names.name(table, std::slice::from_ref(&index.name), "index");
-        super::index(table, index, &name)
+        super::index(table, index, &name, Dialect::Postgres)
     }));
     statements
 }

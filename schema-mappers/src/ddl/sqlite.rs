@@ -3,7 +3,7 @@
 use journal_core::model::{Schema, Table, Type};
 
 use super::quote::{ident, idents};
-use super::{ObjectNames, indexed};
+use super::{Dialect, ObjectNames, indexed};
 
 /// How a logical type is stored. Decimals are texts with exactly their scale, since SQLite's numbers round.
 fn type_name(ty: Type) -> &'static str {
@@ -37,6 +37,10 @@ pub(super) fn create_table(schema: &Schema, table: &Table, names: &mut ObjectNam
             ident(&parent.table)
         ));
     }
+    for check in &table.checks {
+        let name = ident(&names.name(table, std::slice::from_ref(&check.name), "check"));
+        lines.push(super::check(table, check, &name, Dialect::Sqlite));
+    }
     let mut statements =
         vec![format!("CREATE TABLE {} (\n  {}\n) STRICT", ident(&table.name), lines.join(",\n  "))];
     for parent in indexed(table) {
@@ -49,7 +53,7 @@ pub(super) fn create_table(schema: &Schema, table: &Table, names: &mut ObjectNam
     }
     statements.extend(table.indexes.iter().map(|index| {
         let name = names.name(table, std::slice::from_ref(&index.name), "index");
-        super::index(table, index, &name)
+        super::index(table, index, &name, Dialect::Sqlite)
     }));
     statements
 }

@@ -244,3 +244,25 @@ fn declared_indexes_are_created_after_their_table() {
         assert!(statements[1].contains(&format!("\"label\" {label}{collate} NOT NULL")), "{statements:?}");
     }
 }
+
+#[test]
+fn checks_and_the_conditions_of_indexes_are_written_for_each_store() {
+    let text = V1.replace(
+        "unique = [[\"label\"]]",
+        "checks = [{ name = \"price_is_paid\", that = \"price >= 0.5 or label <> 'x'\" }]\n\
+         indexes = [{ name = \"unseen\", columns = [\"nr\"], unique = true, where = \"seen is null\" }]",
+    );
+    for (dialect, price) in [
+        (Dialect::Sqlite, "(CAST(replace(\"price\", '.', '') AS INTEGER) >= 50)"),
+        (Dialect::Postgres, "(\"price\" >= 0.50)"),
+    ] {
+        let statements = create_tables(child(&text).newest(), dialect);
+        let x = if dialect == Dialect::Sqlite { "'x'" } else { "CAST('x' AS text)" };
+        let check =
+            format!("CONSTRAINT \"child_price_is_paid_check_v1\" CHECK (({price} OR (\"label\" <> {x})))");
+        assert!(statements[1].contains(&check), "{check} in {}", statements[1]);
+        let index =
+            "CREATE UNIQUE INDEX \"child_unseen_index_v1\" ON \"child\" (\"nr\") WHERE ((\"seen\" IS NULL))";
+        assert_eq!(statements.last().map(String::as_str), Some(index));
+    }
+}

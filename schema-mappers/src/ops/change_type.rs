@@ -2,9 +2,9 @@
 
 use journal_core::model::{Name, Op, Row, Type, Value};
 
-use super::convert::{convert, loses_spelling, possible};
-use super::{Arguments, Lineage, Operation, convert_sql};
+use super::{Arguments, Lineage, Operation};
 use crate::complement::cell;
+use crate::convert::{self, convert, loses_spelling, possible};
 use crate::ddl::Dialect;
 use crate::ddl::kept::Kept;
 use crate::ddl::views::ViewColumns;
@@ -106,13 +106,13 @@ impl Operation for ChangeType {
 
     fn down_sql(&self, columns: &mut ViewColumns, dialect: Dialect) {
         let expression = columns.take(&self.column);
-        let plain = convert_sql::convert(&expression, self.newer, self.older, dialect);
+        let plain = convert::sql::convert(&expression, self.newer, self.older, dialect);
         if self.kept(self.older, self.newer).is_empty() {
             return columns.set(&self.column, plain);
         }
         // As it was spelt, as long as that is how the number was spelt.
         let Kept { there, value } = columns.kept(&self.cell, self.older);
-        let again = convert_sql::convert(&value, self.older, self.newer, dialect);
+        let again = convert::sql::convert(&value, self.older, self.newer, dialect);
         let shown = format!("CASE WHEN {there} AND {again} = {expression} THEN {value} ELSE {plain} END");
         columns.set(&self.column, shown);
     }

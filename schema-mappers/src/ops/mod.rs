@@ -8,8 +8,6 @@ mod allow_null;
 mod ask_code;
 mod change_type;
 pub(crate) mod constraints;
-mod convert;
-mod convert_sql;
 mod drop_column;
 mod hidden;
 mod joined;

@@ -6,6 +6,7 @@ use journal_core::model::{Column, Name, Schema, Table, Type};
 
 use super::tables::Places;
 use crate::error::SetError;
+use crate::expr::Expression;
 
 /// Room for suffixes of generated names within PostgreSQL's 63 bytes.
 pub(crate) const NAME_CHARS_MAX: usize = 51;
@@ -112,7 +113,22 @@ fn check_table(table: &Table, places: &Places) -> Result<(), SetError> {
             check_indexed(table, column, places)?;
         }
     }
+    check_conditions(table, places)?;
     check_indexes(table, places)
+}
+
+fn check_conditions(table: &Table, places: &Places) -> Result<(), SetError> {
+    let mut names = BTreeSet::new();
+    for check in &table.checks {
+        let fault = |message: String| places.fault(&table.name, ".checks", message);
+        check_name(&check.name).map_err(&fault)?;
+        if !names.insert(&check.name) {
+            return Err(fault(format!("{} has two checks {:?}; name one otherwise", table.name, check.name)));
+        }
+        Expression::condition(&check.that, &table.columns)
+            .map_err(|message| fault(format!("check {}: {message}", check.name)))?;
+    }
+    Ok(())
 }
 
 fn check_indexes(table: &Table, places: &Places) -> Result<(), SetError> {
@@ -135,6 +151,10 @@ fn check_indexes(table: &Table, places: &Places) -> Result<(), SetError> {
                     column.name
                 )));
             }
+        }
+        if let Some(condition) = &index.condition {
+            Expression::condition(condition, &table.columns)
+                .map_err(|message| fault(format!("index {}: {message}", index.name)))?;
         }
         if index.unique && index.condition.is_none() {
             let columns = index.columns.join("\", \"");

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use journal_core::model::schema::{Index, Operation};
+use journal_core::model::schema::{Check, Index, Operation};
 use journal_core::model::{Column, Name, Parent, Schema, SchemaVersion, Table};
 
 use super::reader::{Fields, Node};
 use super::source::SCHEMA_FILE;
 use crate::error::SetError;
+use crate::expr;
 
 /// The tables of a version and where each thing stands.
 #[derive(Debug)]
@@ -94,10 +95,18 @@ impl Reading {
             for node in indexes.list("indexes")? {
                 let mut fields = Fields::new(node, "an index")?;
                 table.indexes.push(index(&mut fields)?);
-                fields.finish("name, columns, unique")?;
+                fields.finish("name, columns, unique, where")?;
             }
         }
-        fields.finish("columns, key, unique, parents, indexes")?;
+        if let Some(checks) = fields.optional("checks") {
+            self.mark(&name, ".checks", checks);
+            for node in checks.list("checks")? {
+                let mut fields = Fields::new(node, "a check")?;
+                table.checks.push(check(&mut fields)?);
+                fields.finish("name, that")?;
+            }
+        }
+        fields.finish("columns, key, unique, parents, checks, indexes")?;
         Ok(table)
     }
 
@@ -141,7 +150,16 @@ pub(crate) fn index(fields: &mut Fields<'_>) -> Result<Index, SetError> {
     let name = fields.required("name")?.text("name")?.into();
     let columns = fields.required("columns")?.texts("columns")?;
     let unique = fields.optional("unique").map(|node| node.flag("unique")).transpose()?.unwrap_or(false);
-    Ok(Index { name, columns, unique, condition: None })
+    let condition =
+        fields.optional("where").map(|node| node.text("where").map(expr::canonical)).transpose()?;
+    Ok(Index { name, columns, unique, condition })
+}
+
+/// A check, as a table or an `add_check` gives it.
+pub(crate) fn check(fields: &mut Fields<'_>) -> Result<Check, SetError> {
+    let name = fields.required("name")?.text("name")?.into();
+    let that = expr::canonical(fields.required("that")?.text("that")?);
+    Ok(Check { name, that })
 }
 
 fn parent(node: &Node) -> Result<Parent, SetError> {

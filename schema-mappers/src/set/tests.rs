@@ -63,7 +63,7 @@ fn faults_of_form_are_told_with_their_line() {
     refuses(
         &with("unique = ", "uniqe = "),
         3,
-        "unknown key \"uniqe\"; known are columns, key, unique, parents, indexes",
+        "unknown key \"uniqe\"; known are columns, key, unique, parents, checks, indexes",
     );
     refuses(&with("label = \"text(40)\"", "label = \"txt\""), 6, "\"txt\" is no type: one of bool, int");
     refuses(&with("label = \"text(40)\"", "label = 40"), 6, "column label must be a table");

@@ -5,12 +5,17 @@ use journal_core::model::{Table, schema::Index};
 use super::super::Arguments;
 use super::only_one;
 use crate::error::SetError;
+use crate::expr::Expression;
 use crate::set::tables;
 
 pub(super) fn add(arguments: &mut Arguments<'_>) -> Result<(), SetError> {
     let index = tables::index(&mut arguments.fields)?;
     for column in &index.columns {
         arguments.existing(column)?;
+    }
+    if let Some(condition) = &index.condition {
+        let columns = &arguments.table.columns;
+        Expression::condition(condition, columns).map_err(|fault| arguments.fields.fault(fault))?;
     }
     if arguments.table.indexes.iter().any(|known| known.name == index.name) {
         return Err(arguments.fields.fault(format!("there is an index {} already", index.name)));

@@ -1,21 +1,24 @@
-//! What a table demands of its rows and how it finds them: unique keys, references, indexes. The operations here
+//! What a table demands of its rows and how it finds them: unique keys, references, checks, indexes. The operations here
 //! lead from the demands of one version to those of the next and leave every row as it is.
 
+mod check;
 mod index;
 mod reference;
 mod unique;
 
+use journal_core::model::schema::Index;
 use journal_core::model::{Name, Row, Table};
 
 use super::{Arguments, Lineage, Operation};
 use crate::ddl::Dialect;
 use crate::ddl::views::ViewColumns;
 use crate::error::{CannotMap, SetError};
+use crate::expr;
 use crate::image::Image;
 
 /// The names of the operations, for messages.
 pub(super) const KNOWN: &str =
-    "add_unique, drop_unique, add_reference, drop_reference, add_index, drop_index";
+    "add_unique, drop_unique, add_reference, drop_reference, add_check, drop_check, add_index, drop_index";
 
 /// An operation that changes no row.
 #[derive(Debug)]
@@ -47,6 +50,8 @@ pub(super) fn read(
         "drop_unique" => unique::drop(arguments),
         "add_reference" => reference::add(arguments),
         "drop_reference" => reference::drop(arguments),
+        "add_check" => check::add(arguments),
+        "drop_check" => check::drop(arguments),
         "add_index" => index::add(arguments),
         "drop_index" => index::drop(arguments),
         _ => return None,
@@ -62,6 +67,10 @@ pub(super) fn rename_column(table: &mut Table, from: &Name, to: &Name) {
     for name in lists.flatten().filter(|name| *name == from) {
         *name = to.clone();
     }
+    let conditions = table.indexes.iter_mut().filter_map(|index| index.condition.as_mut());
+    for text in conditions.chain(table.checks.iter_mut().map(|check| &mut check.that)) {
+        *text = expr::renamed(text, from, to);
+    }
 }
 
 /// What of the table's constraints names a column that is about to go, and the operation that takes it away.
@@ -76,7 +85,15 @@ pub(super) fn user_of(table: &Table, column: &Name) -> Option<String> {
         let columns = list(&parent.columns);
         return Some(format!("the reference ({columns}) to {}; put a drop_reference before", parent.table));
     }
-    let index = table.indexes.iter().find(|index| index.columns.contains(column))?;
+    let check = table.checks.iter().find(|check| expr::names(&check.that, column));
+    if let Some(check) = check {
+        return Some(format!("the check {}; put a drop_check before", check.name));
+    }
+    let named = |index: &&Index| {
+        index.columns.contains(column)
+            || index.condition.as_ref().is_some_and(|condition| expr::names(condition, column))
+    };
+    let index = table.indexes.iter().find(named)?;
     Some(format!("the index {}; put a drop_index before", index.name))
 }
 
@@ -86,6 +103,7 @@ pub(crate) fn difference(expected: &Table, declared: &Table) -> Option<(&'static
     let found = unique::difference(expected, declared).map(|message| (".unique", message));
     let found =
         found.or_else(|| reference::difference(expected, declared).map(|message| (".parents", message)));
+    let found = found.or_else(|| check::difference(expected, declared).map(|message| (".checks", message)));
     found.or_else(|| index::difference(expected, declared).map(|message| (".indexes", message)))
 }
 

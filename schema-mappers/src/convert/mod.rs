@@ -1,20 +1,22 @@
 //! Exact conversion of values between types. What has no exact image has none at all.
 
+pub(crate) mod sql;
+
 use journal_core::model::{Decimal, Type, Value};
 
 /// Whether values of one type can, as a rule, become values of the other.
-pub(super) fn possible(from: Type, to: Type) -> bool {
+pub(crate) fn possible(from: Type, to: Type) -> bool {
     let convertible = |ty: Type| matches!(ty, Type::Int | Type::Decimal { .. } | Type::Text { .. });
     convertible(from) && convertible(to)
 }
 
 /// Whether the way there and back can lose how a value was written ("007" becomes 7), so that it must be kept.
-pub(super) fn loses_spelling(from: Type, to: Type) -> bool {
+pub(crate) fn loses_spelling(from: Type, to: Type) -> bool {
     matches!(from, Type::Text { .. }) && !matches!(to, Type::Text { .. })
 }
 
 /// The same value in another type; `None` when that type does not hold it exactly. NULL stays NULL.
-pub(super) fn convert(value: &Value, to: Type) -> Option<Value> {
+pub(crate) fn convert(value: &Value, to: Type) -> Option<Value> {
     let converted = match (value, to) {
         (Value::Null, _) => return Some(Value::Null),
         (Value::Int(number), Type::Decimal { .. }) => Value::Decimal(Decimal::from(*number)),

@@ -1,11 +1,11 @@
-//! The conversions of `convert` as SQL expressions. A value without exact image gives NULL.
+//! The conversions of the module above as SQL expressions. A value without exact image gives NULL.
 
 use journal_core::model::Type;
 
 use crate::ddl::Dialect;
 
 /// `expression`, which is of type `from`, as one of type `to`.
-pub(super) fn convert(expression: &str, from: Type, to: Type, dialect: Dialect) -> String {
+pub(crate) fn convert(expression: &str, from: Type, to: Type, dialect: Dialect) -> String {
     match dialect {
         Dialect::Postgres => postgres(expression, from, to),
         Dialect::Sqlite => sqlite(expression, from, to),

@@ -1,0 +1,257 @@
+//! The expression language on real databases: what Rust computes, SQLite and PostgreSQL compute as well, for
+//! expressions and rows without end.
+
+use journal_core::model::{Column, Name, Row, Type, Value};
+use journal_core::sql::{Access, Conn, DbUrl, Dialect};
+use journal_tests::servers;
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use schema_mappers::Expression;
+
+/// Expressions tried, each on all rows.
+const EXPRESSIONS: usize = 2000;
+const ROWS: i64 = 40;
+
+const COLUMNS: [(&str, &str); 11] = [
+    ("a_int", "int"),
+    ("b_int", "int"),
+    ("a_money", "decimal(9,2)"),
+    ("b_wide", "decimal(18,6)"),
+    ("a_text", "text"),
+    ("b_short", "text(5)"),
+    ("a_bool", "bool"),
+    ("b_bool", "bool"),
+    ("a_day", "date"),
+    ("a_time", "timestamp"),
+    ("a_uuid", "uuid"),
+];
+
+fn columns() -> Vec<Column> {
+    let column =
+        |(name, ty): (&str, &str)| Column { name: name.into(), ty: ty.parse().unwrap(), nullable: true };
+    COLUMNS.into_iter().map(column).collect()
+}
+
+fn value(rng: &mut ChaCha8Rng, ty: Type) -> Value {
+    const TEXTS: [&str; 16] = [
+        "", " ", "A b", " ab ", "Äö,ß", "7", "-7.50", "007", "+1", "a,b,c", "x-y", "abcde", "%", "'", "Z",
+        "1e3",
+    ];
+    const INTS: [i64; 9] = [0, 1, -1, 7, 100, -12345, 4_000_000_000, i64::MAX, i64::MIN];
+    const DECIMALS: [&str; 8] = [
+        "0",
+        "-0.01",
+        "1",
+        "7.50",
+        "-1234567.89",
+        "9999999.99",
+        "123456789012.345678",
+        "-999999999999.999999",
+    ];
+    loop {
+        let value = match ty {
+            Type::Int => INTS.choose(rng).copied().unwrap().into(),
+            Type::Decimal { .. } => Value::Decimal(DECIMALS.choose(rng).unwrap().parse().unwrap()),
+            Type::Bool => rng.random_bool(0.5).into(),
+            Type::Date => Value::Date([0, -719_162, 20_000][rng.random_range(0..3)]),
+            Type::Timestamp => Value::Timestamp([0, -1, 1_117_000_000_123_456][rng.random_range(0..3)]),
+            Type::Uuid => Value::Uuid(uuid::Uuid::from_u128(rng.random_range(0..3) << 120)),
+            _ => (*TEXTS.choose(rng).unwrap()).into(),
+        };
+        if ty.holds(&value) {
+            return value;
+        }
+    }
+}
+
+/// A random expression, most of which fit their columns.
+fn expression(rng: &mut ChaCha8Rng, kind: u8, depth: u8) -> String {
+    let leaf = depth == 0;
+    let mut part = |kind: u8| if leaf { String::new() } else { expression(rng, kind, depth - 1) };
+    match kind {
+        // Numbers.
+        0 => {
+            let (left, right) = (part(0), part(0));
+            let (text, condition) = (part(1), part(2));
+            match rng.random_range(if leaf { 0..6 } else { 0..15 }) {
+                0 => "a_int".to_owned(),
+                1 => "b_int".to_owned(),
+                2 => "a_money".to_owned(),
+                3 => "b_wide".to_owned(),
+                4 => ["0", "1", "2.50", "0.001", "1000000"].choose(rng).unwrap().to_string(),
+                5 => "null".to_owned(),
+                6 | 7 => format!("{left} + {right}"),
+                8 => format!("{left} - ({right})"),
+                9 => format!("({left}) * ({right})"),
+                10 => format!("-({left})"),
+                11 => format!("length({text})"),
+                12 => format!("case when {condition} then {left} else {right} end"),
+                13 => format!("coalesce({left}, {right})"),
+                _ => {
+                    let ty = ["int", "decimal(9,2)", "decimal(5,0)", "decimal(12,4)"].choose(rng).unwrap();
+                    let source = if rng.random_bool(0.5) { left } else { text };
+                    format!("{}({source} as {ty})", if rng.random_bool(0.5) { "cast" } else { "try_cast" })
+                }
+            }
+        }
+        // Texts.
+        1 => {
+            let (left, right) = (part(1), part(1));
+            let (number, condition) = (part(0), part(2));
+            match rng.random_range(if leaf { 0..4 } else { 0..14 }) {
+                0 => "a_text".to_owned(),
+                1 => "b_short".to_owned(),
+                2 => ["''", "'a'", "' X '", "'it''s'", "'Ä'"].choose(rng).unwrap().to_string(),
+                3 => "null".to_owned(),
+                4 => format!("{left} || {right}"),
+                5 => format!("lower({left})"),
+                6 => format!("upper({left})"),
+                7 => format!("trim({left})"),
+                8 => format!("substr({left}, {})", rng.random_range(1..5)),
+                9 => format!("substr({left}, {}, {})", rng.random_range(1..5), rng.random_range(0..4)),
+                10 => format!("replace({left}, {right}, 'z')"),
+                11 => format!(
+                    "split_part({left}, {}, {})",
+                    ["','", "' '", "'b'"].choose(rng).unwrap(),
+                    rng.random_range(1..5)
+                ),
+                12 => format!("case when {condition} then {left} when {condition} is null then {right} end"),
+                _ => match rng.random_range(0..4) {
+                    0 => format!("cast({number} as text)"),
+                    1 => format!("cast({left} as text(3))"),
+                    _ => format!("coalesce({left}, {right})"),
+                },
+            }
+        }
+        // Conditions.
+        _ => {
+            let kind = rng.random_range(0..2);
+            let mut part = |kind: u8| if leaf { String::new() } else { expression(rng, kind, depth - 1) };
+            let (left, right) = (part(kind), part(kind));
+            let (one, other) = (part(2), part(2));
+            let sign = ["=", "<>", "<", "<=", ">", ">="].choose(rng).unwrap();
+            match rng.random_range(if leaf { 0..3 } else { 0..11 }) {
+                0 => "a_bool".to_owned(),
+                1 => "true".to_owned(),
+                2 => "b_bool".to_owned(),
+                3 => format!("({one}) and ({other})"),
+                4 => format!("({one}) or ({other})"),
+                5 => format!("not ({one})"),
+                6 => format!("({left}) is null"),
+                7 => format!("a_day {sign} date '2024-10-04'"),
+                8 => format!(
+                    "a_time {sign} timestamp '1970-01-01T00:00:00Z' or a_uuid = uuid '00000000-0000-0000-0000-000000000000'"
+                ),
+                _ => format!("({left}) {sign} ({right})"),
+            }
+        }
+    }
+}
+
+/// A value as both stores show it when it is cast to text.
+fn shown(value: &Value, dialect: Dialect) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::Bool(value) if dialect == Dialect::Sqlite => Some(i32::from(*value).to_string()),
+        other => Some(other.to_string()),
+    }
+}
+
+fn stored(value: &Value, ty: Type, dialect: Dialect) -> String {
+    match (value, ty) {
+        (Value::Null, _) => "NULL".to_owned(),
+        (Value::Bool(value), _) if dialect == Dialect::Sqlite => i32::from(*value).to_string(),
+        (Value::Decimal(decimal), Type::Decimal { scale, .. }) => {
+            format!("'{}'", decimal.to_scale(scale.into()).unwrap())
+        }
+        (value, _) => format!("'{}'", value.to_string().replace('\'', "''")),
+    }
+}
+
+async fn databases() -> Vec<(Dialect, Conn)> {
+    let file = tempfile::tempdir().unwrap().keep().join("expressions.db");
+    let open = async |url: String| {
+        let url: DbUrl = url.parse().unwrap();
+        Conn::open(&url, Access::Create, "test").await.unwrap()
+    };
+    let mut databases = vec![(Dialect::Sqlite, open(format!("sqlite:{}", file.display())).await)];
+    if let Some(server) = servers::postgres_or_skip() {
+        databases.push((Dialect::Postgres, open(server.create_database().url).await));
+    }
+    databases
+}
+
+fn table(dialect: Dialect, rows: &[Row]) -> Vec<String> {
+    let text = format!(
+        "[table.t]\nkey = [\"id\"]\n[table.t.columns]\nid = \"int\"\n{}",
+        COLUMNS.map(|(name, ty)| format!("{name} = {{ type = \"{ty}\", null = true }}\n")).concat()
+    );
+    let source = schema_mappers::VersionSource::new(
+        journal_core::model::SchemaVersion(1),
+        [("schema.toml", text.as_str())],
+    );
+    let set = schema_mappers::SchemaSet::from_sources(vec![source]).unwrap();
+    let mut statements = schema_mappers::ddl::create_tables(set.newest(), dialect);
+    for (id, row) in rows.iter().enumerate() {
+        let cells: Vec<String> = columns()
+            .iter()
+            .map(|column| stored(row.get(&column.name).unwrap(), column.ty, dialect))
+            .collect();
+        statements.push(format!("INSERT INTO t VALUES ({id}, {})", cells.join(", ")));
+    }
+    statements
+}
+
+#[tokio::test]
+async fn every_store_computes_what_the_mapper_computes() {
+    let seed: u64 =
+        std::env::var("EXPRESSION_SEED").ok().map_or_else(rand::random, |seed| seed.parse().unwrap());
+    println!("replay with EXPRESSION_SEED={seed}");
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let columns = columns();
+    let rows: Vec<Row> = (0..ROWS)
+        .map(|_| {
+            let cells = columns.iter().map(|column| {
+                let value = if rng.random_bool(0.15) { Value::Null } else { value(&mut rng, column.ty) };
+                (column.name.clone(), value)
+            });
+            cells.collect()
+        })
+        .collect();
+    let mut expressions: Vec<(String, Expression)> = Vec::new();
+    while expressions.len() < EXPRESSIONS {
+        let (kind, depth) = (rng.random_range(0..3), rng.random_range(1..4));
+        let text = expression(&mut rng, kind, depth);
+        if let Ok(read) = Expression::read(&text, &columns) {
+            expressions.push((text, read));
+        }
+    }
+    for (dialect, mut conn) in databases().await {
+        for statement in table(dialect, &rows) {
+            conn.lend().script(&statement).await.unwrap_or_else(|fault| panic!("{fault} in {statement}"));
+        }
+        for (text, expression) in &expressions {
+            let sql = expression.sql(dialect, &|name: &Name| format!("\"{name}\""));
+            let select = format!("SELECT CAST({sql} AS text) FROM t ORDER BY id");
+            let found = conn.lend().fetch(&select, vec![]).await;
+            let found = found.unwrap_or_else(|fault| panic!("{fault} in {text}: {select}"));
+            for (row, found) in rows.iter().zip(&found) {
+                let (value, _) = expression.evaluate(row);
+                let (told, found) = (shown(&value, dialect), found.opt_text(0).unwrap());
+                let same = told == found
+                    || plain(told.as_deref()) == plain(found.as_deref())
+                        && matches!(value, Value::Decimal(_));
+                assert!(
+                    same,
+                    "seed {seed}, {dialect}: {text} on {row:?}: mapper {told:?}, store {found:?}\n{sql}"
+                );
+            }
+        }
+    }
+}
+
+/// A decimal without the zeros that its column's scale adds.
+fn plain(text: Option<&str>) -> Option<String> {
+    text.and_then(|text| text.parse::<journal_core::model::Decimal>().ok()).map(|decimal| decimal.to_string())
+}

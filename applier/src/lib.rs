@@ -7,6 +7,7 @@
 //! * [`service`]: posters and pullers of a group's sites, each task with an owner and an end.
 //! * [`upgrade`]: a site's first tables, released versions, and the reshape of a paused ledger.
 //! * [`asks`]: what a new version asks of its users, and the rows that wait.
+//! * [`rehearse`]: an upgrade on a copy, before the day.
 //! * [`audit`]: the chain, the balance, digests, comparisons and replays.
 //! * [`config`]: the configuration file; [`cli`]: the `daybook` command; [`demo`]: the main job on real input.
 //!
@@ -22,6 +23,7 @@ pub mod control;
 pub mod demo;
 pub mod engine;
 pub mod ledger;
+pub mod rehearse;
 pub mod service;
 pub mod ship;
 pub mod upgrade;

@@ -20,6 +20,7 @@ mod main_job;
 mod mapping;
 mod process;
 mod proxy;
+mod rehearse;
 mod reshape;
 mod schema_views;
 mod servers;

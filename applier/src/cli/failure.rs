@@ -18,6 +18,7 @@ use crate::audit::diff::VerifyError;
 use crate::audit::replay::ReplayError;
 use crate::engine::reaction::PostError;
 use crate::ledger::LedgerError;
+use crate::rehearse::RehearseError;
 use crate::upgrade::install::InstallError;
 use crate::upgrade::reshape::ReshapeError;
 
@@ -178,6 +179,19 @@ fn of_work(cause: &(dyn Error + 'static)) -> Option<&'static str> {
             CutError::Apart { .. } => Some(code::NOT_AT_ONE_CUT),
             CutError::StillPaused { .. } => Some(code::STILL_PAUSED),
             CutError::Ledger(error) => of_ledger(error),
+        };
+    }
+    if let Some(error) = cause.downcast_ref::<RehearseError>() {
+        return match error {
+            RehearseError::AtVersion { .. } => Some(code::AT_VERSION),
+            RehearseError::OtherText { .. } => Some(code::MISMATCH),
+            RehearseError::Version(_) => Some(code::UNKNOWN_VERSION),
+            RehearseError::Replay(_)
+            | RehearseError::Install(_)
+            | RehearseError::Move(_)
+            | RehearseError::Look(_)
+            | RehearseError::Ledger(_)
+            | RehearseError::Store(_) => None,
         };
     }
     if let Some(RowsError::Ledger(error)) = cause.downcast_ref() {

@@ -20,6 +20,7 @@ mod patience;
 mod pause;
 mod quarantine;
 mod ready;
+mod rehearse;
 mod replay;
 mod resume;
 mod run;
@@ -82,6 +83,7 @@ enum What {
     Quarantine(quarantine::Args),
     Verify(verify::Args),
     Replay(replay::Args),
+    Rehearse(rehearse::Args),
     Audit(audit::Args),
     Demo(demo::Args),
 }
@@ -145,6 +147,7 @@ async fn carry_out(what: What, session: &Session) -> anyhow::Result<()> {
         What::Ask(args) => ask::run(args, session).await,
         What::Quarantine(args) => quarantine::run(args, session).await,
         What::Verify(args) => verify::run(args, session).await,
+        What::Rehearse(args) => rehearse::run(args, session).await,
         What::Replay(args) => replay::run(args, session).await,
         What::Audit(args) => audit::run(args, session).await,
         What::Demo(args) => demo::run(args, session).await,

@@ -1,6 +1,6 @@
 //! `daybook schema`: look at a schema set before anything rests on it.
 
-mod apply;
+pub(super) mod apply;
 mod url;
 
 use std::path::PathBuf;

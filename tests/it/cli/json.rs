@@ -89,6 +89,7 @@ fn every_report_has_the_documented_fields_and_no_others() {
     check("schema show", &desk.json(&["schema", "show", "2"]));
     check("quarantine list", &desk.json(&["quarantine", "list", "b"]));
     check("audit", &desk.json(&["audit", "b"]));
+    check("rehearse", &desk.json(&["rehearse", "--site", "a", "--to", "2"]));
     check("replay", &desk.json(&["replay", "--site", "b", "--into", "sqlite:r.db"]));
     check("demo", &desk.json(&["demo", "--transactions", "2000"]));
     service.terminate();

@@ -3,6 +3,7 @@
 //! everywhere. The law says that its digest is the live one's. Never writes to the site it reads.
 
 mod lanes;
+pub(crate) mod legs;
 mod post;
 mod until;
 
@@ -144,7 +145,7 @@ pub async fn replay(
     let registry = load_registry_with(from, options.mappers.clone()).await?;
     let version = options.version.unwrap_or(site.ledger_version);
     registry.schema(version)?;
-    let lanes = lanes::Lanes::open(&mut journal, options.until.as_ref()).await?;
+    let mut lanes = lanes::Lanes::open(&mut journal, options.until.as_ref()).await?;
     refuse_unless_empty(into).await?;
     let auditor = Site {
         origin: Origin { site: auditor_name()?, epoch: Epoch(1) },
@@ -159,7 +160,7 @@ pub async fn replay(
         .await?;
     let mut ledger = SqlLedger::open(into, "replay").await?;
     let posting = post::Posting::new(&registry, version, &standings);
-    let done = posting.run(&mut journal, &mut ledger, lanes, watch).await?;
+    let done = posting.run(&mut journal, &mut ledger, &mut lanes, &mut |_| true, watch).await?;
     let digest = digest::digest(&mut ledger, &registry, watch).await?;
     ledger.into_conn().close().await;
     let had: BTreeMap<Origin, TransNr> =
@@ -192,7 +193,7 @@ fn level(had: &BTreeMap<Origin, TransNr>, ends: &BTreeMap<Origin, TransNr>) -> b
 }
 
 /// Refuses a database in which anything stands that is not the database's own.
-async fn refuse_unless_empty(url: &DbUrl) -> Result<(), ReplayError> {
+pub(crate) async fn refuse_unless_empty(url: &DbUrl) -> Result<(), ReplayError> {
     const SQLITE: &str =
         "SELECT type || ' ' || name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY name LIMIT 1";
     const POSTGRES: &str = "SELECT 'relation ' || n.nspname || '.' || c.relname FROM pg_class c \

@@ -6,13 +6,13 @@ use journal_core::journal::JournalStore;
 use journal_core::model::{Origin, SchemaVersion, SealedRun, TransactionId};
 use schema_mappers::Registry;
 
-use super::lanes::Lanes;
+use super::lanes::{Lanes, Takes};
 use super::{Listed, ReplayError};
 use crate::audit::balance::{Aside, Standings};
 use crate::audit::progress::{Progress, Watch};
 use crate::engine::meet::carry_out;
 use crate::engine::prepare::{Judge, NotReady, Ready, prepare};
-use crate::ledger::{Ledger, LedgerError, Posted};
+use crate::ledger::{Fault, Ledger, LedgerError, Posted};
 
 /// Transactions of one database transaction.
 const BATCH_TRANSACTIONS: usize = 1000;
@@ -28,6 +28,15 @@ pub(super) struct Replayed {
     pub(super) left_out: Listed,
     pub(super) posted_late: Listed,
     pub(super) refused: Listed,
+    /// The same, counted by code.
+    pub(super) refused_by: BTreeMap<&'static str, u64>,
+}
+
+impl Replayed {
+    fn refuse(&mut self, id: &TransactionId, fault: Fault, detail: &str) {
+        self.refused.add(id, format!("{}: {detail}", fault.code()));
+        *self.refused_by.entry(fault.code()).or_default() += 1;
+    }
 }
 
 /// The work.
@@ -49,17 +58,24 @@ impl<'r> Posting<'r> {
         Self { registry, version, standings, batch, changes: 0, checkpoints, done: Replayed::default() }
     }
 
-    /// Posts everything the lanes bring.
+    /// The same from where an earlier leg came to.
+    pub(super) fn after(self, checkpoints: &BTreeMap<Origin, Posted>) -> Self {
+        let done = Replayed { up_to: checkpoints.clone(), ..self.done };
+        Self { checkpoints: checkpoints.clone(), done, ..self }
+    }
+
+    /// Posts everything the lanes bring as long as `takes` says yes.
     pub(super) async fn run<J: JournalStore, L: Ledger>(
         mut self,
         journal: &mut J,
         ledger: &mut L,
-        mut lanes: Lanes,
+        lanes: &mut Lanes,
+        takes: &mut Takes<'_>,
         watch: &mut Watch<'_>,
     ) -> Result<Replayed, ReplayError> {
         let total = Some(lanes.total());
         let mut passed: u64 = 0;
-        while let Some(run) = lanes.next(journal).await? {
+        while let Some(run) = lanes.next(journal, takes).await? {
             self.take(&run)?;
             passed += run.transactions.len() as u64;
             if self.batch.len() >= BATCH_TRANSACTIONS || self.changes >= BATCH_CHANGES {
@@ -98,9 +114,7 @@ impl<'r> Posting<'r> {
                 Err(NotReady::UnknownVersion(version)) => {
                     return Err(ReplayError::UnknownVersion { id: id.clone(), version });
                 }
-                Err(NotReady::Fault(fault, detail)) => {
-                    self.done.refused.add(id, format!("{}: {detail}", fault.code()));
-                }
+                Err(NotReady::Fault(fault, detail)) => self.done.refuse(id, fault, &detail),
             }
         }
         let up_to = Posted { seal_nr: run.seal.seal_nr, trans_nr: run.seal.last_nr };
@@ -165,9 +179,7 @@ impl<'r> Posting<'r> {
             };
             match posted {
                 Ok(()) => self.done.posted += 1,
-                Err(LedgerError::Fault { fault, detail }) => {
-                    self.done.refused.add(id, format!("{}: {detail}", fault.code()));
-                }
+                Err(LedgerError::Fault { fault, detail }) => self.done.refuse(id, fault, &detail),
                 Err(error) => return Err(error.into()),
             }
         }

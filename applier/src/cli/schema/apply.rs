@@ -56,7 +56,11 @@ pub(in crate::cli) async fn run(args: Args, session: &Session) -> anyhow::Result
 }
 
 /// The set of the configuration; where that does not have the version, the one on record at the site.
-async fn registry(group: &Group, site: &SiteName, to: SchemaVersion) -> anyhow::Result<Registry> {
+pub(in crate::cli) async fn registry(
+    group: &Group,
+    site: &SiteName,
+    to: SchemaVersion,
+) -> anyhow::Result<Registry> {
     let set = SchemaSet::load(&group.config.schema)?;
     if set.version(to).is_some() {
         return Ok(Registry::new(set, RustMappers::none())?);

@@ -95,6 +95,10 @@ impl Registry {
         if !source.schema().tables.contains_key(&change.entity) {
             return Err(MapError::UnknownTable { version: from, table: change.entity });
         }
+        if self.inner.expects_what_is_kept(from, to, &change) {
+            let selectors = self.selectors(from, to, &change)?;
+            return Ok(Plan::Meets(Meeting { change, selectors }));
+        }
         let stale = self.inner.stale(from, to, &change);
         // Kept for the case that the row is needed, which whole rows never are.
         let whole = (from != to && change.op != Op::Insert).then(|| change.clone());
@@ -105,7 +109,10 @@ impl Registry {
                 }
                 Ok(Plan::Images(images))
             }
-            (Err(MapError::CannotMap { reason, .. }), Some(change)) if reason.needs_row => {
+            // An upsert may fail only for the row that it would insert, which is not inserted where one stands.
+            (Err(MapError::CannotMap { reason, .. }), Some(change))
+                if reason.needs_row || change.op == Op::Upsert =>
+            {
                 let selectors = self.selectors(from, to, &change)?;
                 Ok(Plan::Meets(Meeting { change, selectors }))
             }
@@ -293,6 +300,7 @@ fn check_mappers(set: &SchemaSet, mappers: &RustMappers) -> Result<(), RegistryE
     Ok(())
 }
 
+mod expect;
 mod feeds;
 mod rows;
 #[cfg(test)]

@@ -144,13 +144,17 @@ mod tests {
     }
 
     #[test]
-    fn an_old_value_or_a_delta_of_it_cannot_go_down() {
+    fn an_old_value_is_compared_with_what_is_kept_of_the_row() {
         let pair = channel();
-        let expecting = Change::update("t", row(&[("id", 1.into())]), row(&[("note", "y".into())]))
-            .expecting(row(&[("channel", "web".into())]));
-        assert!(
-            pair.down_fault(expecting).contains("t.channel: the version mapped to does not have this column")
-        );
+        let expecting = |channel: &str| {
+            Change::update("t", row(&[("id", 1.into())]), row(&[("note", "y".into())]))
+                .expecting(row(&[("channel", channel.into())]))
+        };
+        let stands = || row(&[("id", 1.into()), ("note", "x".into())]);
+        let images = pair.meets(false, &expecting("counter"), stands()).expect("nothing kept: the default");
+        assert_eq!(images[0].change.cells, row(&[("note", "y".into())]));
+        let fault = pair.meets(false, &expecting("web"), stands()).expect_err("another value");
+        assert!(fault.to_string().contains("does not hold the old channel"), "{fault}");
     }
 
     #[test]

@@ -111,15 +111,15 @@ mod tests {
     }
 
     #[test]
-    fn half_an_update_or_expectation_cannot_go_up() {
+    fn half_an_update_or_expectation_goes_up_with_the_row_it_meets() {
         let key = row(&[("id", 1.into())]);
-        let both = row(&[("last", "X".into()), ("first", "Y".into())]);
-        let half = Change::update("t", key.clone(), row(&[("last", "X".into())]));
-        assert!(pair("first").up_fault(half).contains("give both or neither"));
-        let half = Change::update("t", key.clone(), both.clone()).expecting(row(&[("last", "Z".into())]));
-        assert!(pair("first").up_fault(half).contains("give both or neither"));
-        let whole = Change::update("t", key, both.clone()).expecting(both);
-        assert_eq!(pair("first").up(whole).change.expect, row(&[("name", "X,Y".into())]));
+        let stands = || row(&[("id", 1.into()), ("name", "X,Y".into())]);
+        let half = Change::update("t", key.clone(), row(&[("last", "Z".into())]));
+        let images = pair("first").meets(true, &half, stands()).expect("a way");
+        assert_eq!(images[0].change.cells, row(&[("name", "Z,Y".into())]));
+        let relying = half.expecting(row(&[("first", "W".into())]));
+        let fault = pair("first").meets(true, &relying, stands()).expect_err("another first name");
+        assert!(fault.to_string().contains("does not hold the old first"), "{fault}");
     }
 
     #[test]

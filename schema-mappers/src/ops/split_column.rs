@@ -156,17 +156,11 @@ mod tests {
     }
 
     #[test]
-    fn one_part_alone_cannot_go_down() {
+    fn one_part_alone_goes_down_with_the_row_it_meets() {
         let half = Change::update("t", row(&[("id", 1.into())]), row(&[("first", "X".into())]));
-        let fault = pair("last").down_fault(half);
-        assert!(
-            fault.contains(
-                "t.first: it and last are one column name in another version; give both or neither"
-            ),
-            "{fault}"
-        );
-        let set = pair("last");
-        assert_eq!(set.together(2), [["first", "last"]]);
+        let stands = row(&[("id", 1.into()), ("name", "MARY SMITH".into())]);
+        let images = pair("last").meets(false, &half, stands).expect("a way");
+        assert_eq!(images[0].change.cells, row(&[("name", "X SMITH".into())]));
     }
 
     #[test]

@@ -4,7 +4,9 @@
 use journal_core::model::{Change, Name, Row, SchemaVersion, Value};
 
 use crate::laws::Laws;
-use crate::{Image, MapError, MappedRow, Registry, RustMappers, SchemaSet, SetError, VersionSource};
+use crate::{
+    Image, MapError, MappedRow, MeetError, Plan, Registry, RustMappers, SchemaSet, SetError, VersionSource,
+};
 
 /// Random cases a mapping is tried with: some rows each, and changes at random versions.
 const CASES: u32 = 400;
@@ -92,6 +94,17 @@ impl Pair {
     #[track_caller]
     pub(crate) fn down_fault(&self, change: Change) -> String {
         self.only(self.newest().0, 1, change).expect_err("no way down").to_string()
+    }
+
+    /// The images of a change between the outer versions that needs the row it meets, or why there are none.
+    #[track_caller]
+    pub(crate) fn meets(&self, up: bool, change: &Change, stands: Row) -> Result<Vec<Image>, MeetError> {
+        let (from, to) =
+            if up { (SchemaVersion(1), self.newest()) } else { (self.newest(), SchemaVersion(1)) };
+        let plan = self.registry.map(from, to, change.clone()).expect("a way");
+        assert!(matches!(plan, Plan::Meets(_)), "no row needed: {plan:?}");
+        let found = MappedRow { table: "t".into(), row: stands, complement: Row::new() };
+        self.registry.map_with(from, to, change, &[found])
     }
 
     pub(crate) fn row_up(&self, row: Row, complement: Row) -> MappedRow {

@@ -353,3 +353,27 @@ fn every_operation_has_a_mapper_and_every_call_mapper_an_operation() {
     let mappers = RustMappers::none().with_call(SchemaVersion(2), "visit", Visit);
     assert!(matches!(Registry::new(calls("visit"), mappers), Err(RegistryError::UnknownOperation { .. })));
 }
+
+/// Found by random sets: the default of a dropped column has no form at version 1, which only new rows need.
+#[test]
+fn an_upsert_of_a_row_that_stands_goes_where_its_new_row_could_not() {
+    let table =
+        |columns: &str| format!("[table.t]\nkey = [\"id\"]\n[table.t.columns]\nid = \"int\"\n{columns}\n");
+    let (first, second) = (table("a = \"int\"\nb = \"int\""), table("a = \"decimal(9,2)\"\nb = \"int\""));
+    let (change, end) = (
+        "map = [{ op = \"change_type\", table = \"t\", column = \"a\", to = \"decimal(9,2)\" }]",
+        "map = [{ op = \"drop_column\", table = \"t\", column = \"a\", default = \"7.5\" }]",
+    );
+    let third = table("b = \"int\"");
+    let set = set_of(&[(&first, ""), (&second, change), (&third, end)]).expect("a good set");
+    let registry = Registry::new(set, RustMappers::none()).expect("a covered set");
+    let upsert = Change::upsert("t", row(&[("id", 1.into()), ("b", 2.into())]));
+    let (three, one) = (SchemaVersion(3), SchemaVersion(1));
+    assert!(matches!(registry.map(three, one, upsert.clone()), Ok(Plan::Meets(_))));
+    let stands = row(&[("id", 1.into()), ("a", 5.into()), ("b", 1.into())]);
+    let found = [MappedRow { table: "t".into(), row: stands, complement: Row::new() }];
+    let images = registry.map_with(three, one, &upsert, &found).expect("a way");
+    assert_eq!(images[0].change.cells, row(&[("b", 2.into())]));
+    let fault = registry.map_with(three, one, &upsert, &[]).expect_err("no way for a new row");
+    assert!(fault.to_string().contains("\"7.5\" has no exact form as int"), "{fault}");
+}

@@ -120,11 +120,12 @@ impl Drafts {
 
 /// Two operations of one step must not keep different things under one name.
 fn check_cells(operations: &[Box<dyn Operation>], table: &Table, node: &Node) -> Result<(), SetError> {
-    let (mut up, mut down) = (BTreeSet::new(), BTreeSet::new());
+    let mut kept = BTreeSet::new();
     for operation in operations {
         let lineage = operation.lineage();
-        let twice = lineage.kept_up.into_iter().find(|cell| !up.insert(cell.clone()));
-        let twice = twice.or_else(|| lineage.kept_down.into_iter().find(|cell| !down.insert(cell.clone())));
+        // Also what one keeps on the way up and another on the way down: on each way both look for their cell.
+        let own: BTreeSet<Name> = lineage.kept_up.into_iter().chain(lineage.kept_down).collect();
+        let twice = own.into_iter().find(|cell| !kept.insert(cell.clone()));
         if let Some((_, column)) = twice.as_deref().and_then(|cell| cell.split_once(':')) {
             return Err(node.fault(format!(
                 "two operations of this version would keep what they drop of {}.{column} under one name; \

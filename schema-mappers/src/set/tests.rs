@@ -260,6 +260,17 @@ fn two_things_kept_under_one_name_need_two_versions() {
     refuses_step(GOOD, mapping, "2/mapping.toml", 5, "keep what they drop of person.wage under one name");
 }
 
+/// Found by random sets: going down, the one took the other's cell out of what is kept.
+#[test]
+fn what_is_kept_on_the_way_up_and_on_the_way_down_needs_two_names_as_well() {
+    let column = "id = \"int\"\nv = { type = \"text\", null = true }";
+    let both = "op = \"require_column\"\ntable = \"t\"\ncolumn = \"v\"\nask = \"?\"\n\
+                [[map]]\nop = \"allow_null\"\ntable = \"t\"\ncolumn = \"v\"\ndefault = \"?\"";
+    let error = crate::ops::testing::fault(column, column, both);
+    assert_eq!(error.line, 6);
+    assert!(error.message.contains("keep what they drop of t.v under one name"), "{error}");
+}
+
 #[test]
 fn versions_go_from_one_without_a_gap() {
     let source = |version| VersionSource::new(SchemaVersion(version), [("schema.toml", GOOD)]);

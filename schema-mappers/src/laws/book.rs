@@ -1,11 +1,13 @@
-//! A small ledger in memory: the rows of some tables with their complements, by key. It judges keys, unique keys and
-//! parents as a database does, and knows nothing of mappings.
+//! A small ledger in memory: the rows of some tables with their complements, by key. It judges keys, unique keys,
+//! parents and checks as a database does, and knows nothing of mappings.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use journal_core::model::{Column, Name, Row, Schema, Table, Value};
 
 use super::refusal::Refusal;
+use crate::checks::TableChecks;
+use crate::expr::Expression;
 use crate::mapped::MappedRow;
 
 /// A row's place: its table and the values of its key.
@@ -99,17 +101,38 @@ impl Book {
         Self(mine.map(|(place, held)| (place.clone(), held.clone())).collect()).rows().collect()
     }
 
-    /// Whether unique keys and parents of a schema are kept.
+    /// Whether unique keys, parents and checks of a schema are kept.
     pub(super) fn is_sound(&self, schema: &Schema) -> bool {
-        schema.tables.values().all(|table| self.keeps_uniques(table) && self.keeps_parents(schema, table))
+        schema.tables.values().all(|table| {
+            self.keeps_uniques(table) && self.keeps_parents(schema, table) && self.keeps_checks(table)
+        })
+    }
+
+    fn keeps_checks(&self, table: &Table) -> bool {
+        if table.checks.is_empty() {
+            return true;
+        }
+        let checks = TableChecks::of(table);
+        self.table(&table.name).all(|held| checks.broken_by(&held.row).is_none())
     }
 
     fn keeps_uniques(&self, table: &Table) -> bool {
-        table.unique.iter().all(|columns| {
+        let indexes = table.indexes.iter().filter(|index| index.unique);
+        let indexes = indexes.map(|index| (&index.columns, index.condition.as_deref()));
+        table.unique.iter().map(|columns| (columns, None)).chain(indexes).all(|(columns, condition)| {
+            // The loader has read the condition over these columns.
+            let condition =
+                condition.and_then(|condition| Expression::condition(condition, &table.columns).ok());
+            let meant = |held: &&Held| {
+                condition
+                    .as_ref()
+                    .is_none_or(|condition| condition.evaluate(&held.row).0 == Value::Bool(true))
+            };
             let mut seen = BTreeSet::new();
-            let values = self.table(&table.name).filter_map(|held| whole(&held.row, columns));
             // NULLs are distinct, so rows with one are left out.
-            values.into_iter().all(|values| seen.insert(values))
+            let mut values =
+                self.table(&table.name).filter(meant).filter_map(|held| whole(&held.row, columns));
+            values.all(|values| seen.insert(values))
         })
     }
 

@@ -54,7 +54,8 @@ impl Drafts<'_> {
     }
 
     fn update(&mut self, table: &Table, book: &Book) -> Option<Change> {
-        let key = table.key_row(&self.standing(table, book)?)?;
+        let stands = self.standing(table, book)?;
+        let key = table.key_row(&stands)?;
         let fresh = self.row(table, book)?;
         let share = if self.dice.percent(50) { 20 } else { 60 };
         let keys_too = self.dice.percent(15);
@@ -63,7 +64,8 @@ impl Drafts<'_> {
             .filter(|(name, _)| (keys_too || !table.key.contains(name)) && self.dice.percent(share))
             .collect();
         self.complete(table, &mut set);
-        (!set.is_empty()).then(|| Change::update(table.name.clone(), key, set))
+        let expect = self.expect(table, &stands);
+        (!set.is_empty()).then(|| Change::update(table.name.clone(), key, set).expecting(expect))
     }
 
     fn delta(&mut self, table: &Table, book: &Book) -> Option<Change> {
@@ -80,7 +82,22 @@ impl Drafts<'_> {
 
     fn delete(&mut self, table: &Table, book: &Book) -> Option<Change> {
         let stands = self.standing(table, book)?;
-        Some(Change::delete(table.name.clone(), table.key_row(&stands)?))
+        let expect = self.expect(table, &stands);
+        Some(Change::delete(table.name.clone(), table.key_row(&stands)?).expecting(expect))
+    }
+
+    /// Mostly nothing; else old values, most of them as they stand.
+    fn expect(&mut self, table: &Table, stands: &Row) -> Row {
+        if self.dice.percent(70) {
+            return Row::new();
+        }
+        let mut expect: Row = stands.clone().into_iter().filter(|_| self.dice.percent(30)).collect();
+        if self.dice.percent(30)
+            && let Some(column) = self.dice.pick(&table.columns)
+        {
+            expect.set(column.name.clone(), self.values.value(self.dice, column.ty, column.nullable));
+        }
+        expect
     }
 
     /// A row that stands in the book.

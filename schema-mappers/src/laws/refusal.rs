@@ -30,6 +30,11 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
+    /// Whether the rows that stand are the reason: a key that is there or is not, or other values than expected.
+    pub(super) fn is_of_rows(&self) -> bool {
+        matches!(self, Self::Met(_) | Self::Duplicate { .. } | Self::Missing { .. } | Self::Unexpected { .. })
+    }
+
     /// Whether no data whatever can be the reason.
     pub(super) fn is_fault(&self) -> bool {
         matches!(self, Self::Misfit { .. } | Self::NoTable { .. } | Self::Panicked(_))

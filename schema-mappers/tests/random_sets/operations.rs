@@ -1,0 +1,47 @@
+//! Every operation a mapping can have, as a draw: it looks for a place in the design, changes the design as the operation
+//! would, and gives the operation's text. `None` where the design has no place for it.
+
+mod columns;
+mod constraints;
+mod tables;
+mod values;
+
+use schema_mappers::laws::Dice;
+
+use crate::design::Design;
+pub(crate) use tables::new_table;
+
+/// Draws one operation.
+type Draw = fn(&mut Design, &mut Dice) -> Option<String>;
+
+/// The operations by name, each with its draw.
+pub(crate) const OPERATIONS: &[(&str, Draw)] = &[
+    ("create_table", tables::create_table),
+    ("drop_table", tables::drop_table),
+    ("rename_table", tables::rename_table),
+    ("rename_column", columns::rename_column),
+    ("add_column", columns::add_column),
+    ("drop_column", columns::drop_column),
+    ("split_column", columns::split_column),
+    ("merge_columns", columns::merge_columns),
+    ("change_type", columns::change_type),
+    ("require_column", columns::require_column),
+    ("allow_null", columns::allow_null),
+    ("add_unique", constraints::add_unique),
+    ("drop_unique", constraints::drop_unique),
+    ("add_reference", constraints::add_reference),
+    ("drop_reference", constraints::drop_reference),
+    ("add_check", constraints::add_check),
+    ("drop_check", constraints::drop_check),
+    ("add_index", constraints::add_index),
+    ("drop_index", constraints::drop_index),
+];
+
+/// Draws any operation that has a place in the design: its `[[map]]` entry.
+pub(crate) fn draw(design: &mut Design, dice: &mut Dice) -> Option<String> {
+    (0..OPERATIONS.len()).find_map(|_| {
+        let (name, draw) = dice.pick(OPERATIONS)?;
+        let arguments = draw(design, dice)?;
+        Some(format!("[[map]]\nop = \"{name}\"\n{arguments}"))
+    })
+}

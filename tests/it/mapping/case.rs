@@ -55,11 +55,13 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    /// The cases of a file, one table `[[case]]` each.
-    pub(crate) fn file(text: &str) -> Vec<Self> {
+    /// The cases of a file, one table `[[case]]` each, numbered from `first` on.
+    pub(crate) fn file(text: &str, first: usize) -> Vec<Self> {
         let file: Table = text.parse().unwrap_or_else(|error| panic!("{error}"));
-        let cases = file["case"].as_array().expect("[[case]]").iter();
-        cases.enumerate().map(|(at, case)| Self::read(case.as_table().expect("a table"), at)).collect()
+        let cases = list(&file["case"]).iter().enumerate();
+        let cases = cases.map(|(at, case)| Self::read(table(case), first + at));
+        // Alone, so that a fault of the set is told of the case that has it.
+        cases.inspect(|case| drop(set_of(std::slice::from_ref(case)))).collect()
     }
 
     fn read(case: &Table, at: usize) -> Self {
@@ -70,7 +72,10 @@ impl Case {
             assert!(known.contains(&member.as_str()), "{name}: {member} means nothing");
         }
         let schemas: Vec<Table> = match (case.get("columns"), case.get("schema")) {
-            (Some(columns), None) => list(columns).iter().map(|columns| one_table(columns, case)).collect(),
+            (Some(columns), None) => {
+                let columns = list(columns).iter().enumerate();
+                columns.map(|(at, columns)| one_table(columns, case.get("key"), at)).collect()
+            }
             (None, Some(schema)) => list(schema).iter().map(|schema| table(schema).clone()).collect(),
             _ => panic!("{name}: either columns or schema"),
         };
@@ -207,14 +212,19 @@ pub(crate) fn set_of(cases: &[Case]) -> SchemaSet {
         let files = files.iter().map(|(name, text)| (*name, text.as_str()));
         VersionSource::new(number, files.filter(|(_, text)| !text.trim().is_empty()))
     });
-    SchemaSet::from_sources(versions.collect()).unwrap_or_else(|error| panic!("{}: {error}", cases[0].op))
+    SchemaSet::from_sources(versions.collect()).unwrap_or_else(|error| panic!("{}: {}: {error}", cases[0].op, cases[0].name))
 }
 
-/// The one table of a case that only gives its columns; the first is the key unless the case says otherwise.
-fn one_table(columns: &Value, case: &Table) -> Table {
+/// The one table of a case that only gives its columns. The first is the key unless the case names others, for all
+/// versions or for each.
+fn one_table(columns: &Value, keys: Option<&Value>, at: usize) -> Table {
     let columns = table(columns).clone();
     let first = columns.keys().next().expect("a column").clone();
-    let key = case.get("key").cloned().unwrap_or_else(|| Value::Array(vec![first.into()]));
+    let key = match keys.map(list) {
+        None => Value::Array(vec![first.into()]),
+        Some(keys) if keys[0].is_array() => keys[at].clone(),
+        Some(key) => Value::Array(key.to_vec()),
+    };
     let own = Table::from_iter([("key".to_owned(), key), ("columns".to_owned(), columns.into())]);
     Table::from_iter([("t~".to_owned(), own.into())])
 }

@@ -51,6 +51,8 @@ pub(crate) struct Report {
     pub(crate) variants: BTreeMap<String, usize>,
     /// What did not hold.
     pub(crate) faults: Vec<String>,
+    /// Whether something stopped the run before all was checked, such as a row that could not be moved.
+    pub(crate) ended_early: bool,
 }
 
 impl Report {
@@ -70,6 +72,7 @@ impl Report {
             *self.variants.entry(op).or_default() += count;
         }
         self.faults.extend(other.faults);
+        self.ended_early |= other.ended_early;
     }
 
     /// How many checks held.

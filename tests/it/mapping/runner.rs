@@ -41,7 +41,8 @@ pub(crate) async fn run(store: Store, cases: &[Case]) -> Option<Report> {
         *run.report.variants.entry(case.op.clone()).or_default() += 1;
     }
     if let Err(fault) = run.all().await {
-        run.report.faults.push(format!("{store:?}, {}: {fault}", cases[0].op));
+        run.report.faults.push(format!("{}: {}: {fault}", cases[0].op, cases[0].name));
+        run.report.ended_early = true;
     }
     Some(run.report)
 }

@@ -212,7 +212,8 @@ pub(crate) fn set_of(cases: &[Case]) -> SchemaSet {
         let files = files.iter().map(|(name, text)| (*name, text.as_str()));
         VersionSource::new(number, files.filter(|(_, text)| !text.trim().is_empty()))
     });
-    SchemaSet::from_sources(versions.collect()).unwrap_or_else(|error| panic!("{}: {}: {error}", cases[0].op, cases[0].name))
+    SchemaSet::from_sources(versions.collect())
+        .unwrap_or_else(|error| panic!("{}: {}: {error}", cases[0].op, cases[0].name))
 }
 
 /// The one table of a case that only gives its columns. The first is the key unless the case names others, for all

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use journal_core::model::{SchemaVersion, TransNr};
+use journal_core::model::TransNr;
 use schema_mappers::MappedRow;
 
 use super::case::{Case, set_of};
 use super::judge::{Look, Report, Shown, difference, mark, sort, text_of};
-use super::world::{Store, World};
+use super::world::{Refusal, Store, Tables, World};
 
 /// A writing: its number, where it is written and at which version.
 #[derive(Debug, Clone, Copy)]
@@ -114,7 +114,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn look(&self, tables: super::world::Tables) -> Look {
+    fn look(&self, tables: Tables) -> Look {
         sort(self.cases, &tables, self.writings.len())
     }
 
@@ -251,44 +251,40 @@ impl Run<'_> {
 
     /// What cannot be carried: rejected at a site of the other end, accepted at its own and held at the other.
     async fn refuse(&mut self) {
-        let newest = self.world.newest;
-        let number = self.writings.len();
+        let mut written = Vec::new();
         for (at, case) in self.cases.iter().enumerate() {
             for lines in &case.refused {
-                let schema =
-                    self.world.registry().schema(SchemaVersion(lines.written_at)).expect("a version");
                 for (place, site) in ["a", "b"].into_iter().enumerate() {
-                    let changes = case.changes(lines, &mark(number + place), schema);
-                    let appended = self.world.append(site, lines.written_at, &changes).await;
-                    self.world.settle().await;
-                    let at_home = (lines.written_at == 1) == (site == "a");
-                    assert!(lines.written_at == 1 || lines.written_at == newest, "{}", case.name);
-                    let wanted = match (at_home, site) {
-                        (false, site) => (site, "rejected"),
-                        (true, "a") => ("b", "in quarantine"),
-                        (true, _) => ("a", "in quarantine"),
-                    };
-                    let fault = self.expect_refusals(site, &appended, wanted).await;
-                    self.report.check(&self.cases[at], "refused", fault);
+                    let schema = self.world.schema(lines.written_at);
+                    let changes = case.changes(lines, &mark(self.writings.len() + place), schema);
+                    let numbers = self.world.append(site, lines.written_at, &changes).await;
+                    written.push((at, lines.written_at, site, numbers));
                 }
             }
         }
-    }
-
-    async fn expect_refusals(
-        &self,
-        origin: &str,
-        appended: &[TransNr],
-        wanted: (&str, &str),
-    ) -> Option<String> {
+        self.world.settle().await;
         let refusals = self.world.refusals().await;
-        let own = refusals
-            .iter()
-            .filter(|refusal| refusal.origin == origin && appended.contains(&refusal.trans_nr));
-        let (right, wrong): (Vec<_>, Vec<_>) =
-            own.partition(|refusal| refusal.site == wanted.0 && refusal.why.starts_with(wanted.1));
-        let numbers: BTreeSet<i64> = right.iter().map(|refusal| refusal.trans_nr.0).collect();
-        let ok = numbers.len() == appended.len() && wrong.is_empty();
-        (!ok).then(|| format!("to be {} at {}: {right:?}; else: {wrong:?}", wanted.1, wanted.0))
+        for (at, version, site, numbers) in written {
+            let case = &self.cases[at];
+            assert!(version == 1 || version == self.world.newest, "{}: no site is at {version}", case.name);
+            let at_home = (version == 1) == (site == "a");
+            let wanted = match (at_home, site) {
+                (false, site) => (site, "rejected"),
+                (true, "a") => ("b", "in quarantine"),
+                (true, _) => ("a", "in quarantine"),
+            };
+            self.report.check(case, "refused", unlike(&refusals, site, &numbers, wanted));
+        }
     }
+}
+
+/// What is not as wanted: each of the transactions refused at this site and in this way, and nowhere else.
+fn unlike(all: &[Refusal], origin: &str, numbers: &[TransNr], (site, how): (&str, &str)) -> Option<String> {
+    let own = all.iter().filter(|refusal| refusal.origin == origin && numbers.contains(&refusal.trans_nr));
+    let (right, wrong): (Vec<_>, Vec<_>) =
+        own.partition(|refusal| refusal.site == site && refusal.why.starts_with(how));
+    let refused: BTreeSet<TransNr> = right.iter().map(|refusal| refusal.trans_nr).collect();
+    let fault = refused.len() < numbers.len() || !wrong.is_empty();
+    fault
+        .then(|| format!("not all of {numbers:?} of {origin} are {how} at {site}: {right:?}; else {wrong:?}"))
 }

@@ -1,12 +1,15 @@
 //! What applications ask of a site: whether it is ready for their version, and where they read.
 
+mod moves;
+mod once;
+
 use journal_core::sql::{Access, Conn};
 use journal_tests::servers::two_postgres_or_skip;
 
 use crate::shop::Shop;
 
 /// A group over SQLite files, and one over two PostgreSQL servers where there are any.
-fn groups() -> Vec<Shop> {
+pub(crate) fn groups() -> Vec<Shop> {
     let mut groups = vec![Shop::sqlite()];
     groups.extend(two_postgres_or_skip().map(|(a, b)| Shop::postgres(a, b)));
     groups

@@ -220,6 +220,7 @@ fn of_client(error: &client::OpenError) -> Option<&'static str> {
         client::OpenError::Store(OpenError::Store { .. }) => None,
         client::OpenError::OtherSite { .. } => Some(code::MISMATCH),
         client::OpenError::UnknownVersion { .. } => Some(code::UNKNOWN_VERSION),
+        client::OpenError::NoSite { .. } => Some(code::SITE_UNREACHABLE),
     }
 }
 

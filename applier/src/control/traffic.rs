@@ -68,3 +68,17 @@ pub async fn direct_in(
     record_action(conn, who, action, why).await?;
     Ok(Traffic { wanted, who: who.to_owned(), why: why.to_owned(), since })
 }
+
+#[cfg(test)]
+mod tests {
+    use journal_core::store::sql::LEAVING_STEPS;
+
+    use crate::upgrade::machine::Step;
+
+    #[test]
+    fn clients_stay_away_at_the_steps_that_ask_them_to() {
+        let leaving: Vec<&str> =
+            Step::ALL.into_iter().filter(|step| step.is_leaving()).map(Step::name).collect();
+        assert_eq!(leaving, LEAVING_STEPS);
+    }
+}

@@ -210,6 +210,8 @@ impl Writer {
                 }
                 Err(AppendError::Store(error)) => error,
             };
+            // Before its COMMIT was sent, the server rolls back whatever it had of it.
+            tries.in_doubt |= self.journal.is_in_doubt();
             if !tries.again(&error).await {
                 return Err(if tries.in_doubt {
                     AppendFailure::InDoubt(error)
@@ -284,8 +286,7 @@ impl Tries {
     /// Whether to try again after this error; waits before it says so.
     async fn again(&mut self, error: &SqlError) -> bool {
         match error.class {
-            SqlClass::Lost => self.in_doubt = true,
-            SqlClass::Transient => {}
+            SqlClass::Lost | SqlClass::Transient => {}
             // No way to the server at all, and there was one when the journal was opened: it is being restarted.
             SqlClass::Refused if error.code.is_empty() => {}
             // The content cannot be taken, so an earlier try that was lost did not take it either.

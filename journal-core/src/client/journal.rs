@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use super::group::{GroupBuilder, GroupJournal};
 use super::group_commit::{AppendFailure, Command, GroupCommit, Pending, Writer};
 use super::id_block::IdBlocks;
 use super::receipt::Receipt;
 use super::transaction::Transaction;
 use super::watcher::Watcher;
 use crate::journal::AppendError;
-use crate::model::{Schema, SchemaVersion, SiteName, TransactionId};
+use crate::model::{NewTransaction, Schema, SchemaVersion, SiteName, TransactionId};
 use crate::sql::{Access, ConnRef, DbUrl, SqlError};
 use crate::store::sql::{self as store, Site, SqlJournal, append_in, list_schema_versions};
 
@@ -45,6 +46,8 @@ pub enum OpenError {
     OtherSite { url: String, found: SiteName, wanted: SiteName },
     #[error("schema version {version} is not released at site {site}; released are {released}")]
     UnknownVersion { version: SchemaVersion, site: SiteName, released: String },
+    #[error("no site of the group answers: {why}")]
+    NoSite { why: String },
 }
 
 impl Journal {
@@ -63,6 +66,17 @@ impl Journal {
             author: DEFAULT_AUTHOR.to_owned(),
             group_commit: GroupCommit::default(),
         }
+    }
+
+    /// Opens the journals of a group's sites, the one to write at first: the client writes at the first that is in
+    /// service, and moves by itself when that is to be left for an upgrade, or is lost. See [`GroupJournal`].
+    pub async fn open_group(sites: &[(SiteName, DbUrl)]) -> Result<GroupJournal, OpenError> {
+        Self::group_builder(sites).open().await
+    }
+
+    /// The same, with choices.
+    pub fn group_builder(sites: &[(SiteName, DbUrl)]) -> GroupBuilder {
+        GroupJournal::builder(sites)
     }
 
     /// The site as it was when the journal was opened.
@@ -86,6 +100,11 @@ impl Journal {
     pub async fn send(&self, transaction: &Transaction) -> Result<Pending, AppendFailure> {
         let transaction =
             transaction.encode(&self.shared.schema, &self.shared.author).map_err(AppendFailure::Invalid)?;
+        self.send_encoded(transaction).await
+    }
+
+    /// The same for a transaction that is encoded and known to be sound.
+    pub(super) async fn send_encoded(&self, transaction: NewTransaction) -> Result<Pending, AppendFailure> {
         let (reply, received) = oneshot::channel();
         let command = Command::Append { transaction, reply };
         self.shared.writer.send(command).await.map_err(|_| AppendFailure::Closed)?;

@@ -1,6 +1,7 @@
 //! What applications use: open the journal of their site, append transactions, learn what became of them. Never touches
-//! the ledger. Begin with [`Journal`].
+//! the ledger. Begin with [`Journal`], or with [`Journal::open_group`] where a group's sites are upgraded one by one.
 
+mod group;
 mod group_commit;
 mod id_block;
 mod journal;
@@ -8,6 +9,7 @@ mod receipt;
 mod transaction;
 mod watcher;
 
+pub use group::{GroupBuilder, GroupFailure, GroupJournal};
 pub use group_commit::{AppendFailure, GroupCommit, Pending};
 pub use journal::{Journal, JournalBuilder, OpenError};
 pub use receipt::{Decision, Receipt, State};

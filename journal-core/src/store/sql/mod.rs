@@ -22,7 +22,7 @@ pub use migrate::install;
 pub use read::{load_head, load_heads, lock_head, read_runs, read_tail_rows, read_transaction};
 pub use schema_version::{ReleasedSchema, insert_schema_version, list_schema_versions, load_schema_version};
 pub use seal::write_seal;
-pub use serving::{Away, Serving, read_away, read_serving};
+pub use serving::{Away, LEAVING_STEPS, Serving, read_away, read_posted, read_serving};
 pub use site::{STRIPES, Site, create_site, read_site, set_ledger_version};
 pub use verdict::{Pause, Verdicts, newest_seen, read_pause, read_verdicts};
 
@@ -53,6 +53,7 @@ pub struct SqlJournal {
     /// Taken out while a call works on it, so that a call that does not come to its end leaves none behind.
     conn: Option<Conn>,
     watch: Option<holes::Watch>,
+    in_doubt: bool,
 }
 
 impl SqlJournal {
@@ -74,6 +75,7 @@ impl SqlJournal {
             site,
             conn: Some(conn),
             watch: None,
+            in_doubt: false,
         })
     }
 
@@ -113,11 +115,22 @@ impl SqlJournal {
         self.conn = Some(conn);
     }
 
+    /// Whether the last append or receive ended between its COMMIT and the answer: only then is its outcome unknown.
+    pub fn is_in_doubt(&self) -> bool {
+        self.in_doubt
+    }
+
     /// Commits what went well, rolls back what did not, and keeps the connection only when it is known to be clean.
     async fn finish<T, E: From<SqlError>>(&mut self, mut conn: Conn, work: Result<T, E>) -> Result<T, E> {
         match work {
             Ok(done) => {
-                conn.commit().await?;
+                // Set before the first await: a call that is dropped half-way leaves a doubt too.
+                self.in_doubt = true;
+                if let Err(error) = conn.commit().await {
+                    self.in_doubt = matches!(error.class, SqlClass::Lost | SqlClass::Broken);
+                    return Err(error.into());
+                }
+                self.in_doubt = false;
                 self.conn = Some(conn);
                 Ok(done)
             }
@@ -137,6 +150,7 @@ impl JournalStore for SqlJournal {
     }
 
     async fn append(&mut self, batch: &[NewTransaction]) -> Result<Vec<Appended>, AppendError> {
+        self.in_doubt = false;
         let mut conn = self.connection().await?;
         conn.begin().await?;
         let appended = append_in(conn.lend(), &self.site.origin, batch).await;

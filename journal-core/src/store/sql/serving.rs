@@ -2,11 +2,16 @@
 //! whole group and a feature gate ask. Reads only, takes no lock, and belongs outside of transactions: a table that is
 //! not there yet fails a statement.
 
-use crate::model::SchemaVersion;
+use crate::model::{Origin, SchemaVersion, TransNr};
 use crate::sql::{ConnRef, Dialect, SqlClass, SqlError};
 
+use super::read::origin_params;
 use super::text;
 use super::verdict::{Pause, read_pause};
+
+/// The steps of an upgrade at which applications stay away from its site: from when it says so until it has caught up.
+pub const LEAVING_STEPS: [&str; 10] =
+    ["leave", "drain", "pause", "expand", "move", "switch", "views", "discard", "resume", "catch_up"];
 
 /// A site that applications are to leave: somebody is about to pause it, or has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +46,7 @@ impl Serving {
 
 /// Whether applications are to leave the site. A site that was set up by an earlier release never says so.
 pub async fn read_away(mut conn: ConnRef<'_>) -> Result<Option<Away>, SqlError> {
-    let record = match conn.fetch_optional(text::AWAY, Vec::new()).await {
+    let record = match conn.fetch_optional(&text::AWAY, Vec::new()).await {
         Ok(record) => record,
         Err(error) if error.class == SqlClass::Schema => None,
         Err(error) => return Err(error),
@@ -70,6 +75,15 @@ pub async fn read_serving(mut conn: ConnRef<'_>) -> Result<Serving, SqlError> {
     readable.sort_unstable();
     readable.dedup();
     Ok(Serving { paused, away, ledger_version, readable })
+}
+
+/// How far an origin's transactions are posted at this site; `None` before the first, and where nobody ever posted.
+pub async fn read_posted(mut conn: ConnRef<'_>, origin: &Origin) -> Result<Option<TransNr>, SqlError> {
+    match conn.fetch_optional(text::POSTED, origin_params(origin)).await {
+        Ok(record) => record.map(|record| record.i64(0).map(TransNr)).transpose(),
+        Err(error) if error.class == SqlClass::Schema => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// The version that the name of a schema (`v3`) or of a SQLite view (`rental_v3`) ends with.

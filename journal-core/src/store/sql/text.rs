@@ -119,8 +119,16 @@ pub(super) const NEWEST_SEEN: &str =
     "SELECT seen FROM {d}seal WHERE origin = $1 ORDER BY epoch DESC, seal_nr DESC LIMIT 1";
 /// Written by whoever runs the site; not there before it was first set up to be run.
 pub(super) const DESIRED: &str = "SELECT generation, desired, who, why, since FROM {d}control";
-/// As the row above: the applier's, and read here.
-pub(super) const AWAY: &str = "SELECT who, why, since FROM {d}traffic WHERE wanted = 'away'";
+/// As the row above: the applier's, and read here. Somebody said so, or an upgrade is at a step that asks for it.
+pub(super) static AWAY: LazyLock<String> = LazyLock::new(|| {
+    let steps = super::serving::LEAVING_STEPS.map(|step| format!("'{step}'")).join(", ");
+    format!(
+        "SELECT who, why, since FROM {{d}}traffic WHERE wanted = 'away' UNION ALL \
+         SELECT who, 'upgrade from version ' || version_from || ' to ' || version_to, changed_at FROM {{d}}upgrade \
+         WHERE step IN ({steps})"
+    )
+});
+pub(super) const POSTED: &str = "SELECT trans_nr FROM {d}posted WHERE origin = $1 AND epoch = $2";
 /// One row for each schema of views, the ledger's version in each; one row in any case.
 pub(super) const VIEWS_POSTGRES: &str = "SELECT s.ledger_version, coalesce(CAST(n.nspname AS text), '') FROM {d}site s \
      LEFT JOIN pg_namespace n ON n.nspname ~ '^v[0-9]+$' \

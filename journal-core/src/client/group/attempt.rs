@@ -1,0 +1,262 @@
+//! Appending one transaction to a group: once, wherever that is. It goes to another site only when it is certain that it
+//! does not stand, and never will, at the one it was sent to.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::super::group_commit::AppendFailure;
+use super::super::receipt::Receipt;
+use super::super::transaction::Transaction;
+use super::doubt::{Claim, Sent};
+use super::member::Member;
+use super::void::void;
+use super::{GroupFailure, Shared};
+use crate::sql::{SqlClass, SqlError};
+
+/// First wait before the sites are tried again; each further one is twice as long.
+const BACKOFF_MIN: Duration = Duration::from_millis(5);
+/// Longest wait between tries.
+const BACKOFF_MAX: Duration = Duration::from_millis(200);
+
+/// One append under way.
+pub(super) struct Attempt<'g> {
+    group: &'g Shared,
+    transaction: &'g Transaction,
+    claim: Claim<'g>,
+    until: Instant,
+    wait: Duration,
+    /// The sites that will never take it.
+    void: Vec<bool>,
+}
+
+/// What one step came to.
+enum Step {
+    /// The answer.
+    Ended(Result<Receipt, GroupFailure>),
+    /// Something is certain now: go on at once.
+    Next,
+    /// Nothing could be done: try again in a while.
+    Again(String),
+}
+
+impl<'g> Attempt<'g> {
+    pub(super) fn new(
+        group: &'g Shared,
+        transaction: &'g Transaction,
+        claim: Claim<'g>,
+        until: Instant,
+    ) -> Self {
+        let void = vec![false; group.members.len()];
+        Self { group, transaction, claim, until, wait: BACKOFF_MIN, void }
+    }
+
+    /// To the end: a receipt, a definite no, or the end of patience.
+    pub(super) async fn run(mut self) -> Result<Receipt, GroupFailure> {
+        loop {
+            let Some(at) = self.group.station(&self.void).await else {
+                return Err(GroupFailure::Void { tx_id: self.transaction.tx_id() });
+            };
+            let step = match self.claim.sent() {
+                Some(sent) if sent.at != at => self.void_at(&sent).await,
+                _ => self.send(at).await,
+            };
+            match step {
+                Step::Ended(answer) => return answer,
+                Step::Next => self.wait = BACKOFF_MIN,
+                Step::Again(why) => self.rest(why).await?,
+            }
+        }
+    }
+
+    /// Makes it certain for every other site that the transaction does not stand there, as far as that is not known.
+    pub(super) async fn clear_others(&mut self) -> Result<Option<Receipt>, GroupFailure> {
+        let Some(keep) = self.group.station(&self.void).await else { return Ok(None) };
+        for at in (0..self.group.members.len()).filter(|at| *at != keep) {
+            loop {
+                let member = &self.group.members[at];
+                let origin = match member.journal().await {
+                    Ok(journal) => journal.site().origin.clone(),
+                    Err(error) => {
+                        member.lost(&error);
+                        self.rest_at(member, error.to_string()).await?;
+                        continue;
+                    }
+                };
+                match self.void_at(&Sent { at, origin }).await {
+                    Step::Ended(answer) => return answer.map(Some),
+                    Step::Next => break,
+                    Step::Again(why) => self.rest_at(member, why).await?,
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    async fn send(&mut self, at: usize) -> Step {
+        let member = &self.group.members[at];
+        let journal = match member.journal().await {
+            Ok(journal) => journal,
+            Err(error) => {
+                member.lost(&error);
+                return Step::Again(error.to_string());
+            }
+        };
+        let origin = journal.site().origin.clone();
+        let doubted = self.claim.sent();
+        if doubted.as_ref().is_some_and(|sent| sent.origin != origin) {
+            return Step::Ended(Err(self.unknown(member, format!("the site is {origin} now"))));
+        }
+        self.claim.sending(at, origin.clone());
+        let _under_way = member.write();
+        let answer = match journal.send(self.transaction).await {
+            Ok(pending) => match timeout_at(self.until, pending.durable()).await {
+                Ok(answer) => answer,
+                // The task of that site still tries: whatever comes of it, this transaction stays with it.
+                Err(_) => return Step::Ended(Err(self.unknown(member, "it has not answered".to_owned()))),
+            },
+            Err(failure) => Err(failure),
+        };
+        match answer {
+            Ok(receipt) => {
+                member.acknowledged(&origin, receipt.id().trans_nr);
+                self.claim.settled();
+                Step::Ended(Ok(receipt))
+            }
+            Err(failure) => self.failed(at, failure, doubted.is_some()).await,
+        }
+    }
+
+    /// Sorts a failed append: whose fault it is, and whether it leaves a doubt.
+    async fn failed(&mut self, at: usize, failure: AppendFailure, doubted: bool) -> Step {
+        let member = &self.group.members[at];
+        let settled = |attempt: &Self| {
+            // This time it was not taken, which says nothing of an earlier time.
+            if !doubted {
+                attempt.claim.settled();
+            }
+        };
+        match failure {
+            AppendFailure::OtherContent { .. } if self.is_void_at(member).await => {
+                self.claim.settled();
+                self.void[at] = true;
+                Step::Next
+            }
+            failure @ (AppendFailure::Invalid(_) | AppendFailure::OtherContent { .. }) => {
+                settled(self);
+                Step::Ended(Err(GroupFailure::Append(failure)))
+            }
+            AppendFailure::Refused(error) if is_of_content(&error) => {
+                self.claim.settled();
+                Step::Ended(Err(GroupFailure::Append(AppendFailure::Refused(error))))
+            }
+            AppendFailure::Refused(error) => {
+                settled(self);
+                member.lost(&error);
+                if error.class == SqlClass::Schema {
+                    member.forget().await;
+                }
+                Step::Again(error.to_string())
+            }
+            AppendFailure::InDoubt(error) => {
+                member.lost(&error);
+                Step::Again(error.to_string())
+            }
+            AppendFailure::Closed => {
+                settled(self);
+                member.forget().await;
+                Step::Again("its journal was closed".to_owned())
+            }
+        }
+    }
+
+    /// Sees to it that the site it was sent to never takes it; or finds that it stands there, and gives that receipt.
+    async fn void_at(&mut self, sent: &Sent) -> Step {
+        let member = &self.group.members[sent.at];
+        match self.append_void(member, sent).await {
+            Ok(()) => {
+                self.claim.settled();
+                self.void[sent.at] = true;
+                Step::Next
+            }
+            // Something stands there under its key: itself, or what its own append will tell.
+            Err(Step::Next) => self.send(sent.at).await,
+            Err(step) => step,
+        }
+    }
+
+    /// `Err(Next)`: another entry stands there under the key.
+    async fn append_void(&self, member: &Member, sent: &Sent) -> Result<(), Step> {
+        let journal = member.journal().await.map_err(|error| {
+            member.lost(&error);
+            Step::Again(error.to_string())
+        })?;
+        let origin = &journal.site().origin;
+        if *origin != sent.origin {
+            return Err(Step::Ended(Err(self.unknown(member, format!("the site is {origin} now")))));
+        }
+        let waited = async { journal.send_encoded(void(self.transaction.tx_id())).await?.durable().await };
+        match timeout_at(self.until, waited).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(AppendFailure::OtherContent { .. })) => Err(Step::Next),
+            Ok(Err(error)) => {
+                member.lost(&error);
+                Err(Step::Again(error.to_string()))
+            }
+            Err(_) => Err(Step::Ended(Err(self.unknown(member, "it has not answered".to_owned())))),
+        }
+    }
+
+    /// Whether what stands at a site under the key is a void entry.
+    async fn is_void_at(&self, member: &Member) -> bool {
+        let Ok(journal) = member.journal().await else { return false };
+        let origin = journal.site().origin.clone();
+        let at = self.group.members.iter().position(|other| other.site == member.site).unwrap_or_default();
+        self.append_void(member, &Sent { at, origin }).await.is_ok()
+    }
+
+    /// Waits before the next try, or tells what is known when patience ends.
+    async fn rest(&mut self, why: String) -> Result<(), GroupFailure> {
+        match self.claim.sent() {
+            Some(sent) => {
+                let group = self.group;
+                self.rest_at(&group.members[sent.at], why).await
+            }
+            None if Instant::now() >= self.until => Err(GroupFailure::NoSite { why }),
+            None => {
+                self.pause().await;
+                Ok(())
+            }
+        }
+    }
+
+    async fn rest_at(&mut self, member: &Member, why: String) -> Result<(), GroupFailure> {
+        if Instant::now() >= self.until {
+            return Err(self.unknown(member, why));
+        }
+        self.pause().await;
+        Ok(())
+    }
+
+    async fn pause(&mut self) {
+        sleep(self.wait.min(self.until.saturating_duration_since(Instant::now()))).await;
+        self.wait = (self.wait * 2).min(BACKOFF_MAX);
+    }
+
+    fn unknown(&self, member: &Member, why: String) -> GroupFailure {
+        GroupFailure::OutcomeUnknown { tx_id: self.transaction.tx_id(), site: member.site.clone(), why }
+    }
+}
+
+/// Whether a site refused the transaction for what it says: no other site would take it either.
+fn is_of_content(error: &SqlError) -> bool {
+    match error.class {
+        SqlClass::Data | SqlClass::Constraint(_) => true,
+        SqlClass::Transient
+        | SqlClass::Full
+        | SqlClass::Lost
+        | SqlClass::Refused
+        | SqlClass::Broken
+        | SqlClass::Schema => false,
+    }
+}

@@ -1,0 +1,132 @@
+//! One site of a group: its journal, opened when it is first written to, and what was last seen of it.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+
+use super::super::journal::{Journal, JournalBuilder, OpenError};
+use super::choice::Sight;
+use crate::model::{Origin, SiteName, TransNr};
+use crate::sql::{Access, Conn, DbUrl, SqlError};
+use crate::store::sql::read_serving;
+
+/// Longest time between two looks at a site that does not answer.
+const LOOK_EVERY_MAX: Duration = Duration::from_secs(1);
+
+/// A site.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) site: SiteName,
+    pub(super) url: DbUrl,
+    builder: JournalBuilder,
+    journal: tokio::sync::Mutex<Option<Journal>>,
+    sight: watch::Sender<Option<Sight>>,
+    written: Mutex<Written>,
+}
+
+/// What this client has written at a site.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Written {
+    /// Appends that have no answer yet.
+    pub(super) under_way: usize,
+    /// The last transaction that was acknowledged, and the life it belongs to.
+    pub(super) last: Option<(Origin, TransNr)>,
+}
+
+impl Member {
+    pub(super) fn new(site: SiteName, url: DbUrl, builder: JournalBuilder) -> Self {
+        let sight = watch::Sender::new(None);
+        Self { site, url, builder, journal: tokio::sync::Mutex::default(), sight, written: Mutex::default() }
+    }
+
+    pub(super) fn sight(&self) -> Option<Sight> {
+        self.sight.borrow().clone()
+    }
+
+    /// Takes note that the site does not answer, until a look finds otherwise.
+    pub(super) fn lost(&self, why: &dyn std::fmt::Display) {
+        self.sight.send_replace(Some(Sight { at: Instant::now(), found: Err(why.to_string()) }));
+    }
+
+    /// The journal, opened now if it was not.
+    pub(super) async fn journal(&self) -> Result<Journal, OpenError> {
+        let mut journal = self.journal.lock().await;
+        if let Some(journal) = journal.as_ref() {
+            return Ok(journal.clone());
+        }
+        let opened = self.builder.clone().open().await?;
+        Ok(journal.insert(opened).clone())
+    }
+
+    /// Lets go of a journal that can no longer be written to, so that the next append opens it anew.
+    pub(super) async fn forget(&self) {
+        drop(self.journal.lock().await.take());
+    }
+
+    pub(super) async fn close(&self) {
+        let journal = self.journal.lock().await.take();
+        if let Some(journal) = journal {
+            journal.close().await;
+        }
+    }
+
+    /// An append is on its way; ends with the guard.
+    pub(super) fn write(&self) -> Writing<'_> {
+        self.with_written(|written| written.under_way += 1);
+        Writing { member: self }
+    }
+
+    pub(super) fn acknowledged(&self, origin: &Origin, trans_nr: TransNr) {
+        self.with_written(|written| match &mut written.last {
+            Some((last, nr)) if last == origin => *nr = trans_nr.max(*nr),
+            last => *last = Some((origin.clone(), trans_nr)),
+        });
+    }
+
+    pub(super) fn written(&self) -> Written {
+        self.with_written(|written| written.clone())
+    }
+
+    fn with_written<T>(&self, work: impl FnOnce(&mut Written) -> T) -> T {
+        work(&mut self.written.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Looks at the site again and again until the group is closed (`end`). A connection in doubt is replaced.
+    pub(super) async fn watch(&self, every: Duration, mut end: watch::Receiver<bool>) {
+        let mut conn = None;
+        let mut pause = every;
+        loop {
+            let found = self.look(&mut conn).await.map_err(|error| error.to_string());
+            pause = if found.is_ok() { every } else { (pause * 2).min(LOOK_EVERY_MAX) };
+            self.sight.send_replace(Some(Sight { at: Instant::now(), found }));
+            // Only the pause is cut short, never a look.
+            if timeout(pause, end.wait_for(|end| *end)).await.is_ok() {
+                return;
+            }
+        }
+    }
+
+    async fn look(&self, conn: &mut Option<Conn>) -> Result<crate::store::sql::Serving, SqlError> {
+        let mut taken = match conn.take() {
+            Some(conn) => conn,
+            None => Conn::open(&self.url, Access::Read, "look at the group").await?,
+        };
+        let serving = read_serving(taken.lend()).await?;
+        *conn = Some(taken);
+        Ok(serving)
+    }
+}
+
+/// Counts an append while it is under way.
+#[derive(Debug)]
+pub(super) struct Writing<'m> {
+    member: &'m Member,
+}
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        self.member.with_written(|written| written.under_way -= 1);
+    }
+}

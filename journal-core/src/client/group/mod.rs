@@ -1,0 +1,388 @@
+//! The application's door to a whole group: writes at the site in service, and moves by itself, with the transactions
+//! that have no answer yet, when that site is to be left or is lost. Each transaction ends up at one site, once.
+
+mod attempt;
+mod choice;
+mod doubt;
+mod member;
+mod void;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, watch};
+use tokio::time::{Instant, sleep};
+use uuid::Uuid;
+
+use self::attempt::Attempt;
+use self::choice::{Fitness, Sight, choose, fitness};
+use self::doubt::{Doubts, NotClaimed};
+use self::member::Member;
+use super::group_commit::{AppendFailure, GroupCommit};
+use super::journal::{Journal, OpenError};
+use super::receipt::Receipt;
+use super::transaction::Transaction;
+use crate::model::{SchemaVersion, SiteName};
+use crate::sql::{Access, Conn, DbUrl, ReadUrl, SqlError};
+use crate::store::sql::{read_posted, read_serving};
+
+/// Looks older than this are no ground for a feature gate.
+const SUPPORTS_AGE_MAX: Duration = Duration::from_secs(2);
+/// How long opening waits for a site that does not answer, once another is fit to be written at.
+const FIRST_LOOKS: Duration = Duration::from_secs(1);
+/// Between two looks at how far the next site has followed.
+const FOLLOW_LOOK: Duration = Duration::from_millis(5);
+
+/// The journals of a group's sites. Cheap to clone; all clones write at the same site.
+#[derive(Debug, Clone)]
+pub struct GroupJournal {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    members: Vec<Arc<Member>>,
+    version: SchemaVersion,
+    options: Options,
+    /// The site that is written at. Held while the client moves, so that all move together.
+    current: Mutex<usize>,
+    doubts: Doubts,
+    /// True once the group is closed; its end ends the tasks that look at the sites.
+    end: watch::Sender<bool>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Options {
+    patience: Duration,
+    switch_after: Duration,
+    look_every: Duration,
+    follow: Duration,
+}
+
+/// Why an append to a group has no receipt.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say it")]
+pub enum GroupFailure {
+    /// A definite no, which every site would give.
+    #[error(transparent)]
+    Append(AppendFailure),
+    #[error("no site of the group took the transaction, and it stands nowhere: {why}")]
+    NoSite { why: String },
+    #[error(
+        "whether site {site} took transaction {tx_id} is not known, and it is sent nowhere else until that is: {why}; append it again"
+    )]
+    OutcomeUnknown { tx_id: Uuid, site: SiteName, why: String },
+    #[error("every site holds a void entry for transaction {tx_id}: it stands nowhere; make a new one")]
+    Void { tx_id: Uuid },
+    #[error("too many transactions wait for a site that does not answer")]
+    TooManyInDoubt,
+}
+
+impl GroupJournal {
+    pub(super) fn builder(sites: &[(SiteName, DbUrl)]) -> GroupBuilder {
+        GroupBuilder {
+            sites: sites.to_vec(),
+            version: None,
+            author: None,
+            options: Options {
+                patience: Duration::from_secs(30),
+                switch_after: Duration::from_millis(250),
+                look_every: Duration::from_millis(100),
+                follow: Duration::from_millis(500),
+            },
+        }
+    }
+
+    /// Appends a transaction at the site in service and returns once it is durable there; [`Receipt::id`] names the site.
+    /// Appended again it gives the first receipt, wherever the client has moved meanwhile. One caller at a time works on
+    /// a transaction; a second one waits.
+    ///
+    /// After [`GroupFailure::OutcomeUnknown`] append it again, to this same group: it stays bound to the site it was sent to
+    /// until that answers. A process that starts anew knows nothing of that: see [`Self::append_again`]. Dropping the
+    /// future does not stop an append that has begun, and loses nothing of this.
+    pub async fn append(&self, transaction: &Transaction) -> Result<Receipt, GroupFailure> {
+        self.attempt(transaction).await?.run().await
+    }
+
+    /// As [`Self::append`], for a transaction that an earlier process, or another one, may have appended: makes it certain
+    /// for every other site that the transaction does not stand there before it appends. Needs all sites, so it fails with
+    /// [`GroupFailure::OutcomeUnknown`] while one does not answer.
+    pub async fn append_again(&self, transaction: &Transaction) -> Result<Receipt, GroupFailure> {
+        let mut attempt = self.attempt(transaction).await?;
+        match attempt.clear_others().await? {
+            Some(receipt) => Ok(receipt),
+            None => attempt.run().await,
+        }
+    }
+
+    async fn attempt<'g>(&'g self, transaction: &'g Transaction) -> Result<Attempt<'g>, GroupFailure> {
+        let until = Instant::now() + self.shared.options.patience;
+        loop {
+            match self.shared.doubts.claim(transaction.tx_id()) {
+                Ok(claim) => return Ok(Attempt::new(&self.shared, transaction, claim, until)),
+                Err(NotClaimed::Full) => return Err(GroupFailure::TooManyInDoubt),
+                Err(NotClaimed::Busy) if Instant::now() >= until => {
+                    let why = "another caller appends the same transaction".to_owned();
+                    return Err(GroupFailure::NoSite { why });
+                }
+                Err(NotClaimed::Busy) => sleep(FOLLOW_LOOK).await,
+            }
+        }
+    }
+
+    /// The next id of a sequence: never one that another site or another process gives out. Ids skip numbers, and those
+    /// of two sites do not rise together.
+    pub async fn next_id(&self, sequence: &str) -> Result<i64, GroupFailure> {
+        let until = Instant::now() + self.shared.options.patience;
+        loop {
+            let Some(at) = self.shared.station(&[]).await else {
+                return Err(GroupFailure::NoSite { why: "the group has no site".to_owned() });
+            };
+            let member = &self.shared.members[at];
+            let why = match member.journal().await {
+                Ok(journal) => match journal.next_id(sequence).await {
+                    Ok(id) => return Ok(id),
+                    Err(error) => error.to_string(),
+                },
+                Err(error) => error.to_string(),
+            };
+            member.lost(&why);
+            if Instant::now() >= until {
+                return Err(GroupFailure::NoSite { why });
+            }
+            sleep(FOLLOW_LOOK).await;
+        }
+    }
+
+    /// The version that transactions are written in.
+    pub fn schema_version(&self) -> SchemaVersion {
+        self.shared.version
+    }
+
+    /// The site that is written at now.
+    pub async fn site(&self) -> SiteName {
+        let at = *self.shared.current.lock().await;
+        self.shared.members[at].site.clone()
+    }
+
+    /// A feature gate: whether every site of the group serves readers of that version, seen within the last two seconds. In
+    /// doubt, and while a site does not answer, it says no. Asks no database: the group looks at its sites all the time.
+    pub fn supports(&self, version: SchemaVersion) -> bool {
+        choice::supports(&self.shared.sights(), version, Instant::now(), SUPPORTS_AGE_MAX)
+    }
+
+    /// Where an application of that version reads now: at the site that is written at if that serves the version, else at
+    /// another one that does; `None` when no site that answers does.
+    pub async fn read_url(&self, version: SchemaVersion) -> Option<(SiteName, ReadUrl)> {
+        let current = *self.shared.current.lock().await;
+        let at = choice::reader(current, &self.shared.sights(), version)?;
+        let member = &self.shared.members[at];
+        Some((member.site.clone(), member.url.reading(version)))
+    }
+
+    /// Takes no more appends, waits until those under way have their answers, and ends. For all clones.
+    pub async fn close(&self) {
+        self.shared.end.send_replace(true);
+        for member in &self.shared.members {
+            member.close().await;
+        }
+    }
+}
+
+impl Shared {
+    fn sights(&self) -> Vec<Option<Sight>> {
+        self.members.iter().map(|member| member.sight()).collect()
+    }
+
+    /// The site to write at, less those a transaction may not go to. Moves the client when its site is to be left.
+    async fn station(&self, taken: &[bool]) -> Option<usize> {
+        let mut current = self.current.lock().await;
+        let fitness: Vec<Fitness> = self.sights().iter().map(|sight| fitness(sight.as_ref())).collect();
+        let next = choose(*current, &fitness, &[])?;
+        if next != *current {
+            let (from, to) = (&self.members[*current], &self.members[next]);
+            tracing::info!(from = %from.site, to = %to.site, why = ?fitness[*current], "moving to another site");
+            if fitness[*current] > Fitness::Gone {
+                self.follow(from, to).await;
+            }
+            *current = next;
+        }
+        choose(next, &fitness, taken)
+    }
+
+    /// Waits until the site moved to has posted what this client wrote at the other, so that it finds its own rows there.
+    /// Bounded: a site that is paused already ships nothing new.
+    async fn follow(&self, from: &Member, to: &Member) {
+        let until = Instant::now() + self.options.follow;
+        let mut conn = None;
+        while Instant::now() < until {
+            match self.has_followed(from, to, &mut conn).await {
+                Ok(true) => return,
+                Ok(false) => {}
+                Err(error) => {
+                    to.lost(&error);
+                    return;
+                }
+            }
+            sleep(FOLLOW_LOOK).await;
+        }
+        tracing::info!(from = %from.site, to = %to.site, "moving before the last writes have followed");
+    }
+
+    async fn has_followed(
+        &self,
+        from: &Member,
+        to: &Member,
+        conn: &mut Option<Conn>,
+    ) -> Result<bool, SqlError> {
+        let written = from.written();
+        if written.under_way > 0 {
+            return Ok(false);
+        }
+        let Some((origin, last)) = written.last else { return Ok(true) };
+        let mut taken = match conn.take() {
+            Some(conn) => conn,
+            None => Conn::open(&to.url, Access::Read, "follow").await?,
+        };
+        let posted = read_posted(taken.lend(), &origin).await?;
+        *conn = Some(taken);
+        Ok(posted >= Some(last))
+    }
+}
+
+/// Choices for opening a group.
+#[derive(Debug, Clone)]
+pub struct GroupBuilder {
+    sites: Vec<(SiteName, DbUrl)>,
+    version: Option<SchemaVersion>,
+    author: Option<String>,
+    options: Options,
+}
+
+impl GroupBuilder {
+    /// Writes this schema version, at every site; it must be released where it is written. Without it, the one that the
+    /// ledger of the first site that answers has now.
+    #[must_use]
+    pub fn schema_version(mut self, version: SchemaVersion) -> Self {
+        self.version = Some(version);
+        self
+    }
+
+    /// Who writes transactions that do not say so themselves.
+    #[must_use]
+    pub fn author(mut self, author: impl Into<String>) -> Self {
+        self.author = Some(author.into());
+        self
+    }
+
+    /// How long an append goes on trying before its caller is told. 30 s unless said otherwise.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.options.patience = patience;
+        self
+    }
+
+    /// How long a site is tried again before the next one is. 250 ms unless said otherwise.
+    #[must_use]
+    pub fn switch_after(mut self, switch_after: Duration) -> Self {
+        self.options.switch_after = switch_after;
+        self
+    }
+
+    /// How often each site is looked at. 100 ms unless said otherwise: an announced pause must last longer.
+    #[must_use]
+    pub fn look_every(mut self, look_every: Duration) -> Self {
+        self.options.look_every = look_every;
+        self
+    }
+
+    /// How long a move waits for the next site to post what was written at the site that is left. 500 ms unless said
+    /// otherwise. A site that is lost is not waited for.
+    #[must_use]
+    pub fn follow(mut self, follow: Duration) -> Self {
+        self.options.follow = follow;
+        self
+    }
+
+    /// Opens it: at least one site must answer. Call it inside a tokio runtime: its tasks live there.
+    pub async fn open(self) -> Result<GroupJournal, OpenError> {
+        let version = match self.version {
+            Some(version) => version,
+            None => self.ledger_version().await?,
+        };
+        let group_commit = GroupCommit { patience: self.options.switch_after, ..GroupCommit::default() };
+        let members: Vec<Arc<Member>> = self
+            .sites
+            .iter()
+            .map(|(site, url)| {
+                let mut builder =
+                    Journal::builder(url, site).schema_version(version).group_commit(group_commit);
+                if let Some(author) = &self.author {
+                    builder = builder.author(author.clone());
+                }
+                Arc::new(Member::new(site.clone(), url.clone(), builder))
+            })
+            .collect();
+        let end = watch::Sender::new(false);
+        for member in &members {
+            let (member, end) = (member.clone(), end.subscribe());
+            let every = self.options.look_every;
+            drop(tokio::spawn(async move { member.watch(every, end).await }));
+        }
+        let shared = Shared {
+            members,
+            version,
+            options: self.options,
+            current: Mutex::new(0),
+            doubts: Doubts::default(),
+            end,
+        };
+        shared.begin().await?;
+        Ok(GroupJournal { shared: Arc::new(shared) })
+    }
+
+    async fn ledger_version(&self) -> Result<SchemaVersion, OpenError> {
+        let mut why = "it has none".to_owned();
+        for (site, url) in &self.sites {
+            let looked = async { read_serving(Conn::open(url, Access::Read, "open").await?.lend()).await };
+            match looked.await {
+                Ok(serving) => return Ok(serving.ledger_version),
+                Err(error) => why = format!("{site}: {error}"),
+            }
+        }
+        Err(OpenError::NoSite { why })
+    }
+}
+
+impl Shared {
+    /// Waits for the first look at every site, a moment longer for one that hangs while another is fit; then opens the
+    /// journal to write at, so that what is wrong with it is told now.
+    async fn begin(&self) -> Result<(), OpenError> {
+        let begun = Instant::now();
+        loop {
+            let sights = self.sights();
+            let fit = sights.iter().any(|sight| fitness(sight.as_ref()) == Fitness::Serving);
+            if sights.iter().all(Option::is_some) || (fit && begun.elapsed() > FIRST_LOOKS) {
+                break;
+            }
+            sleep(FOLLOW_LOOK).await;
+        }
+        let fitness: Vec<Fitness> = self.sights().iter().map(|sight| fitness(sight.as_ref())).collect();
+        let first = choose(0, &fitness, &[]);
+        match first {
+            Some(at) if fitness[at] > Fitness::Gone => {
+                *self.current.lock().await = at;
+                self.members[at].journal().await.map(|_| ())
+            }
+            _ => Err(OpenError::NoSite { why: self.trouble() }),
+        }
+    }
+
+    fn trouble(&self) -> String {
+        let told = self.members.iter().filter_map(|member| {
+            let error = member.sight()?.found.err()?;
+            Some(format!("{}: {error}", member.site))
+        });
+        told.collect::<Vec<_>>().join("; ")
+    }
+}

@@ -120,7 +120,7 @@ impl<'g> Attempt<'g> {
         match answer {
             Ok(receipt) => {
                 member.acknowledged(&origin, receipt.id().trans_nr);
-                self.claim.settled();
+                self.claim.acknowledged();
                 Step::Ended(Ok(receipt))
             }
             Err(failure) => self.failed(at, failure, doubted.is_some()).await,
@@ -130,28 +130,28 @@ impl<'g> Attempt<'g> {
     /// Sorts a failed append: whose fault it is, and whether it leaves a doubt.
     async fn failed(&mut self, at: usize, failure: AppendFailure, doubted: bool) -> Step {
         let member = &self.group.members[at];
-        let settled = |attempt: &Self| {
+        let not_taken = |attempt: &Self| {
             // This time it was not taken, which says nothing of an earlier time.
             if !doubted {
-                attempt.claim.settled();
+                attempt.claim.absent();
             }
         };
         match failure {
             AppendFailure::OtherContent { .. } if self.is_void_at(member).await => {
-                self.claim.settled();
+                self.claim.absent();
                 self.void[at] = true;
                 Step::Next
             }
             failure @ (AppendFailure::Invalid(_) | AppendFailure::OtherContent { .. }) => {
-                settled(self);
+                not_taken(self);
                 Step::Ended(Err(GroupFailure::Append(failure)))
             }
             AppendFailure::Refused(error) if is_of_content(&error) => {
-                self.claim.settled();
+                self.claim.absent();
                 Step::Ended(Err(GroupFailure::Append(AppendFailure::Refused(error))))
             }
             AppendFailure::Refused(error) => {
-                settled(self);
+                not_taken(self);
                 member.lost(&error);
                 if error.class == SqlClass::Schema {
                     member.forget().await;
@@ -163,7 +163,7 @@ impl<'g> Attempt<'g> {
                 Step::Again(error.to_string())
             }
             AppendFailure::Closed => {
-                settled(self);
+                not_taken(self);
                 member.forget().await;
                 Step::Again("its journal was closed".to_owned())
             }
@@ -175,7 +175,7 @@ impl<'g> Attempt<'g> {
         let member = &self.group.members[sent.at];
         match self.append_void(member, sent).await {
             Ok(()) => {
-                self.claim.settled();
+                self.claim.absent();
                 self.void[sent.at] = true;
                 Step::Next
             }

@@ -1,7 +1,8 @@
-//! Which transactions this client has sent somewhere without a definite answer, and where: so that none of them goes to
-//! another site before it is certain that it does not stand at the first. Survives a caller that goes away.
+//! Where this client has sent its transactions: those without a definite answer, so that none of them goes to another site
+//! before it is certain that it does not stand at the first, and the last ones that were acknowledged, so that a caller
+//! who repeats one finds it after a move. Survives a caller that goes away.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use uuid::Uuid;
@@ -10,6 +11,8 @@ use crate::model::Origin;
 
 /// Transactions that may be without an answer at once; more, and new ones are refused until some are settled.
 const IN_DOUBT_MAX: usize = 65_536;
+/// Acknowledged transactions whose site is remembered. Whoever repeats an older one asks all sites.
+pub(super) const ACKNOWLEDGED_MAX: usize = 16_384;
 
 /// Where a transaction was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,12 +27,33 @@ pub(super) struct Sent {
 struct Open {
     sent: Option<Sent>,
     claimed: bool,
+    acknowledged: bool,
 }
 
-/// All that have no definite answer.
+/// All of them.
 #[derive(Debug, Default)]
 pub(super) struct Doubts {
-    open: Mutex<HashMap<Uuid, Open>>,
+    book: Mutex<Book>,
+}
+
+#[derive(Debug, Default)]
+struct Book {
+    open: HashMap<Uuid, Open>,
+    /// Those that are acknowledged, the oldest first.
+    acknowledged: VecDeque<Uuid>,
+}
+
+impl Book {
+    /// Drops what nothing is to be remembered of.
+    fn tidy(&mut self, tx_id: Uuid) {
+        if self.open.get(&tx_id).is_some_and(|open| !open.claimed && open.sent.is_none()) {
+            self.open.remove(&tx_id);
+        }
+        while self.acknowledged.len() > ACKNOWLEDGED_MAX {
+            let oldest = self.acknowledged.pop_front();
+            oldest.map(|oldest| self.open.remove(&oldest));
+        }
+    }
 }
 
 /// Why a transaction cannot be worked on now.
@@ -44,11 +68,12 @@ pub(super) enum NotClaimed {
 impl Doubts {
     /// Takes a transaction, for one caller at a time.
     pub(super) fn claim(&self, tx_id: Uuid) -> Result<Claim<'_>, NotClaimed> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.len() >= IN_DOUBT_MAX && !open.contains_key(&tx_id) {
+        let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        let in_doubt = book.open.len() - book.acknowledged.len();
+        if in_doubt >= IN_DOUBT_MAX && !book.open.contains_key(&tx_id) {
             return Err(NotClaimed::Full);
         }
-        let entry = open.entry(tx_id).or_default();
+        let entry = book.open.entry(tx_id).or_default();
         if entry.claimed {
             return Err(NotClaimed::Busy);
         }
@@ -57,12 +82,16 @@ impl Doubts {
     }
 
     fn with<T>(&self, tx_id: Uuid, work: impl FnOnce(&mut Open) -> T) -> T {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = open.entry(tx_id).or_default();
+        let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = book.open.entry(tx_id).or_default();
+        let before = entry.acknowledged;
         let done = work(entry);
-        if !entry.claimed && entry.sent.is_none() {
-            open.remove(&tx_id);
+        match (before, entry.acknowledged) {
+            (false, true) => book.acknowledged.push_back(tx_id),
+            (true, false) => book.acknowledged.retain(|acknowledged| *acknowledged != tx_id),
+            (true, true) | (false, false) => {}
         }
+        book.tidy(tx_id);
         done
     }
 }
@@ -75,7 +104,7 @@ pub(super) struct Claim<'d> {
 }
 
 impl Claim<'_> {
-    /// Where it was sent without a definite answer.
+    /// Where it was sent, without a definite answer or with a receipt.
     pub(super) fn sent(&self) -> Option<Sent> {
         self.doubts.with(self.tx_id, |open| open.sent.clone())
     }
@@ -85,9 +114,14 @@ impl Claim<'_> {
         self.doubts.with(self.tx_id, |open| open.sent = Some(Sent { at, origin }));
     }
 
-    /// It is certain where it stands, or that it stands nowhere.
-    pub(super) fn settled(&self) {
-        self.doubts.with(self.tx_id, |open| open.sent = None);
+    /// It stands where it was sent.
+    pub(super) fn acknowledged(&self) {
+        self.doubts.with(self.tx_id, |open| open.acknowledged = true);
+    }
+
+    /// It is certain that it does not stand where it was sent.
+    pub(super) fn absent(&self) {
+        self.doubts.with(self.tx_id, |open| (open.sent, open.acknowledged) = (None, false));
     }
 }
 
@@ -113,8 +147,29 @@ mod tests {
         drop(claim);
         let claim = doubts.claim(tx_id).unwrap();
         assert_eq!(claim.sent(), Some(Sent { at: 1, origin }));
-        claim.settled();
+        claim.absent();
         drop(claim);
-        assert!(doubts.open.lock().unwrap().is_empty());
+        assert!(doubts.book.lock().unwrap().open.is_empty());
+    }
+
+    #[test]
+    fn acknowledged_ones_are_remembered_up_to_a_bound_and_doubts_for_good() {
+        let (doubts, origin) = (Doubts::default(), Origin { site: "a".parse().unwrap(), epoch: Epoch(1) });
+        let send = |acknowledge: bool| {
+            let tx_id = Uuid::now_v7();
+            let claim = doubts.claim(tx_id).unwrap();
+            claim.sending(0, origin.clone());
+            if acknowledge {
+                claim.acknowledged();
+            }
+            tx_id
+        };
+        let (doubt, first, second) = (send(false), send(true), send(true));
+        for _ in 1..ACKNOWLEDGED_MAX {
+            send(true);
+        }
+        let known = |tx_id: Uuid| doubts.claim(tx_id).unwrap().sent().is_some();
+        assert_eq!((known(doubt), known(first), known(second)), (true, false, true));
+        assert_eq!(doubts.book.lock().unwrap().open.len(), ACKNOWLEDGED_MAX + 1);
     }
 }

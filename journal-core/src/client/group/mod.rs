@@ -94,11 +94,12 @@ impl GroupJournal {
     }
 
     /// Appends a transaction at the site in service and returns once it is durable there; [`Receipt::id`] names the site.
-    /// Appended again it gives the first receipt, wherever the client has moved meanwhile. One caller at a time works on
-    /// a transaction; a second one waits.
+    /// Appended again it gives the first receipt, wherever the client has moved meanwhile: the group remembers the sites
+    /// of all transactions without an answer, and of the last 16,384 with one. One caller at a time works on a
+    /// transaction; a second one waits.
     ///
     /// After [`GroupFailure::OutcomeUnknown`] append it again, to this same group: it stays bound to the site it was sent to
-    /// until that answers. A process that starts anew knows nothing of that: see [`Self::append_again`]. Dropping the
+    /// until that answers. A process that starts anew knows nothing of either: see [`Self::append_again`]. Dropping the
     /// future does not stop an append that has begun, and loses nothing of this.
     pub async fn append(&self, transaction: &Transaction) -> Result<Receipt, GroupFailure> {
         self.attempt(transaction).await?.run().await

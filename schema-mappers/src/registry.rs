@@ -10,6 +10,7 @@ use journal_core::model::{Change, Name, Op, Row, Schema, SchemaVersion};
 use crate::error::{CannotMap, MapError, RegistryError};
 use crate::image::Image;
 use crate::lineage::{self, Dependents};
+use crate::loss::Loss;
 use crate::mapped::Mapped;
 use crate::mapper::{Place, RustMappers};
 use crate::plan::{Meeting, Plan};
@@ -75,6 +76,12 @@ impl Registry {
     /// [`MapError::UnknownVersion`].
     pub fn ledger(&self, version: SchemaVersion) -> Result<&Schema, MapError> {
         self.version(version).map(Version::ledger)
+    }
+
+    /// What the step that leads to a version gives up for good, by its own word, in the order of the mapping's tables. None
+    /// for version 1 or a version that the set does not have.
+    pub fn losses(&self, version: SchemaVersion) -> Vec<&Loss> {
+        self.inner.set.losses(version)
     }
 
     /// A change of version `from` as changes at version `to`, with what each does to the complement of its row; or what

@@ -9,13 +9,17 @@ mod ask_code;
 mod change_type;
 pub(crate) mod constraints;
 mod drop_column;
+mod exchange;
 mod hidden;
 mod joined;
 mod joined_sql;
+mod map_values;
 mod merge_columns;
 mod rename_column;
 mod rename_table;
+mod reorder_columns;
 mod require_column;
+mod set_constant;
 mod split_column;
 pub(crate) mod tables;
 #[cfg(test)]
@@ -30,12 +34,13 @@ use crate::ddl::Dialect;
 use crate::ddl::views::ViewColumns;
 use crate::error::{CannotMap, SetError};
 use crate::image::Image;
+use crate::loss::Loss;
 use crate::set::check::{check_column_name, check_table_name};
 use crate::set::reader::Fields;
 
 /// The names of all operations, for messages.
 const KNOWN: &str = "rename_table, rename_column, add_column, drop_column, split_column, merge_columns, change_type, \
-                     require_column, allow_null";
+                     require_column, allow_null, map_values, set_constant, reorder_columns";
 
 /// One declared operation on one table.
 ///
@@ -52,6 +57,10 @@ pub(crate) trait Operation: fmt::Debug + Send + Sync {
     fn lineage(&self) -> Lineage;
     /// The newer column that is filled by an ask code.
     fn ask(&self) -> Option<AskCode> {
+        None
+    }
+    /// What it drops for good, by the set's own word.
+    fn loss(&self) -> Option<&Loss> {
         None
     }
 }
@@ -81,6 +90,9 @@ pub(crate) fn read(name: &str, arguments: &mut Arguments<'_>) -> Result<Box<dyn 
         "change_type" => change_type::read(arguments),
         "require_column" => require_column::read(arguments),
         "allow_null" => allow_null::read(arguments),
+        "map_values" => map_values::read(arguments),
+        "set_constant" => set_constant::read(arguments),
+        "reorder_columns" => reorder_columns::read(arguments),
         _ => constraints::read(name, arguments).unwrap_or_else(|| {
             let (tables, constraints) = (tables::KNOWN, constraints::KNOWN);
             let known = format!("{KNOWN}, {tables}, {constraints}");

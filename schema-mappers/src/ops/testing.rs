@@ -120,6 +120,11 @@ impl Pair {
         schema.tables["t"].together.iter().map(text).collect()
     }
 
+    /// What the step to the newest version loses.
+    pub(crate) fn losses(&self) -> Vec<crate::Loss> {
+        self.registry.losses(self.newest()).into_iter().cloned().collect()
+    }
+
     /// The ask codes of the newest version, by column.
     pub(crate) fn asks(&self) -> Vec<(String, Value)> {
         let asks = self.registry.set().asks(self.newest()).expect("a version");

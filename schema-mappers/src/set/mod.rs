@@ -20,6 +20,7 @@ use crate::ddl::Dialect;
 use crate::error::SetError;
 use crate::kept;
 use crate::lineage;
+use crate::loss::Loss;
 use crate::step::Step;
 
 /// One version of a loaded set.
@@ -146,6 +147,13 @@ impl SchemaSet {
     pub fn version(&self, version: SchemaVersion) -> Option<&Version> {
         let at = usize::try_from(version.0.checked_sub(1)?).ok()?;
         self.versions.get(at)
+    }
+
+    /// What the step that leads to a version gives up for good, by its own word: `lossy` in its mapping.
+    pub fn losses(&self, version: SchemaVersion) -> Vec<&Loss> {
+        let step = self.version(version).and_then(Version::step);
+        let tables = step.into_iter().flat_map(Step::tables);
+        tables.flat_map(|table| &table.operations).filter_map(|operation| operation.loss()).collect()
     }
 
     /// The last version.

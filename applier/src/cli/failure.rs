@@ -186,9 +186,9 @@ fn of_work(cause: &(dyn Error + 'static)) -> Option<&'static str> {
             RehearseError::AtVersion { .. } => Some(code::AT_VERSION),
             RehearseError::OtherText { .. } => Some(code::MISMATCH),
             RehearseError::Version(_) => Some(code::UNKNOWN_VERSION),
-            RehearseError::Replay(_)
-            | RehearseError::Install(_)
-            | RehearseError::Move(_)
+            RehearseError::Replay(error) => of_replay(error),
+            RehearseError::Install(error) => of_install(error),
+            RehearseError::Move(_)
             | RehearseError::Look(_)
             | RehearseError::Ledger(_)
             | RehearseError::Store(_) => None,
@@ -197,7 +197,11 @@ fn of_work(cause: &(dyn Error + 'static)) -> Option<&'static str> {
     if let Some(RowsError::Ledger(error)) = cause.downcast_ref() {
         return of_ledger(error);
     }
-    match cause.downcast_ref::<ReplayError>()? {
+    of_replay(cause.downcast_ref::<ReplayError>()?)
+}
+
+fn of_replay(error: &ReplayError) -> Option<&'static str> {
+    match error {
         ReplayError::NotEmpty { .. } => Some(code::NOT_EMPTY),
         ReplayError::Chain { .. } => Some(code::CHAIN_BROKEN),
         ReplayError::UnknownSeal { .. } => Some(code::UNKNOWN_SEAL),
@@ -285,6 +289,18 @@ mod tests {
         assert_eq!(told.text(), "error D0204: film [7] is not there");
         let told = Told::of(&anyhow::anyhow!("D0304: it is another site's database"));
         assert_eq!((told.code.as_str(), told.message.as_str()), ("D0304", "it is another site's database"));
+    }
+
+    #[test]
+    fn a_rehearsal_gives_the_code_of_what_stopped_it() {
+        let unknown = ReplayError::UnknownVersion {
+            id: "a/1/7".parse().unwrap(),
+            version: journal_core::model::SchemaVersion(9),
+        };
+        let error = anyhow::Error::new(RehearseError::from(unknown)).context("rehearse version 2 of a");
+        assert_eq!(Told::of(&error).code, code::UNKNOWN_VERSION);
+        let at = RehearseError::AtVersion { version: journal_core::model::SchemaVersion(2) };
+        assert_eq!(Told::of(&at.into()).code, code::AT_VERSION);
     }
 
     #[test]

@@ -164,7 +164,7 @@ impl Told {
     fn text(&self) -> String {
         let report = &self.report;
         let mut text = format!(
-            "{} from schema version {} to {}, rehearsed on {} in {}\n{} transactions copied; {} rows looked at\n",
+            "{} from schema version {} to {}, rehearsed on {} in {}\n{} transactions copied; {} rows of tables that change looked at\n",
             report.site,
             report.from,
             report.to,

@@ -126,6 +126,16 @@ pub enum RegistryError {
         /// The table.
         table: Name,
     },
+    /// A mapper is registered for a table that the step ties to others, whose rows go together.
+    #[error(
+        "a mapper is registered for table {table:?} of schema version {version}, which an operation ties to other tables"
+    )]
+    Tied {
+        /// The newer version of the step.
+        version: SchemaVersion,
+        /// The table.
+        table: Name,
+    },
     /// An operation of the set has no call mapper, or a call mapper no operation.
     #[error(
         "operation {operation:?} of schema version {version} has no call mapper; register one or take the operation out"

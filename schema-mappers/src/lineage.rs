@@ -1,14 +1,18 @@
 //! Which columns of one version depend on which of another: which must be written together, which kept cells a write
 //! makes stale, where ask codes have gone. Computed once from what the operations declare.
 
+mod asks;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use journal_core::model::{Change, Name, Row, SchemaVersion};
+use journal_core::model::{Name, SchemaVersion};
 
-use crate::image::Image;
-use crate::ops::AskCode;
-use crate::set::{Ask, SchemaSet, Version};
+use crate::group::{GroupStep, Stage, Structure};
+use crate::ops::Lineage;
+use crate::set::Version;
 use crate::step::{Direction, TableStep};
+
+pub(crate) use asks::asks;
 
 /// What other versions make of one table's columns.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -18,9 +22,16 @@ pub(crate) struct Dependents {
     /// For a column, the complement cells that were kept by other versions' writes and are stale once it is written
     /// here: each with the newer version of the step that keeps it.
     pub(crate) stale: BTreeMap<Name, Vec<(SchemaVersion, Name)>>,
+    /// For a column, the steps that keep what depends on it elsewhere than in its own row, or only as long as rows stand
+    /// that it brings about: what a write of it makes stale is seen with all the rows at hand only.
+    pub(crate) unsettled: BTreeMap<Name, BTreeSet<SchemaVersion>>,
 }
 
 impl Dependents {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.stale.is_empty() && self.unsettled.is_empty()
+    }
+
     /// Adds a group. Groups that share a column are one: whoever writes a part of it must write all of it.
     fn join(&mut self, mut group: BTreeSet<Name>) {
         self.together.retain(|known| {
@@ -37,67 +48,175 @@ impl Dependents {
 /// Follows a table's columns through all steps in both directions.
 pub(crate) fn dependents(versions: &[Version], at: usize, table: &Name) -> Dependents {
     let mut found = Dependents::default();
-    let columns: BTreeMap<Name, BTreeSet<Name>> = versions[at]
-        .schema()
-        .tables
-        .get(table)
-        .into_iter()
-        .flat_map(|table| &table.columns)
-        .map(|column| (column.name.clone(), BTreeSet::from([column.name.clone()])))
-        .collect();
+    let known = versions[at].ledger().tables.get(table);
+    let columns = known.into_iter().flat_map(|table| &table.columns);
+    let columns: Vec<Name> = columns.map(|column| column.name.clone()).collect();
     let above = versions[at + 1..].iter();
-    follow(above, Direction::Up, table.clone(), columns.clone(), &mut found);
+    Trace::new(Direction::Up, table, &columns).follow(above, &mut found);
     let below = versions[..=at].iter().rev();
-    follow(below, Direction::Down, table.clone(), columns, &mut found);
+    Trace::new(Direction::Down, table, &columns).follow(below, &mut found);
+    found.stale.retain(|_, cells| !cells.is_empty());
     found
 }
 
-fn follow<'a>(
-    versions: impl Iterator<Item = &'a Version>,
+/// The columns of a table on their way through the steps of one direction.
+struct Trace {
     direction: Direction,
-    mut table: Name,
-    mut origins: BTreeMap<Name, BTreeSet<Name>>,
-    found: &mut Dependents,
-) {
-    for (version, step) in versions.map_while(|version| Some((version.number(), version.step()?))) {
-        let Some(step) = step.leaving(direction, &table) else { return };
-        trace(version, step, direction, &mut origins, found);
-        table = match direction {
-            Direction::Up => step.newer.clone(),
-            Direction::Down => step.older.clone(),
-        };
-    }
+    /// For each column on the way, the ones it comes from, and whether it stands in the same row still.
+    origins: BTreeMap<(Name, Name), Origin>,
+    /// Tables on the way whose rows are there or not by what some columns hold.
+    fragile: BTreeMap<Name, BTreeSet<Name>>,
 }
 
-fn trace(
-    version: SchemaVersion,
-    step: &TableStep,
-    direction: Direction,
-    origins: &mut BTreeMap<Name, BTreeSet<Name>>,
-    found: &mut Dependents,
-) {
-    let mut lineages: Vec<_> = step.operations.iter().map(|operation| operation.lineage()).collect();
-    if direction == Direction::Down {
-        lineages.reverse();
+#[derive(Debug, Clone, Default)]
+struct Origin {
+    columns: BTreeSet<Name>,
+    same_row: bool,
+}
+
+impl Trace {
+    fn new(direction: Direction, table: &Name, columns: &[Name]) -> Self {
+        let origin = |column: &Name| Origin { columns: BTreeSet::from([column.clone()]), same_row: true };
+        let origins = columns.iter().map(|column| ((table.clone(), column.clone()), origin(column)));
+        Self { direction, origins: origins.collect(), fragile: BTreeMap::new() }
     }
-    for lineage in lineages {
+
+    fn follow<'a>(mut self, versions: impl Iterator<Item = &'a Version>, found: &mut Dependents) {
+        for (version, step) in versions.map_while(|version| Some((version.number(), version.step()?))) {
+            let tables: BTreeSet<Name> = self.origins.keys().map(|(table, _)| table.clone()).collect();
+            let mut passed: Vec<&GroupStep> = Vec::new();
+            for name in &tables {
+                match (step.leaving(self.direction, name), step.group(self.direction, name)) {
+                    (Some(table), _) => self.table(version, table, found),
+                    (None, Some(group)) if !passed.iter().any(|known| std::ptr::eq(*known, group)) => {
+                        passed.push(group);
+                        self.group(version, group, found);
+                    }
+                    (None, _) => {}
+                }
+            }
+        }
+    }
+
+    fn table(&mut self, version: SchemaVersion, step: &TableStep, found: &mut Dependents) {
+        let leaving = match self.direction {
+            Direction::Up => step.older.clone(),
+            Direction::Down => step.newer.clone(),
+        };
+        let mut lineages: Vec<_> = step.operations.iter().map(|operation| operation.lineage()).collect();
+        if self.direction == Direction::Down {
+            lineages.reverse();
+        }
+        for lineage in lineages {
+            self.columns(version, &leaving, lineage, found);
+        }
+        self.rename(&leaving, step.arriving(self.direction));
+    }
+
+    fn group(&mut self, version: SchemaVersion, group: &GroupStep, found: &mut Dependents) {
+        for stage in group.stages(self.direction) {
+            match stage {
+                Stage::Structure(structure) => self.structure(version, structure.as_ref(), found),
+                Stage::Columns { older, newer, operation } => {
+                    let (from, to) = match self.direction {
+                        Direction::Up => (older, newer),
+                        Direction::Down => (newer, older),
+                    };
+                    self.columns(version, from, operation.lineage(), found);
+                    self.rename(from, to);
+                }
+            }
+        }
+    }
+
+    fn rename(&mut self, from: &Name, to: &Name) {
+        if from == to {
+            return;
+        }
+        let moved = std::mem::take(&mut self.origins).into_iter();
+        self.origins = moved
+            .map(|((table, column), origin)| {
+                let table = if table == *from { to.clone() } else { table };
+                ((table, column), origin)
+            })
+            .collect();
+        if let Some(columns) = self.fragile.remove(from) {
+            self.fragile.insert(to.clone(), columns);
+        }
+    }
+
+    /// An operation on the columns of one table.
+    fn columns(&mut self, version: SchemaVersion, table: &Name, lineage: Lineage, found: &mut Dependents) {
         // Cells on the side we come from were kept by changes that came from the other side.
-        let (from, to, kept) = match direction {
+        let (from, to, kept) = match self.direction {
             Direction::Up => (lineage.older, lineage.newer, lineage.kept_down),
             Direction::Down => (lineage.newer, lineage.older, lineage.kept_up),
         };
-        let roots: BTreeSet<Name> =
-            from.iter().filter_map(|column| origins.remove(column)).flatten().collect();
-        for root in &roots {
-            let stale = found.stale.entry(root.clone()).or_default();
-            stale.extend(kept.iter().map(|cell| (version, cell.clone())));
+        let taken = from.iter().filter_map(|column| self.origins.remove(&(table.clone(), column.clone())));
+        let taken: Vec<Origin> = taken.collect();
+        let same_row = taken.iter().all(|origin| origin.same_row);
+        let columns: BTreeSet<Name> = taken.into_iter().flat_map(|origin| origin.columns).collect();
+        if !kept.is_empty() {
+            let fragile = self.fragile.get(table).into_iter().flatten();
+            let elsewhere = columns.iter().filter(|_| !same_row).chain(fragile);
+            elsewhere.for_each(|column| unsettle(found, column, version));
         }
-        if from.len() > 1 && roots.len() > 1 {
-            found.join(roots.clone());
+        if same_row {
+            stale(found, &columns, version, &kept);
         }
-        origins.extend(to.into_iter().map(|column| (column, roots.clone())));
+        if from.len() > 1 && columns.len() > 1 && same_row {
+            found.join(columns.clone());
+        }
+        let origin = Origin { columns, same_row };
+        self.origins.extend(to.into_iter().map(|column| ((table.clone(), column), origin.clone())));
     }
-    found.stale.retain(|_, cells| !cells.is_empty());
+
+    /// An operation on whole tables.
+    fn structure(&mut self, version: SchemaVersion, structure: &dyn Structure, found: &mut Dependents) {
+        let (from, back) = match self.direction {
+            Direction::Up => (structure.older(), Direction::Down),
+            Direction::Down => (structure.newer(), Direction::Up),
+        };
+        let kept = structure.kept(back);
+        if let Some((table, columns)) = structure.fragile(self.direction) {
+            let known = columns
+                .iter()
+                .filter_map(|column| self.origins.get(&(from.first()?.clone(), column.clone())));
+            let known: BTreeSet<Name> = known.flat_map(|origin| origin.columns.clone()).collect();
+            self.fragile.entry(table).or_default().extend(known);
+        }
+        for (table, column) in self.origins.keys().cloned().collect::<Vec<_>>() {
+            if !from.contains(&table) {
+                continue;
+            }
+            let Some(origin) = self.origins.remove(&(table.clone(), column.clone())) else { continue };
+            for followed in structure.follow(self.direction, &table, &column) {
+                // What the structure itself keeps stands in the root row.
+                match (followed.same_row, origin.same_row && from.first() == Some(&table)) {
+                    (true, _) => {}
+                    (false, true) => stale(found, &origin.columns, version, &kept),
+                    (false, false) if !kept.is_empty() => {
+                        origin.columns.iter().for_each(|column| unsettle(found, column, version));
+                    }
+                    (false, false) => {}
+                }
+                let same_row = origin.same_row && followed.same_row;
+                let origin = Origin { columns: origin.columns.clone(), same_row };
+                self.origins.insert((followed.table, followed.column), origin);
+            }
+        }
+    }
+}
+
+fn stale(found: &mut Dependents, columns: &BTreeSet<Name>, version: SchemaVersion, cells: &[Name]) {
+    for column in columns {
+        let known = found.stale.entry(column.clone()).or_default();
+        known.extend(cells.iter().map(|cell| (version, cell.clone())));
+    }
+}
+
+fn unsettle(found: &mut Dependents, column: &Name, version: SchemaVersion) {
+    found.unsettled.entry(column.clone()).or_default().insert(version);
 }
 
 /// Fills the groups of columns that belong together into each version's tables.
@@ -111,46 +230,4 @@ pub(crate) fn fill_together(versions: &mut [Version]) {
             }
         }
     }
-}
-
-/// The ask codes that may stand in a version's columns.
-pub(crate) fn asks(set: &SchemaSet, version: SchemaVersion) -> Vec<Ask> {
-    let mut asks: Vec<Ask> = Vec::new();
-    let known = set.versions().iter().filter(|known| known.number() <= version);
-    for (newer, step) in known.filter_map(|known| Some((known.number(), known.step()?))) {
-        asks = asks
-            .into_iter()
-            .filter_map(|ask| step.by_older(&ask.table).and_then(|step| carry(step, 0, ask)))
-            .collect();
-        for table in step.tables() {
-            for (at, operation) in table.operations.iter().enumerate() {
-                let Some(AskCode { column, code, question, kept }) = operation.ask() else { continue };
-                let id = format!("{newer}:{}.{column}", table.older);
-                let ask = Ask { id, since: newer, table: table.older.clone(), column, code, question, kept };
-                asks.extend(carry(table, at + 1, ask));
-            }
-        }
-    }
-    asks
-}
-
-/// An ask code after a table's operations from the given one on, as long as its column stays one column.
-fn carry(step: &TableStep, from: usize, mut ask: Ask) -> Option<Ask> {
-    for operation in step.operations.iter().skip(from) {
-        let lineage = operation.lineage();
-        if !lineage.older.contains(&ask.column) {
-            continue;
-        }
-        let [column] = lineage.newer.as_slice() else { return None };
-        if lineage.older.len() > 1 {
-            return None;
-        }
-        let code = Row::new().with(ask.column.clone(), ask.code);
-        let mut image = Image::new(Change::update(ask.table.clone(), Row::new(), code));
-        operation.up(&mut image, &mut Row::new()).ok()?;
-        ask.code = image.change.cells.remove(column)?;
-        ask.column = column.clone();
-    }
-    ask.table = step.newer.clone();
-    Some(ask)
 }

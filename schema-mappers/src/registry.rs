@@ -1,13 +1,14 @@
 //! Composes the steps of a set: from any version to any other, up and down, through declared operations and mappers in
 //! Rust. Holds no state but the set; every answer is a function of its arguments.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use journal_core::model::schema::ChangeError;
 use journal_core::model::{Change, Name, Op, Row, Schema, SchemaVersion};
 
 use crate::error::{CannotMap, MapError, RegistryError};
+use crate::family::Families;
 use crate::image::Image;
 use crate::lineage::{self, Dependents};
 use crate::loss::Loss;
@@ -31,6 +32,7 @@ struct Inner {
     mappers: RustMappers,
     /// By version (from 0) and table; only tables that have any.
     stale: Vec<BTreeMap<Name, Dependents>>,
+    families: Families,
 }
 
 impl Registry {
@@ -43,12 +45,13 @@ impl Registry {
         check_mappers(&set, &mappers)?;
         let versions = set.versions();
         let stale = (0..versions.len()).map(|at| {
-            let tables = versions[at].schema().tables.keys();
+            let tables = versions[at].ledger().tables.keys();
             let found = tables.map(|table| (table.clone(), lineage::dependents(versions, at, table)));
-            found.filter(|(_, found)| !found.stale.is_empty()).collect()
+            found.filter(|(_, found)| !found.is_empty()).collect()
         });
         let stale = stale.collect();
-        Ok(Self { inner: Arc::new(Inner { set, mappers, stale }) })
+        let families = Families::of(versions);
+        Ok(Self { inner: Arc::new(Inner { set, mappers, stale, families }) })
     }
 
     /// The set.
@@ -102,13 +105,13 @@ impl Registry {
         if !source.schema().tables.contains_key(&change.entity) {
             return Err(MapError::UnknownTable { version: from, table: change.entity });
         }
-        if self.inner.expects_what_is_kept(from, to, &change) {
-            let selectors = self.selectors(from, to, &change)?;
-            return Ok(Plan::Meets(Meeting { change, selectors }));
+        if self.inner.unsettles(from, to, &change) || self.inner.expects_what_is_kept(from, to, &change) {
+            return self.meets(from, to, change);
         }
         let stale = self.inner.stale(from, to, &change);
-        // Kept for the case that the row is needed, which whole rows never are.
-        let whole = (from != to && change.op != Op::Insert).then(|| change.clone());
+        // Kept for the case that rows are needed. A whole row needs none between tables that are tied to no other.
+        let whole = (from != to && (change.op != Op::Insert || self.is_tied(from, &change.entity)))
+            .then(|| change.clone());
         match (self.inner.carry(from, to, Image::new(change), &mut Row::new()), whole) {
             (Ok(mut images), _) => {
                 for image in images.first.iter_mut().chain(&mut images.rest) {
@@ -120,11 +123,15 @@ impl Registry {
             (Err(MapError::CannotMap { reason, .. }), Some(change))
                 if reason.needs_row || change.op == Op::Upsert =>
             {
-                let selectors = self.selectors(from, to, &change)?;
-                Ok(Plan::Meets(Meeting { change, selectors }))
+                self.meets(from, to, change)
             }
             (Err(error), _) => Err(error),
         }
+    }
+
+    fn meets(&self, from: SchemaVersion, to: SchemaVersion, change: Change) -> Result<Plan, MapError> {
+        let selectors = self.selectors(from, to, &change)?;
+        Ok(Plan::Meets(Meeting { change, selectors }))
     }
 
     fn map_call(&self, from: SchemaVersion, to: SchemaVersion, call: &Change) -> Result<Plan, MapError> {
@@ -204,9 +211,13 @@ impl Inner {
     ) -> Result<Mapped, CannotMap> {
         let entity = &image.change.entity;
         let step = self.set.version(newer).and_then(Version::step);
-        let Some(step) = step.and_then(|step| step.leaving(direction, entity)) else {
-            return Err(CannotMap::change(entity, "there is no such table on the way"));
+        let Some(table) = step.and_then(|step| step.leaving(direction, entity)) else {
+            let group = step.and_then(|step| step.group(direction, entity));
+            let group =
+                group.ok_or_else(|| CannotMap::change(entity, "there is no such table on the way"))?;
+            return group.carry_insert(direction, image).map(|images| images.into_iter().collect());
         };
+        let step = table;
         // Most sets have none, and then no key is built for the look-up.
         let mapper = match self.mappers.tables.is_empty() {
             true => None,
@@ -275,9 +286,40 @@ impl Inner {
             return Vec::new();
         };
         let written = change.cells.names().filter_map(|column| found.stale.get(column)).flatten();
-        let beside = |step: &SchemaVersion| *step > from.max(to) || *step <= from.min(to);
-        written.filter(|(step, _)| beside(step)).map(|(_, cell)| cell.clone()).collect()
+        written.filter(|(step, _)| is_beside(from, to, *step)).map(|(_, cell)| cell.clone()).collect()
     }
+
+    /// Whether what steps beside the way keep depends on the change in a way that is seen with the rows at hand only.
+    fn unsettles(&self, from: SchemaVersion, to: SchemaVersion, change: &Change) -> bool {
+        let at = usize::try_from(from.0 - 1).unwrap_or(usize::MAX);
+        let Some(found) = self.stale.get(at).and_then(|tables| tables.get(&change.entity)) else {
+            return false;
+        };
+        let matters = |steps: &BTreeSet<SchemaVersion>| steps.iter().any(|step| is_beside(from, to, *step));
+        match change.op {
+            Op::Update | Op::Add => {
+                change.cells.names().filter_map(|column| found.unsettled.get(column)).any(matters)
+            }
+            // A row that begins or ends changes all its columns; at the head of its family it takes all kept cells along.
+            Op::Insert | Op::Delete if self.heads(from, &change.entity) => false,
+            Op::Insert | Op::Upsert | Op::Delete => found.unsettled.values().any(matters),
+            Op::Call => false,
+        }
+    }
+
+    /// Whether a table is at the head of those it is tied to.
+    fn heads(&self, version: SchemaVersion, table: &Name) -> bool {
+        let version = self.set.version(version);
+        let household = version.and_then(|version| {
+            self.families.household(crate::family::place(version.number()), version, table)
+        });
+        household.is_none_or(|household| household.root.name == *table)
+    }
+}
+
+/// Whether a step is not between two versions.
+fn is_beside(from: SchemaVersion, to: SchemaVersion, step: SchemaVersion) -> bool {
+    step > from.max(to) || step <= from.min(to)
 }
 
 fn check_mappers(set: &SchemaSet, mappers: &RustMappers) -> Result<(), RegistryError> {
@@ -287,6 +329,9 @@ fn check_mappers(set: &SchemaSet, mappers: &RustMappers) -> Result<(), RegistryE
         let known = known.ok_or(RegistryError::UnknownStep { version: *version, newest })?;
         if !known.schema().tables.contains_key(table) {
             return Err(RegistryError::UnknownTable { version: *version, table: table.clone() });
+        }
+        if known.step().is_some_and(|step| step.group(Direction::Down, table).is_some()) {
+            return Err(RegistryError::Tied { version: *version, table: table.clone() });
         }
     }
     for (version, operation) in mappers.calls.keys() {

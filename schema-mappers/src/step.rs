@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use journal_core::model::{Name, Op, Row, Table};
 
 use crate::error::CannotMap;
+use crate::group::GroupStep;
 use crate::image::Image;
 use crate::ops::Operation;
 
@@ -32,6 +33,7 @@ pub(crate) struct TableStep {
 #[derive(Debug)]
 pub(crate) struct Step {
     tables: Vec<TableStep>,
+    groups: Vec<GroupStep>,
     older: BTreeMap<Name, usize>,
     newer: BTreeMap<Name, usize>,
     dropped: Vec<Table>,
@@ -40,8 +42,9 @@ pub(crate) struct Step {
 impl Step {
     /// `dropped` are the tables that the newer version keeps without having them, under the names and with the columns
     /// they have there.
-    pub(crate) fn new(tables: Vec<TableStep>, dropped: Vec<Table>) -> Self {
-        let mut step = Self { tables: Vec::new(), older: BTreeMap::new(), newer: BTreeMap::new(), dropped };
+    pub(crate) fn new(tables: Vec<TableStep>, groups: Vec<GroupStep>, dropped: Vec<Table>) -> Self {
+        let (older, newer) = (BTreeMap::new(), BTreeMap::new());
+        let mut step = Self { tables: Vec::new(), groups, older, newer, dropped };
         tables.into_iter().for_each(|table| step.push(table));
         step
     }
@@ -72,7 +75,18 @@ impl Step {
         self.newer.get(name).map(|at| &self.tables[*at])
     }
 
-    /// The parts of all tables.
+    /// The groups of tables that are tied together.
+    pub(crate) fn groups(&self) -> &[GroupStep] {
+        &self.groups
+    }
+
+    /// The group that a table is of where a change in this direction starts.
+    pub(crate) fn group(&self, direction: Direction, name: &str) -> Option<&GroupStep> {
+        let has = |group: &&GroupStep| group.leaving(direction).iter().any(|table| table.as_ref() == name);
+        self.groups.iter().find(has)
+    }
+
+    /// The parts of all tables that are tied to no other.
     pub(crate) fn tables(&self) -> &[TableStep] {
         &self.tables
     }

@@ -5,6 +5,7 @@ pub(crate) mod kept;
 pub(crate) mod order;
 mod postgres;
 pub(crate) mod quote;
+pub(crate) mod relations;
 mod sqlite;
 pub(crate) mod views;
 

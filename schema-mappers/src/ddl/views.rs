@@ -8,12 +8,15 @@ use journal_core::model::{Name, SchemaVersion, Table, Type};
 
 use super::kept::{CELLS, Kept, cell, table_with_cells};
 use super::quote::ident;
+use super::relations::{Relation, Relations};
 use super::{Dialect, tables_in_order, view_name};
+use crate::group::Stage;
 use crate::kept::is_kept;
 use crate::set::SchemaSet;
+use crate::step::Direction;
 
 /// The columns of a view in the making: each name with the expression that gives it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct ViewColumns {
     expressions: BTreeMap<Name, String>,
     dialect: Dialect,
@@ -22,7 +25,20 @@ pub(crate) struct ViewColumns {
 }
 
 impl ViewColumns {
-    fn of(table: &Table, dialect: Dialect) -> Self {
+    pub(crate) fn none(dialect: Dialect) -> Self {
+        Self { expressions: BTreeMap::new(), dialect, reads_kept: false }
+    }
+
+    /// The columns with their expressions.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Name, &String)> {
+        self.expressions.iter()
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    pub(crate) fn of(table: &Table, dialect: Dialect) -> Self {
         let columns = table.columns.iter().map(|column| (column.name.clone(), ident(&column.name)));
         Self { expressions: columns.collect(), dialect, reads_kept: false }
     }
@@ -77,6 +93,14 @@ impl Views<'_> {
             let columns = names(table);
             return Some(format!("SELECT {} FROM {}", columns.join(", "), ident(&table.name)));
         }
+        if let Some(relation) = self.group_down(version, table) {
+            let relation = relation?;
+            return Some(format!(
+                "SELECT {} FROM {}",
+                selected(table, relation.columns).join(", "),
+                relation.source
+            ));
+        }
         let (above, columns) = self.step_down(version, table)?;
         let source = match columns.reads_kept {
             // No version has a view of what the ledger keeps for others; it passes all versions as it is.
@@ -93,11 +117,39 @@ impl Views<'_> {
         if version == self.ledger {
             return Some(format!("{} AS {alias}", table_with_cells(table, self.dialect)));
         }
-        let (above, columns) = self.step_down(version, table)?;
+        let (source, columns) = match self.group_down(version, table) {
+            Some(relation) => relation.map(|relation| (relation.source, relation.columns))?,
+            None => {
+                let (above, columns) = self.step_down(version, table)?;
+                (self.with_cells(version.next(), above)?, columns)
+            }
+        };
         let mut selected = selected(table, columns);
         selected.push(CELLS.to_owned());
-        let source = self.with_cells(version.next(), above)?;
         Some(format!("(SELECT {} FROM {source}) AS {alias}", selected.join(", ")))
+    }
+
+    /// A version's table out of the tables of the version above that are tied together; `None` where it is tied to none.
+    fn group_down(&self, version: SchemaVersion, table: &Table) -> Option<Option<Relation>> {
+        let above = self.set.version(version.next())?;
+        let group = above.step()?.group(Direction::Up, &table.name)?;
+        let mut relations = Relations::new(self.dialect);
+        for name in &group.newer {
+            let table = above.ledger().tables.get(name)?;
+            let Some(source) = self.with_cells(version.next(), table) else { return Some(None) };
+            relations.put(name, Relation::of(table, source, self.dialect));
+        }
+        for stage in group.stages(Direction::Down) {
+            match stage {
+                Stage::Structure(structure) => structure.down_sql(&mut relations),
+                Stage::Columns { older, newer, operation } => {
+                    let mut relation = relations.take(newer);
+                    operation.down_sql(&mut relation.columns, self.dialect);
+                    relations.put(older, relation);
+                }
+            }
+        }
+        Some(Some(relations.take(&table.name)))
     }
 
     /// The table that a version's table is in the version above, and the way down from its columns.

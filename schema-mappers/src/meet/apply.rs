@@ -6,12 +6,14 @@ use super::{MeetError, Refusal};
 use crate::error::MapError;
 use crate::mapped::MappedRow;
 
-/// Applies a change of `schema` to `rows`. `stale` are the complement cells of a standing row that the change makes stale.
+/// Applies a change of `schema` to `rows`. `stale` are the complement cells of a standing row that the change makes stale,
+/// `tied` the tables of which all rows are at hand that belong to the same roots.
 pub(super) fn apply(
     rows: &mut Vec<MappedRow>,
     change: &Change,
     stale: &[Name],
     schema: &Schema,
+    tied: &[Name],
 ) -> Result<(), MeetError> {
     let table = schema
         .tables
@@ -41,7 +43,7 @@ pub(super) fn apply(
         // Calls are expanded before they are mapped.
         (Op::Call, _) => {}
     }
-    references(rows, schema)
+    references(rows, change, schema, tied)
 }
 
 /// Sets cells of a standing row; a new key must be free.
@@ -105,9 +107,31 @@ fn sum(old: &Value, delta: &Value) -> Option<Value> {
     }
 }
 
-/// References among the rows at hand. A parent of another family is not at hand, and the ledger judges it.
-fn references(rows: &[MappedRow], schema: &Schema) -> Result<(), MeetError> {
-    let _ = (rows, schema);
+/// References to rows of the same root. Any other parent is not at hand, and the ledger judges it.
+fn references(rows: &[MappedRow], change: &Change, schema: &Schema, tied: &[Name]) -> Result<(), MeetError> {
+    for table in tied.iter().filter_map(|name| schema.tables.get(name)) {
+        let parents = table.parents.iter().filter(|parent| {
+            parent.table != table.name
+                && tied.contains(&parent.table)
+                && table.key.starts_with(&parent.columns)
+        });
+        for (parent, target) in parents.filter_map(|parent| Some((parent, schema.tables.get(&parent.table)?)))
+        {
+            let refers = |row: &MappedRow| -> Option<Row> {
+                let values = parent.columns.iter().map(|name| row.row.get(name).cloned());
+                target.key.iter().cloned().zip(values).map(|(name, value)| Some((name, value?))).collect()
+            };
+            let stands = |key: &Row| rows.iter().any(|row| row.table == target.name && holds(&row.row, key));
+            let own = rows.iter().filter(|row| row.table == table.name);
+            if let Some(key) = own.filter_map(refers).find(|key| !stands(key)) {
+                let refusal = match change.op != Op::Delete && change.entity == table.name {
+                    true => (Refusal::MissingParent, "is not there"),
+                    false => (Refusal::StillReferenced, "is still referred to"),
+                };
+                return Err(refused(refusal.0, target, &key, refusal.1));
+            }
+        }
+    }
     Ok(())
 }
 

@@ -60,8 +60,19 @@ impl Registry {
     ) -> Result<Vec<Image>, MeetError> {
         let mut rows = self.map_rows(to, from, found.to_vec())?;
         let stale = self.stale_at(from, change);
-        apply::apply(&mut rows, change, &stale, self.ledger(from)?)?;
-        let rows = self.map_rows(from, to, rows)?;
+        let tied = self.tied_to(from, &change.entity);
+        apply::apply(&mut rows, change, &stale, self.ledger(from)?, &tied)?;
+        let rows = self.settled(to, self.map_rows(from, to, rows)?);
         Ok(difference::images(found, rows, self.ledger(to)?))
+    }
+
+    /// Rows without what other versions kept of them and can no longer mean. Rows that another version has no place for
+    /// stay as they are: nothing is posted there before that is settled.
+    fn settled(&self, at: SchemaVersion, rows: Vec<MappedRow>) -> Vec<MappedRow> {
+        let ends = [self.set().newest().number(), SchemaVersion(1)];
+        ends.into_iter().filter(|end| *end != at).fold(rows, |rows, end| {
+            let there = self.map_rows(at, end, rows.clone());
+            there.and_then(|there| self.map_rows(end, at, there)).unwrap_or(rows)
+        })
     }
 }

@@ -1,30 +1,60 @@
 //! Which rows belong together: for a change the rows it needs and the root it touches, for a ledger the tables that go to
 //! another version as one.
 
-use journal_core::model::{Change, Name, Op, Row, SchemaVersion, Table};
+use std::collections::BTreeSet;
+
+use journal_core::model::{Change, Name, Row, SchemaVersion, Table};
 
 use super::Registry;
-use crate::error::MapError;
+use crate::error::{CannotMap, MapError};
+use crate::family::{Families, Household, keys, place};
 use crate::feed::{Feed, Source};
 use crate::image::Image;
 use crate::plan::Selector;
 use crate::set::Version;
 
-/// The row at the head of a group of tables that only exist together, in the terms of the set's first version. Every
-/// change of a row of the group touches it, so that sites at different versions see the same changes meet.
+/// The row at the head of tables that are tied together, in the terms of the set's first version. Every change of a row
+/// of one of them touches it, so that sites at different versions see the same changes meet.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Root {
     /// The table at version 1.
     pub table: Name,
-    /// The key of its row, in its columns there. Empty where the row cannot be told from the change: then every row of
-    /// the table is meant.
+    /// The columns that name its row there. Empty where the row cannot be told from the change: then every row of the
+    /// table is meant.
     pub key: Row,
 }
 
 impl Registry {
     /// The roots that a change of a version touches: none for tables that every version has as one table.
-    pub fn roots(&self, _version: SchemaVersion, _change: &Change) -> Vec<Root> {
-        Vec::new()
+    pub fn roots(&self, version: SchemaVersion, change: &Change) -> Vec<Root> {
+        let first = SchemaVersion(1);
+        let Some(household) = self.household(version, &change.entity) else { return Vec::new() };
+        let Some(table) = household.tables().find(|table| table.name == change.entity) else {
+            return Vec::new();
+        };
+        let roots = keys(table, change).into_iter().filter_map(|key| household.root_key(table, &key));
+        let roots: BTreeSet<Root> = roots
+            .map(|key| match self.carry_key(version, first, &household.root.name, key) {
+                Ok(image) => Root { table: image.change.entity, key: image.change.key },
+                Err(_) => self.whole_table(version, household.root),
+            })
+            .collect();
+        roots.into_iter().collect()
+    }
+
+    fn whole_table(&self, version: SchemaVersion, root: &Table) -> Root {
+        let mut name = root.name.clone();
+        for (newer, direction) in self.inner.way(version, SchemaVersion(1)) {
+            let step = self.inner.set.version(newer).and_then(Version::step);
+            let group = step
+                .and_then(|step| step.group(direction, &name))
+                .map(|group| group.roots(direction).1.clone());
+            let table = step
+                .and_then(|step| step.leaving(direction, &name))
+                .map(|table| table.arriving(direction).clone());
+            name = group.or(table).unwrap_or(name);
+        }
+        Root { table: name, key: Row::new() }
     }
 
     /// How the rows of a ledger at version `from` go to version `to`, roots with parents before those with children.
@@ -35,9 +65,26 @@ impl Registry {
     pub fn feeds(&self, from: SchemaVersion, to: SchemaVersion) -> Result<Vec<Feed>, MapError> {
         self.ledger(to)?;
         let tables = crate::ddl::tables_in_order(self.ledger(from)?);
-        Ok(tables.into_iter().map(|table| self.feed(from, to, table)).collect())
+        let run = &self.inner.set.versions()[place(from.min(to))..=place(from.max(to))];
+        let (families, start, source) = match from <= to {
+            true => (Families::of(run), 0, &run[0]),
+            false => (Families::of(run), run.len() - 1, &run[run.len() - 1]),
+        };
+        let mut feeds = Vec::new();
+        for table in tables {
+            match families.household(start, source, &table.name) {
+                None => feeds.push(self.feed(from, to, table)),
+                Some(household) if household.root.name == table.name => {
+                    let end = run.len() - 1 - start;
+                    feeds.push(household_feed(&household, &families, end, &run[end]));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(feeds)
     }
 
+    /// A table that goes alone.
     fn feed(&self, from: SchemaVersion, to: SchemaVersion, table: &Table) -> Feed {
         let mut name = table.name.clone();
         let mut identity = true;
@@ -60,35 +107,96 @@ impl Registry {
         to: SchemaVersion,
         change: &Change,
     ) -> Result<Vec<Selector>, MapError> {
-        let schema = self.ledger(from)?;
-        let Some(table) = schema.tables.get(&change.entity) else { return Ok(Vec::new()) };
-        let source = if change.key.is_empty() { &change.cells } else { &change.key };
-        let mut keys: Vec<Row> = table.key_row(source).into_iter().collect();
-        if change.op == Op::Update && table.key.iter().any(|name| change.cells.contains(name)) {
-            let after = |name: &Name| change.cells.get(name).or_else(|| change.key.get(name));
-            keys.extend(
-                table
-                    .key
-                    .iter()
-                    .map(|name| Some((name.clone(), after(name)?.clone())))
-                    .collect::<Option<Row>>(),
-            );
-        }
-        let mut selectors = Vec::new();
-        for key in keys {
-            let named = Image::new(Change::delete(table.name.clone(), key));
-            let images = self.inner.carry(from, to, named, &mut Row::new())?;
+        let Some(table) = self.ledger(from)?.tables.get(&change.entity) else { return Ok(Vec::new()) };
+        let mut selectors = BTreeSet::new();
+        for key in keys(table, change) {
+            let Some(household) = self.household(from, &table.name) else {
+                let images = self.inner.carry(
+                    from,
+                    to,
+                    Image::new(Change::delete(table.name.clone(), key)),
+                    &mut Row::new(),
+                )?;
+                let named = images.into_iter().map(|image| image.change);
+                selectors.extend(named.map(|change| Selector { table: change.entity, columns: change.key }));
+                continue;
+            };
+            let Some(key) = household.root_key(table, &key) else { continue };
+            let named = self.carry_key(from, to, &household.root.name, key)?.change;
             selectors.extend(
-                images
+                self.household(to, &named.entity)
                     .into_iter()
-                    .map(|image| Selector { table: image.change.entity, columns: image.change.key }),
+                    .flat_map(|household| named_rows(&household, &named)),
             );
         }
-        Ok(selectors)
+        Ok(selectors.into_iter().collect())
+    }
+
+    fn household(&self, version: SchemaVersion, table: &str) -> Option<Household<'_>> {
+        self.inner.families.household(place(version), self.inner.set.version(version)?, table)
+    }
+
+    /// Whether some step ties a table to others.
+    pub(super) fn is_tied(&self, version: SchemaVersion, table: &str) -> bool {
+        self.household(version, table).is_some()
+    }
+
+    /// The tables that some step ties to a table, itself among them; none if there are no others.
+    pub(crate) fn tied_to(&self, version: SchemaVersion, table: &str) -> Vec<Name> {
+        let household = self.household(version, table);
+        household.iter().flat_map(Household::tables).map(|table| table.name.clone()).collect()
+    }
+
+    /// The columns that name a root row at another version, as the `key` of an image of it.
+    fn carry_key(
+        &self,
+        from: SchemaVersion,
+        to: SchemaVersion,
+        root: &Name,
+        key: Row,
+    ) -> Result<Image, MapError> {
+        let cannot = |reason: CannotMap| MapError::CannotMap { from, to, reason };
+        let mut image = Image::new(Change::delete(root.clone(), key));
+        for (newer, direction) in self.inner.way(from, to) {
+            let Some(step) = self.inner.set.version(newer).and_then(Version::step) else { continue };
+            image = match step.group(direction, &image.change.entity) {
+                Some(group) => group.carry_key(direction, image).map_err(cannot)?,
+                None => match step.leaving(direction, &image.change.entity) {
+                    Some(table) => table.carry(direction, image, &mut Row::new()).map_err(cannot)?,
+                    None => image,
+                },
+            };
+        }
+        Ok(image)
     }
 
     /// The complement cells that a change makes stale in a row of its own version.
     pub(crate) fn stale_at(&self, version: SchemaVersion, change: &Change) -> Vec<Name> {
         self.inner.stale(version, version, change)
+    }
+}
+
+/// The rows of all tables of a household that belong to the root row with these columns.
+fn named_rows(household: &Household<'_>, root: &Change) -> Vec<Selector> {
+    let mut selectors = vec![Selector { table: root.entity.clone(), columns: root.key.clone() }];
+    let values: Option<Vec<_>> = household.root.key.iter().map(|name| root.key.get(name).cloned()).collect();
+    // Named by other columns than its key, a root has no members; the loader sees to it.
+    for member in values.iter().flat_map(|_| &household.members) {
+        let columns = household.columns(member).into_iter().zip(values.iter().flatten().cloned());
+        selectors.push(Selector { table: member.name.clone(), columns: columns.collect() });
+    }
+    selectors
+}
+
+fn household_feed(household: &Household<'_>, families: &Families, end: usize, target: &Version) -> Feed {
+    let source = |table: &Table| Source { table: table.name.clone(), columns: household.columns(table) };
+    // A family has tables in every version of the run; which ones, the version at its end says.
+    let tables = target.ledger().tables.keys();
+    let targets = tables.filter(|table| families.same(end, table, household.family));
+    Feed {
+        root: source(household.root),
+        members: household.members.iter().map(|table| source(table)).collect(),
+        targets: targets.cloned().collect(),
+        identity: false,
     }
 }

@@ -8,7 +8,8 @@ use super::reader::{Fields, Node};
 use super::source::MAPPING_FILE;
 use super::tables::{Places, Read};
 use crate::error::SetError;
-use crate::ops::{Arguments, constraints, tables};
+use crate::ops::tables::{self, Tied};
+use crate::ops::{Arguments, constraints};
 use crate::step::Step;
 
 /// Reads the mapping's text (none: nothing changes) and checks it against the newer version.
@@ -35,7 +36,7 @@ pub(super) fn read(older: &Schema, newer: &Read, text: Option<&str>) -> Result<S
         );
         return Err(newer.places.fault(table, "", message));
     }
-    Ok(drafts.finish())
+    drafts.finish(older, &newer.schema)
 }
 
 fn apply(drafts: &mut Drafts, newer: &Read, node: &Node) -> Result<(), SetError> {
@@ -43,8 +44,9 @@ fn apply(drafts: &mut Drafts, newer: &Read, node: &Node) -> Result<(), SetError>
     let operation = fields.required("op")?.text("op")?;
     let mut fields = Fields::new(node, operation)?;
     fields.required("op")?;
-    if tables::read(operation, &mut fields, drafts, newer)? {
-        return fields.finish("those that docs/schema-sets.md lists for it");
+    if let Some(tied) = tables::read(operation, &mut fields, drafts, newer)? {
+        fields.finish("those that docs/schema-sets.md lists for it")?;
+        return tied.map_or(Ok(()), |Tied { structure, tables }| drafts.tie(structure, tables, node));
     }
     let (name, table) = drafts.existing(&mut fields, "table")?;
     let mut arguments = Arguments { fields, version: newer.schema.version, table };

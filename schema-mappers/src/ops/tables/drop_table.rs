@@ -14,8 +14,7 @@ pub(super) fn read(
 ) -> Result<(), SetError> {
     let (name, _) = drafts.existing(fields, "table")?;
     check_kept_name(version, &name).map_err(|message| fields.fault(message))?;
-    drafts.drop_table(&name);
-    Ok(())
+    drafts.drop_table(&name).map_err(|message| fields.fault(message))
 }
 
 #[cfg(test)]

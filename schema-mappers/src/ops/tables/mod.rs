@@ -1,11 +1,16 @@
 //! Operations on whole tables, one a file: those that begin or end a table, and those that tie several into a group.
 
+mod beside;
+mod beside_sql;
 mod create_table;
 mod drop_table;
+mod merge_tables;
+mod split_table;
 
-use journal_core::model::SchemaVersion;
+use journal_core::model::{SchemaVersion, Table};
 
 use crate::error::SetError;
+use crate::group::Structure;
 use crate::kept;
 use crate::set::check::NAME_CHARS_MAX;
 use crate::set::draft::Drafts;
@@ -13,21 +18,31 @@ use crate::set::reader::Fields;
 use crate::set::tables::Read;
 
 /// The names of the operations, for messages.
-pub(super) const KNOWN: &str = "create_table, drop_table";
+pub(super) const KNOWN: &str = "create_table, drop_table, split_table, merge_tables";
 
-/// Reads the operation of that name and applies it to the tables as they stand so far. `false`: it is none of these.
+/// An operation that ties tables together, and the tables that stand where those that it takes stood.
+#[derive(Debug)]
+pub(crate) struct Tied {
+    pub(crate) structure: Box<dyn Structure>,
+    pub(crate) tables: Vec<Table>,
+}
+
+/// Reads the operation of that name. `None`: it is none of these; `Some(None)`: it ties nothing together and has been
+/// applied to the tables as they stand so far.
 pub(crate) fn read(
     name: &str,
     fields: &mut Fields<'_>,
     drafts: &mut Drafts,
     newer: &Read,
-) -> Result<bool, SetError> {
-    match name {
-        "create_table" => create_table::read(fields, drafts, newer)?,
-        "drop_table" => drop_table::read(fields, drafts, newer.schema.version)?,
-        _ => return Ok(false),
-    }
-    Ok(true)
+) -> Result<Option<Option<Tied>>, SetError> {
+    let tied = match name {
+        "create_table" => create_table::read(fields, drafts, newer).map(|()| None)?,
+        "drop_table" => drop_table::read(fields, drafts, newer.schema.version).map(|()| None)?,
+        "split_table" => Some(split_table::read(fields, drafts, newer)?),
+        "merge_tables" => Some(merge_tables::read(fields, drafts, newer.schema.version)?),
+        _ => return Ok(None),
+    };
+    Ok(Some(tied))
 }
 
 /// The name under which ledgers keep the table must be one that every store takes.

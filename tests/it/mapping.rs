@@ -3,6 +3,7 @@
 //! on SQLite and on PostgreSQL, through the real engine.
 
 pub(crate) mod case;
+mod generated;
 mod judge;
 pub(crate) mod runner;
 pub(crate) mod world;

@@ -8,6 +8,8 @@ use super::refusal::Refusal;
 use super::report::{Break, Law, Report};
 use super::{CHANGES, Dice, Laws, ROWS_MAX, ledger};
 use crate::ddl::order::parents_first;
+use crate::error::MapError;
+use crate::mapped::MappedRow;
 
 /// Why a law was not tried to its end.
 #[derive(Debug)]
@@ -42,6 +44,20 @@ impl Stop {
 }
 
 impl Laws {
+    /// A few random rows of a ledger at a version, with their complements, by their seed: born at any version and carried
+    /// there. They keep the versions' constraints. For those who hold something else against the mapper, such as views.
+    ///
+    /// # Errors
+    /// [`MapError::UnknownVersion`].
+    pub fn sample(&self, seed: u64, at: SchemaVersion) -> Result<Vec<MappedRow>, MapError> {
+        self.registry.ledger(at)?;
+        let mut dice = Dice::new(seed);
+        let home = self.version(&mut dice);
+        let born = self.grow(&mut dice, home, at, &mut Report::default()).unwrap_or_default();
+        let there = self.ways(home, at, &born).unwrap_or_default();
+        Ok(there.rows().collect())
+    }
+
     /// A random case, to its first break.
     pub(super) fn try_case(&self, dice: &mut Dice, report: &mut Report) -> Result<(), Box<Break>> {
         let (home, at) = (self.version(dice), self.version(dice));

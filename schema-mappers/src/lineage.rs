@@ -1,4 +1,4 @@
-//! Which columns of one version depend on which of another: which must be written together, which kept cells a write
+//! Which columns of one version depend on which of another: which some version reads as one, which kept cells a write
 //! makes stale, where ask codes have gone. Computed once from what the operations declare.
 
 mod asks;

@@ -276,8 +276,8 @@ pub struct Table {
     /// Indexes beside those that keys have.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub indexes: Vec<Index>,
-    /// Groups of columns that an update sets all or none of, because a mapping of this version reads them as one (a
-    /// name in two parts).
+    /// Groups of columns that another version reads as one (a name in two parts). An update of some of them meets its row
+    /// where it is posted at that version.
     pub together: Vec<Vec<Name>>,
 }
 
@@ -345,10 +345,6 @@ pub enum ChangeError {
         "column {entity}.{column} is {ty}; deltas can only be added to int and decimal columns outside the key"
     )]
     NotAddable { entity: Name, column: Name, ty: Type },
-    #[error(
-        "an update of {entity:?} sets the columns {group} together or not at all: the mapping to another version reads them as one"
-    )]
-    Together { entity: Name, group: String },
 }
 
 impl Schema {
@@ -374,9 +370,8 @@ impl Schema {
         }
         match change.op {
             Op::Insert | Op::Upsert => check_whole(table, change),
-            Op::Update => check_together(table, change),
             Op::Add => check_addable(table, change),
-            Op::Delete | Op::Call => Ok(()),
+            Op::Update | Op::Delete | Op::Call => Ok(()),
         }
     }
 
@@ -481,17 +476,6 @@ fn check_whole(table: &Table, change: &Change) -> Result<(), ChangeError> {
             op: change.op,
             column: column.name.clone(),
         }),
-    }
-}
-
-fn check_together(table: &Table, change: &Change) -> Result<(), ChangeError> {
-    let torn = table.together.iter().find(|group| {
-        let set = group.iter().filter(|name| change.cells.contains(name)).count();
-        set != 0 && set != group.len()
-    });
-    match torn {
-        None => Ok(()),
-        Some(group) => Err(ChangeError::Together { entity: table.name.clone(), group: join(group) }),
     }
 }
 

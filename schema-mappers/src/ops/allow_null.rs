@@ -2,7 +2,7 @@
 
 use journal_core::model::{Name, Op, Row, Type, Value};
 
-use super::{Arguments, Lineage, Operation, cannot_add};
+use super::{Arguments, Lineage, Operation, delta_needs_row};
 use crate::complement::cell;
 use crate::ddl::Dialect;
 use crate::ddl::quote::literal;
@@ -44,7 +44,7 @@ pub(super) fn read(arguments: &mut Arguments<'_>) -> Result<Box<dyn Operation>, 
 impl Operation for AllowNull {
     fn up(&self, image: &mut Image, given: &mut Row) -> Result<(), CannotMap> {
         let kept = given.remove(&self.cell);
-        cannot_add(image, &self.column, ADD)?;
+        delta_needs_row(image, &self.column, ADD)?;
         if kept.is_some() && image.change.cells.get(&self.column) == Some(&self.default) {
             image.change.cells.set(self.column.clone(), Value::Null);
         }
@@ -53,7 +53,7 @@ impl Operation for AllowNull {
 
     fn down(&self, image: &mut Image, given: &mut Row) -> Result<(), CannotMap> {
         given.remove(&self.cell);
-        cannot_add(image, &self.column, ADD)?;
+        delta_needs_row(image, &self.column, ADD)?;
         let insert = image.change.op == Op::Insert;
         let written = image.change.cells.get(&self.column).cloned().or(insert.then_some(Value::Null));
         if let Some(value) = written {

@@ -59,9 +59,8 @@ impl ChangeType {
             && change.cells.contains(&self.column)
             && !(from.is_number() && to.is_number())
         {
-            let reason =
-                format!("a delta cannot be added to what is {to}; write an update with the new value");
-            return Err(CannotMap::column(&change.entity, &self.column, reason));
+            let reason = format!("what a delta makes of {to} is seen on the row alone");
+            return Err(CannotMap::needs_row(&change.entity, &self.column, reason));
         }
         for row in [&mut change.key, &mut change.expect] {
             if let Some(value) = row.remove(&self.column) {
@@ -183,9 +182,11 @@ mod tests {
     }
 
     #[test]
-    fn a_delta_cannot_be_added_to_text() {
+    fn a_delta_on_what_the_other_version_reads_as_text_meets_its_row() {
         let add = Change::add("t", row(&[("id", 1.into())]), row(&[("v", 1.into())]));
-        assert!(pair("int", "text").up_fault(add).contains("a delta cannot be added to what is text"));
+        let pair = pair("int", "text");
+        let met = pair.up_met(&add, row(&[("id", 1.into()), ("v", "41".into())]));
+        assert_eq!(met, [Change::update("t", row(&[("id", 1.into())]), row(&[("v", "42".into())]))]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use journal_core::model::{Name, Op, Row, Value};
 
-use super::cannot_add;
+use super::delta_needs_row;
 use crate::error::CannotMap;
 use crate::image::Image;
 
@@ -28,11 +28,11 @@ impl Hidden {
     /// Towards the side that lacks it: what is not the initial value is kept, so that most rows keep nothing.
     pub(super) fn hide(&self, image: &mut Image, given: &mut Row) -> Result<(), CannotMap> {
         given.remove(&self.cell);
-        cannot_add(image, &self.column, "the version mapped to does not have this column")?;
+        delta_needs_row(image, &self.column, "the version mapped to does not have this column")?;
         if image.change.expect.contains(&self.column) {
             let reason =
                 "the version mapped to does not have this column, so an old value of it cannot be expected";
-            return Err(CannotMap::column(&image.change.entity, &self.column, reason));
+            return Err(CannotMap::needs_row(&image.change.entity, &self.column, reason));
         }
         let value = match (image.change.cells.remove(&self.column), image.change.op) {
             (Some(value), _) => value,

@@ -7,7 +7,7 @@
 
 use journal_core::model::{Name, Op, Row, Type, Value};
 
-use super::cannot_add;
+use super::delta_needs_row;
 use crate::error::CannotMap;
 use crate::image::Image;
 
@@ -46,7 +46,7 @@ impl Joined {
 
     /// Towards the side with two columns.
     pub(super) fn apart(&self, image: &mut Image, given: &mut Row) -> Result<(), CannotMap> {
-        cannot_add(image, &self.whole.column, "it is cut in two by the mapping")?;
+        delta_needs_row(image, &self.whole.column, "it is cut in two by the mapping")?;
         let kept = given.remove(&self.left.cell).zip(given.remove(&self.right.cell));
         let table = image.change.entity.clone();
         if let Some(whole) = image.change.expect.remove(&self.whole.column) {
@@ -67,7 +67,7 @@ impl Joined {
     /// Towards the side with one column.
     pub(super) fn together(&self, image: &mut Image, given: &mut Row) -> Result<(), CannotMap> {
         for part in [&self.left, &self.right] {
-            cannot_add(image, &part.column, "it is joined with another column by the mapping")?;
+            delta_needs_row(image, &part.column, "it is joined with another column by the mapping")?;
         }
         let kept = given.remove(&self.whole.cell);
         let table = image.change.entity.clone();

@@ -195,11 +195,11 @@ impl Arguments<'_> {
     }
 }
 
-/// A delta that meets an operation which must read the value it is added to.
-fn cannot_add(image: &Image, column: &Name, what: &str) -> Result<(), CannotMap> {
+/// A delta that meets an operation which must read the value it is added to: the row tells it.
+fn delta_needs_row(image: &Image, column: &Name, what: &str) -> Result<(), CannotMap> {
     if image.change.op == journal_core::model::Op::Add && image.change.cells.contains(column) {
-        let reason = format!("{what}, so a delta cannot be added to it; write an update with the new value");
-        return Err(CannotMap::column(&image.change.entity, column, reason));
+        let reason = format!("{what}, so what a delta makes of it is seen on the row alone");
+        return Err(CannotMap::needs_row(&image.change.entity, column, reason));
     }
     Ok(())
 }

@@ -4,7 +4,7 @@
 use journal_core::model::{Name, Op, Row, Type, Value};
 
 use super::ask_code::{self, AskCode};
-use super::{Arguments, Lineage, Operation, cannot_add};
+use super::{Arguments, Lineage, Operation, delta_needs_row};
 use crate::complement::cell;
 use crate::ddl::Dialect;
 use crate::ddl::quote::literal;
@@ -45,7 +45,7 @@ pub(super) fn read(arguments: &mut Arguments<'_>) -> Result<Box<dyn Operation>, 
 impl Operation for RequireColumn {
     fn up(&self, image: &mut Image, given: &mut Row) -> Result<(), CannotMap> {
         given.remove(&self.cell);
-        cannot_add(image, &self.column, ADD)?;
+        delta_needs_row(image, &self.column, ADD)?;
         let insert = image.change.op == Op::Insert;
         let written = image.change.cells.get(&self.column).cloned().or(insert.then_some(Value::Null));
         if let Some(value) = written {
@@ -61,7 +61,7 @@ impl Operation for RequireColumn {
 
     fn down(&self, image: &mut Image, given: &mut Row) -> Result<(), CannotMap> {
         let kept = given.remove(&self.cell);
-        cannot_add(image, &self.column, ADD)?;
+        delta_needs_row(image, &self.column, ADD)?;
         if image.change.cells.get(&self.column) == Some(&self.code) && kept.as_ref() != Some(&self.code) {
             image.change.cells.set(self.column.clone(), Value::Null);
         }

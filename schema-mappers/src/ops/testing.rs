@@ -107,13 +107,24 @@ impl Pair {
         self.registry.map_with(from, to, change, &[found])
     }
 
+    /// A change that meets a row of table `t` at the newest version, as it is posted there.
+    #[track_caller]
+    pub(crate) fn up_met(&self, change: &Change, row: Row) -> Vec<Change> {
+        let (one, newest) = (SchemaVersion(1), self.newest());
+        let plan = self.registry.map(one, newest, change.clone()).expect("a way up");
+        assert_eq!(plan.images(), None, "it needs no row");
+        let found = MappedRow { table: "t".into(), row, complement: Row::new() };
+        let images = self.registry.map_with(one, newest, change, &[found]).expect("a way up");
+        images.into_iter().map(|image| image.change).collect()
+    }
+
     pub(crate) fn row_up(&self, row: Row, complement: Row) -> MappedRow {
         let mut rows =
             self.registry.map_row(SchemaVersion(1), self.newest(), "t", row, complement).expect("a way up");
         rows.remove(0)
     }
 
-    /// The groups of columns of table `t` that are written together.
+    /// The groups of columns of table `t` that some version reads as one.
     pub(crate) fn together(&self, version: i64) -> Vec<Vec<String>> {
         let schema = self.registry.schema(SchemaVersion(version)).expect("a version");
         let text = |group: &Vec<Name>| group.iter().map(ToString::to_string).collect();

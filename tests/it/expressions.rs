@@ -255,3 +255,182 @@ async fn every_store_computes_what_the_mapper_computes() {
 fn plain(text: Option<&str>) -> Option<String> {
     text.and_then(|text| text.parse::<journal_core::model::Decimal>().ok()).map(|decimal| decimal.to_string())
 }
+
+/// Types between which values are cast, each with values at its edges and at those of the others.
+const CASTS: [(&str, &[&str]); 16] = [
+    ("bool", &["true", "false"]),
+    (
+        "int",
+        &[
+            "0",
+            "1",
+            "-1",
+            "7",
+            "9007199254740992",
+            "9007199254740993",
+            "9223372036854775807",
+            "-9223372036854775808",
+        ],
+    ),
+    ("decimal(9,2)", &["0", "-0.01", "1", "7.50", "100", "9999999.99", "-1234567.89"]),
+    ("decimal(14,4)", &["0", "0.0001", "-0.0100", "7.5", "1234567890.1234", "-9999999999.9999"]),
+    ("decimal(4,0)", &["0", "1", "-9999"]),
+    ("decimal(30,10)", &["0", "-12345678901234567890.0123456789", "7"]),
+    (
+        "float",
+        &[
+            "0",
+            "-0",
+            "0.1",
+            "-2.5",
+            "7",
+            "1e300",
+            "1e-7",
+            "9007199254740992",
+            "123456.78",
+            "0.30000000000000004",
+        ],
+    ),
+    (
+        "text",
+        &[
+            "",
+            "0",
+            "-0",
+            "+1",
+            "007",
+            "7.50",
+            " 7",
+            "true",
+            "TRUE",
+            "t",
+            "seven",
+            "2024-02-29",
+            "2023-02-29",
+            "0000-01-01",
+            "0001-01-01",
+            "9999-12-31",
+            "2024-13-01",
+            "2024-1-1",
+            "now",
+            "12:34:56",
+            "24:00:00",
+            "12:34:56.000001",
+            "12:34:56.5",
+            "2024-02-29T12:34:56Z",
+            "2024-02-29T12:34:56.000000Z",
+            "2024-02-30T12:34:56Z",
+            "2024-02-29 12:34:56Z",
+            "2024-02-29T25:00:00Z",
+            "6ba7b810-9dad-11d1-80b4-00c04fd430c8",
+            "6BA7B810-9DAD-11D1-80B4-00C04FD430C8",
+            "6ba7b8109dad11d180b400c04fd430c8",
+            "{}",
+            "[1, 2]",
+            "[",
+            "9223372036854775808",
+            "99999999999999999999999.5",
+        ],
+    ),
+    ("text(5)", &["", "true", "1", "-2.5", "0.010", "abcde"]),
+    ("date", &["1970-01-01", "0001-01-01", "9999-12-31", "2024-02-29"]),
+    ("time", &["00:00:00", "23:59:59.999999", "12:34:56"]),
+    (
+        "timestamp",
+        &[
+            "1970-01-01T00:00:00Z",
+            "0001-01-01T00:00:00Z",
+            "2024-02-29T12:34:56.000001Z",
+            "1969-12-31T00:00:00Z",
+        ],
+    ),
+    ("uuid", &["6ba7b810-9dad-11d1-80b4-00c04fd430c8", "00000000-0000-0000-0000-000000000000"]),
+    ("json", &["{}", "[1, 2]", "null", "\"a\""]),
+    ("decimal(18,6)", &["123456789012.345678", "0.000001"]),
+    ("text(27)", &["2024-02-29T12:34:56.000000Z", "x"]),
+];
+
+fn read(ty: Type, text: &str) -> Value {
+    match ty {
+        Type::Bool => Value::Bool(text == "true"),
+        Type::Int => Value::Int(text.parse().unwrap()),
+        Type::Float => Value::Float(text.parse().unwrap()),
+        Type::Json => Value::Json(text.to_owned()),
+        ty => ty.read_json(&serde_json::Value::String(text.to_owned())).unwrap(),
+    }
+}
+
+/// SQL that shows a value of a type as this program writes it.
+fn as_text(sql: &str, ty: Type, dialect: Dialect) -> String {
+    match (ty, dialect) {
+        (Type::Timestamp, Dialect::Postgres) => {
+            format!("to_char(({sql}) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
+        }
+        (Type::Time, Dialect::Postgres) => format!("to_char(CAST(({sql}) AS interval), 'HH24:MI:SS.US')"),
+        (Type::Float, Dialect::Sqlite) => {
+            format!("CASE WHEN ({sql}) IS NOT NULL THEN printf('%!.17g', {sql}) END")
+        }
+        _ => format!("CAST(({sql}) AS text)"),
+    }
+}
+
+#[tokio::test]
+async fn casts_mean_the_same_in_every_store() {
+    let types: Vec<Type> = CASTS.iter().map(|(ty, _)| ty.parse().unwrap()).collect();
+    let columns: Vec<Column> = types
+        .iter()
+        .zip(0..)
+        .map(|(ty, nr)| Column { name: format!("c{nr}").into(), ty: *ty, nullable: true })
+        .collect();
+    let mut tried = 0;
+    for (dialect, mut conn) in databases().await {
+        for (column, (_, texts)) in columns.iter().zip(CASTS) {
+            let values: Vec<Value> =
+                texts.iter().map(|text| read(column.ty, text)).chain([Value::Null]).collect();
+            let schema = format!(
+                "[table.t_{0}]\nkey = [\"id\"]\n[table.t_{0}.columns]\nid = \"int\"\n{0} = {{ type = \"{1}\", null = true }}\n",
+                column.name, column.ty
+            );
+            let source = schema_mappers::VersionSource::new(
+                journal_core::model::SchemaVersion(1),
+                [("schema.toml", schema.as_str())],
+            );
+            let set = schema_mappers::SchemaSet::from_sources(vec![source]).unwrap();
+            let mut statements = schema_mappers::ddl::create_tables(set.newest(), dialect);
+            for (id, value) in values.iter().enumerate() {
+                statements.push(format!(
+                    "INSERT INTO t_{} VALUES ({id}, {})",
+                    column.name,
+                    stored(value, column.ty, dialect)
+                ));
+            }
+            for statement in statements {
+                conn.lend().script(&statement).await.unwrap_or_else(|fault| panic!("{fault} in {statement}"));
+            }
+            for to in types.iter().filter(|to| **to != column.ty) {
+                let text = format!("try_cast({} as {to})", column.name);
+                let Ok(expression) = Expression::read_for(&text, std::slice::from_ref(column), *to) else {
+                    continue;
+                };
+                let sql = expression.sql(dialect, &|name: &Name| format!("\"{name}\""));
+                let select =
+                    format!("SELECT {} FROM t_{} ORDER BY id", as_text(&sql, *to, dialect), column.name);
+                let found = conn.lend().fetch(&select, vec![]).await;
+                let found = found.unwrap_or_else(|fault| panic!("{fault} in {text}: {select}"));
+                for (value, found) in values.iter().zip(&found) {
+                    let row = Row::new().with(column.name.clone(), value.clone());
+                    let told = shown(&expression.evaluate(&row).0, dialect);
+                    let found = found.opt_text(0).unwrap();
+                    let number =
+                        |text: &Option<String>| text.as_ref().and_then(|text| text.parse::<f64>().ok());
+                    let same = told == found
+                        || to.is_number() && plain(told.as_deref()) == plain(found.as_deref())
+                        || *to == Type::Float && number(&told).is_some() && number(&told) == number(&found);
+                    assert!(same, "{dialect}: {value:?} {text}: mapper {told:?}, store {found:?}\n{sql}");
+                    tried += 1;
+                }
+            }
+        }
+    }
+    assert!(tried > 500, "only {tried} casts were tried");
+}

@@ -1,153 +1,73 @@
-//! The conversions of the module above as SQL expressions. A value without exact image gives NULL.
+//! The conversions of the module above as SQL expressions. A value without exact image gives NULL, and no value makes a
+//! statement fail.
 
 use journal_core::model::Type;
 
+use super::{possible, sql_moment, sql_number};
 use crate::ddl::Dialect;
+
+/// Whether [`convert`] can say the way from one type to the other. PostgreSQL 15 cannot ask of a text whether it is JSON.
+pub(crate) fn has(from: Type, to: Type) -> bool {
+    possible(from, to) && !(matches!(from, Type::Text { .. }) && to == Type::Json)
+}
 
 /// `expression`, which is of type `from`, as one of type `to`.
 pub(crate) fn convert(expression: &str, from: Type, to: Type, dialect: Dialect) -> String {
-    match dialect {
-        Dialect::Postgres => postgres(expression, from, to),
-        Dialect::Sqlite => sqlite(expression, from, to),
+    let number = |ty: Type| matches!(ty, Type::Int | Type::Decimal { .. } | Type::Text { .. });
+    let moment = |ty: Type| matches!(ty, Type::Date | Type::Time | Type::Timestamp);
+    match (from, to) {
+        (from, to) if from == to => expression.to_owned(),
+        (from, to) if number(from) && number(to) => sql_number::convert(expression, from, to, dialect),
+        (from, to) if moment(from) || moment(to) => sql_moment::convert(expression, from, to, dialect),
+        (Type::Float, _) | (_, Type::Float) => sql_number::convert_float(expression, from, to, dialect),
+        (from, to) => plain(expression, from, to, dialect),
     }
 }
 
-/// Longer texts are no decimals of the journal either.
-const DIGITS_MAX: usize = 1000;
-
-fn fitting(text: String, max: Option<u32>) -> String {
+/// A text that has room in its type.
+pub(super) fn fitting(text: String, max: Option<u32>) -> String {
     match max {
         None => text,
         Some(max) => format!("CASE WHEN length({text}) <= {max} THEN {text} END"),
     }
 }
 
-fn power_of_ten(exponent: u16) -> String {
-    format!("1{}", "0".repeat(exponent.into()))
-}
-
-fn postgres(e: &str, from: Type, to: Type) -> String {
-    match (from, to) {
-        (Type::Text { max }, Type::Text { max: wanted }) => {
-            let wanted = wanted.filter(|wanted| max.is_none_or(|max| max > *wanted));
-            fitting(e.to_owned(), wanted)
-        }
-        (Type::Int, Type::Text { max }) => fitting(format!("CAST({e} AS text)"), max),
-        // Without trailing zeros, as decimals are written everywhere in the journal.
-        (Type::Decimal { .. }, Type::Text { max }) => fitting(format!("CAST(trim_scale({e}) AS text)"), max),
-        (Type::Int | Type::Decimal { .. }, Type::Decimal { precision, scale }) => {
-            postgres_decimal(e, precision, scale)
-        }
-        (Type::Decimal { .. }, Type::Int) => postgres_int(e),
-        (Type::Text { .. }, Type::Int) => {
-            let number = format!("CAST({e} AS numeric)");
-            format!(
-                "CASE WHEN length({e}) <= {DIGITS_MAX} AND {e} ~ '^[+-]?[0-9]+$' THEN {} END",
-                postgres_int(&number)
-            )
-        }
-        (Type::Text { .. }, Type::Decimal { precision, scale }) => {
-            let number = postgres_decimal(&format!("CAST({e} AS numeric)"), precision, scale);
-            format!(
-                "CASE WHEN length({e}) <= {DIGITS_MAX} AND {e} ~ '^[+-]?[0-9]+([.][0-9]+)?$' THEN {number} END"
-            )
-        }
-        _ => e.to_owned(),
-    }
-}
-
-fn postgres_decimal(e: &str, precision: u16, scale: u16) -> String {
-    let bound = power_of_ten(precision - scale);
-    // As numeric, because the smallest bigint has no absolute value among bigints.
-    let e = format!("CAST({e} AS numeric)");
-    format!(
-        "CASE WHEN {e} = round({e}, {scale}) AND abs({e}) < CAST('{bound}' AS numeric) \
-         THEN CAST({e} AS numeric({precision},{scale})) END"
-    )
-}
-
-fn postgres_int(e: &str) -> String {
-    format!(
-        "CASE WHEN {e} = trunc({e}) AND {e} BETWEEN {} AND {} THEN CAST({e} AS bigint) END",
-        i64::MIN,
-        i64::MAX
-    )
-}
-
-fn sqlite(e: &str, from: Type, to: Type) -> String {
-    match (from, to) {
-        (Type::Text { max }, Type::Text { max: wanted }) => {
-            let wanted = wanted.filter(|wanted| max.is_none_or(|max| max > *wanted));
-            fitting(e.to_owned(), wanted)
-        }
-        (Type::Int, Type::Text { max }) => fitting(format!("CAST({e} AS TEXT)"), max),
-        (Type::Decimal { scale: 0, .. }, Type::Text { max }) => fitting(e.to_owned(), max),
-        (Type::Decimal { .. }, Type::Text { max }) => fitting(format!("rtrim(rtrim({e}, '0'), '.')"), max),
-        (Type::Int, Type::Decimal { precision, scale }) => {
-            sqlite_scaled(&format!("CAST({e} AS TEXT)"), 0, precision, scale)
-        }
-        (Type::Decimal { scale, .. }, Type::Decimal { precision, scale: wanted }) => {
-            sqlite_scaled(e, scale, precision, wanted)
-        }
-        (Type::Decimal { scale, .. }, Type::Int) => sqlite_int(&sqlite_scaled(e, scale, 1000, 0)),
-        (Type::Text { .. }, Type::Int) => {
-            let number = sqlite_plain(e, 0);
-            format!("CASE WHEN instr({e}, '.') = 0 THEN {} END", sqlite_int(&number))
-        }
-        (Type::Text { .. }, Type::Decimal { precision, scale }) => {
-            sqlite_scaled(&sqlite_plain(e, scale), scale, precision, scale)
-        }
-        _ => e.to_owned(),
-    }
-}
-
-/// A stored decimal of one scale as one of another: zeros are added, or cut where there is nothing but zeros.
-fn sqlite_scaled(e: &str, scale: u16, precision: u16, wanted: u16) -> String {
-    let zeros = "0".repeat(scale.abs_diff(wanted).into());
-    let (fits, text) = match scale.cmp(&wanted) {
-        std::cmp::Ordering::Equal => (String::new(), e.to_owned()),
-        std::cmp::Ordering::Less if scale == 0 => (String::new(), format!("{e} || '.{zeros}'")),
-        std::cmp::Ordering::Less => (String::new(), format!("{e} || '{zeros}'")),
-        std::cmp::Ordering::Greater => {
-            let cut = scale - wanted;
-            let length = cut + u16::from(wanted == 0);
-            (
-                format!("substr({e}, -{cut}) = '{zeros}' AND "),
-                format!("substr({e}, 1, length({e}) - {length})"),
-            )
-        }
+/// Truth, UUIDs and JSON.
+fn plain(e: &str, from: Type, to: Type, dialect: Dialect) -> String {
+    let (yes, no) = match dialect {
+        Dialect::Sqlite => ("1", "0"),
+        Dialect::Postgres => ("TRUE", "FALSE"),
     };
-    let behind = scale + u16::from(scale > 0);
-    format!("CASE WHEN {fits}length(ltrim({e}, '-0')) - {behind} <= {} THEN {text} END", precision - wanted)
-}
-
-/// A stored whole number as an integer. SQLite's cast stops at what it cannot read and at its limits, so the way back
-/// must give the same text.
-fn sqlite_int(e: &str) -> String {
-    format!("CASE WHEN CAST(CAST({e} AS INTEGER) AS TEXT) = {e} THEN CAST({e} AS INTEGER) END")
-}
-
-/// Any spelling of a decimal (+1, 007, 2.50) as it would be stored at this scale; NULL for what is no number or has
-/// more digits behind the point.
-fn sqlite_plain(e: &str, scale: u16) -> String {
-    let digits = format!("ltrim({e}, '+-')");
-    let point = format!("instr({digits}, '.')");
-    let whole = format!("CASE {point} WHEN 0 THEN {digits} ELSE substr({digits}, 1, {point} - 1) END");
-    let fraction = format!("CASE {point} WHEN 0 THEN '' ELSE substr({digits}, {point} + 1) END");
-    let zeros = "0".repeat(scale.into());
-    let start = scale + 1;
-    let behind = if scale == 0 {
-        "''".to_owned()
-    } else {
-        format!("'.' || substr(({fraction}) || '{zeros}', 1, {scale})")
-    };
-    let sign =
-        format!("CASE WHEN substr({e}, 1, 1) = '-' AND ltrim({digits}, '0.') <> '' THEN '-' ELSE '' END");
-    let head = format!("CASE ltrim(({whole}), '0') WHEN '' THEN '0' ELSE ltrim(({whole}), '0') END");
-    format!(
-        "CASE WHEN length({e}) - length({digits}) <= 1 AND ({whole}) <> '' AND ({whole}) NOT GLOB '*[^0-9]*' \
-         AND ({fraction}) NOT GLOB '*[^0-9]*' AND ({point} = 0 OR ({fraction}) <> '') \
-         AND rtrim(substr(({fraction}), {start}), '0') = '' \
-         THEN ({sign}) || ({head}) || ({behind}) END"
-    )
+    match (from, to) {
+        (Type::Bool, Type::Int) => match dialect {
+            Dialect::Sqlite => e.to_owned(),
+            Dialect::Postgres => format!("CAST(CAST({e} AS int) AS bigint)"),
+        },
+        (Type::Int, Type::Bool) => format!("CASE {e} WHEN 1 THEN {yes} WHEN 0 THEN {no} END"),
+        (Type::Bool, Type::Text { max }) => {
+            fitting(format!("CASE {e} WHEN {yes} THEN 'true' WHEN {no} THEN 'false' END"), max)
+        }
+        (Type::Text { .. }, Type::Bool) => {
+            format!("CASE {e} WHEN 'true' THEN {yes} WHEN 'false' THEN {no} END")
+        }
+        (Type::Uuid | Type::Json, Type::Text { max }) => fitting(
+            match dialect {
+                Dialect::Sqlite => e.to_owned(),
+                Dialect::Postgres => format!("CAST({e} AS text)"),
+            },
+            max,
+        ),
+        (Type::Text { .. }, Type::Uuid) => match dialect {
+            Dialect::Sqlite => {
+                let hex = |digits: usize| "[0-9a-f]".repeat(digits);
+                let form = [8, 4, 4, 4, 12].map(hex).join("-");
+                format!("CASE WHEN lower({e}) GLOB '{form}' THEN lower({e}) END")
+            }
+            Dialect::Postgres => {
+                let form = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$";
+                format!("CASE WHEN {e} ~ '{form}' THEN CAST({e} AS uuid) END")
+            }
+        },
+        _ => "NULL".to_owned(),
+    }
 }

@@ -361,7 +361,7 @@ fn cast(node: Node, ty: Type, lenient: bool, written: bool) -> Result<Node, Stri
             Ok(Node::new(kind, What::Cast(node.boxed(), ty, lenient)))
         }
         _ if !written => Err(format!("the expression is {}, the column {ty}; cast it", from.told())),
-        _ if convert::possible(from.ty(), ty) => Ok(Node::new(kind, What::Cast(node.boxed(), ty, lenient))),
+        _ if convert::sql::has(from.ty(), ty) => Ok(Node::new(kind, What::Cast(node.boxed(), ty, lenient))),
         _ => Err(format!("there is no exact way from {} to {ty}", from.told())),
     }
 }

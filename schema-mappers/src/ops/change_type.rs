@@ -1,23 +1,33 @@
-//! `change_type`: a column of another type on the newer side, among int, decimal and text. Exact or not at all.
+//! `change_type`: a column of another type on the newer side. A value that has no exact form there is refused, unless the
+//! mapping says what to show in its place; the value itself is kept.
 
-use journal_core::model::{Name, Op, Row, Type, Value};
+use journal_core::model::{Type, Value};
 
-use super::{Arguments, Lineage, Operation};
-use crate::complement::cell;
-use crate::convert::{self, convert, loses_spelling, possible};
+use super::exchange::{Exchange, Exchanged};
+use super::{Arguments, Operation};
+use crate::convert::round::Round;
+use crate::convert::{convert, loses_spelling, possible, sql};
 use crate::ddl::Dialect;
-use crate::ddl::kept::Kept;
-use crate::ddl::views::ViewColumns;
-use crate::error::{CannotMap, SetError};
-use crate::image::Image;
+use crate::ddl::quote::literal;
+use crate::error::SetError;
+use crate::loss;
+use crate::step::Direction;
 
 #[derive(Debug)]
 struct ChangeType {
-    column: Name,
-    cell: Name,
-    older: Type,
-    newer: Type,
-    is_key: bool,
+    up: Way,
+    down: Way,
+}
+
+/// One direction.
+#[derive(Debug)]
+struct Way {
+    from: Type,
+    to: Type,
+    /// How a value that does not fit is made to.
+    round: Option<Round>,
+    /// What stands for a value that does not fit.
+    overflow: Option<Value>,
 }
 
 pub(super) fn read(arguments: &mut Arguments<'_>) -> Result<Box<dyn Operation>, SetError> {
@@ -26,104 +36,93 @@ pub(super) fn read(arguments: &mut Arguments<'_>) -> Result<Box<dyn Operation>, 
         Some(newer) => newer,
         None => return Err(arguments.fields.fault("\"to\" is missing: the new type")),
     };
-    if newer == column.ty {
+    let older = column.ty;
+    if newer == older {
         return Err(arguments
             .fields
             .fault(format!("column {} is {newer} already; take this out", column.name)));
     }
-    if !possible(column.ty, newer) {
+    if !possible(older, newer) || !possible(newer, older) {
         return Err(arguments.fields.fault(format!(
-            "there is no exact way between {} and {newer}; types change among int, decimal(P,S), text and text(N)",
-            column.ty
+            "there is no exact way between {older} and {newer}; docs/schema-sets.md lists those that there are"
         )));
     }
+    if !sql::has(newer, older) {
+        return Err(arguments.fields.fault(format!(
+            "a view cannot tell which {newer} is {older}, so that the older version could not be read; keep it {older}"
+        )));
+    }
+    let up = way(arguments, ["round", "overflow"], older, newer)?;
+    let down = way(arguments, ["older_round", "older_overflow"], newer, older)?;
+    let loss = loss::read(arguments, "change_type", std::slice::from_ref(&column.name))?;
     arguments.change(&column.name, |column| column.ty = newer);
-    Ok(Box::new(ChangeType {
-        cell: cell(arguments.version, &column.name),
-        is_key: arguments.table.key.contains(&column.name),
-        column: column.name,
-        older: column.ty,
-        newer,
-    }))
+    Ok(Exchanged::boxed(arguments, column.name, older, ChangeType { up, down }, loss))
 }
 
-impl ChangeType {
-    fn turn(&self, image: &mut Image, given: &mut Row, from: Type, to: Type) -> Result<(), CannotMap> {
-        let kept = given.remove(&self.cell);
-        let change = &mut image.change;
-        let cannot = |value: &Value| {
+fn way(arguments: &mut Arguments<'_>, keys: [&str; 2], from: Type, to: Type) -> Result<Way, SetError> {
+    let [round_key, overflow_key] = keys;
+    let mut round = None;
+    if let Some(node) = arguments.fields.optional(round_key) {
+        let read = Round::named(node.text(round_key)?, from, to).map_err(|message| node.fault(message))?;
+        if round_key == "older_round" && !read.has_sql(from, to) {
+            return Err(node.fault(format!("views cannot round {from} to {to} exactly in every store")));
+        }
+        round = Some(read);
+    }
+    let overflow = arguments.value(overflow_key, to)?.filter(|value| !value.is_null());
+    Ok(Way { from, to, round, overflow })
+}
+
+impl Way {
+    fn over(&self, value: &Value) -> Result<Value, String> {
+        let turned = convert(value, self.to);
+        let turned = turned.or_else(|| self.round?.round(value, self.to));
+        turned.or_else(|| self.overflow.clone()).ok_or_else(|| {
             let value: String = value.to_string().chars().take(64).collect();
-            CannotMap::column(&change.entity, &self.column, format!("{value:?} has no exact form as {to}"))
-        };
-        if change.op == Op::Add
-            && change.cells.contains(&self.column)
-            && !(from.is_number() && to.is_number())
-        {
-            let reason = format!("what a delta makes of {to} is seen on the row alone");
-            return Err(CannotMap::needs_row(&change.entity, &self.column, reason));
-        }
-        for row in [&mut change.key, &mut change.expect] {
-            if let Some(value) = row.remove(&self.column) {
-                let turned = convert(&value, to).ok_or_else(|| cannot(&value))?;
-                if self.is_key && convert(&turned, from).as_ref() != Some(&value) {
-                    return Err(cannot(&value));
-                }
-                row.set(self.column.clone(), turned);
-            }
-        }
-        let Some(value) = change.cells.remove(&self.column) else { return Ok(()) };
-        let kept = kept.filter(|kept| convert(kept, from).as_ref() == Some(&value));
-        let turned = match kept {
-            Some(kept) => kept,
-            None => convert(&value, to).ok_or_else(|| cannot(&value))?,
-        };
-        let lost = convert(&turned, from).as_ref() != Some(&value);
-        if lost && self.is_key {
-            // Two spellings of one key would be two rows here and one there.
-            return Err(cannot(&value));
-        }
-        change.cells.set(self.column.clone(), turned);
-        if loses_spelling(from, to) && !self.is_key {
-            image.keep(&self.cell, lost.then_some(value));
-        }
-        Ok(())
+            format!("{value:?} has no exact form as {}", self.to)
+        })
     }
 
-    fn kept(&self, from: Type, to: Type) -> Vec<Name> {
-        if loses_spelling(from, to) && !self.is_key { vec![self.cell.clone()] } else { Vec::new() }
+    fn sql(&self, e: &str, dialect: Dialect) -> String {
+        let exact = sql::convert(e, self.from, self.to, dialect);
+        let round = self.round.map(|round| round.sql(e, self.from, self.to, dialect));
+        let overflow = self.overflow.as_ref().map(|value| literal(value, self.to, dialect));
+        let others: Vec<String> = round.into_iter().chain(overflow).collect();
+        if others.is_empty() {
+            return exact;
+        }
+        format!("CASE WHEN {e} IS NOT NULL THEN coalesce({exact}, {}) END", others.join(", "))
+    }
+
+    fn is_exact(&self) -> bool {
+        self.round.is_none() && self.overflow.is_none()
     }
 }
 
-impl Operation for ChangeType {
-    fn up(&self, image: &mut Image, given: &mut Row) -> Result<(), CannotMap> {
-        self.turn(image, given, self.older, self.newer)
+impl Exchange for ChangeType {
+    fn up(&self, value: &Value) -> Result<Value, String> {
+        self.up.over(value)
     }
 
-    fn down(&self, image: &mut Image, given: &mut Row) -> Result<(), CannotMap> {
-        self.turn(image, given, self.newer, self.older)
+    fn down(&self, value: &Value) -> Result<Value, String> {
+        self.down.over(value)
     }
 
-    fn down_sql(&self, columns: &mut ViewColumns, dialect: Dialect) {
-        let expression = columns.take(&self.column);
-        let plain = convert::sql::convert(&expression, self.newer, self.older, dialect);
-        if self.kept(self.older, self.newer).is_empty() {
-            return columns.set(&self.column, plain);
-        }
-        // As it was spelt, as long as that is how the number was spelt.
-        let Kept { there, value } = columns.kept(&self.cell, self.older);
-        let again = convert::sql::convert(&value, self.older, self.newer, dialect);
-        let shown = format!("CASE WHEN {there} AND {again} = {expression} THEN {value} ELSE {plain} END");
-        columns.set(&self.column, shown);
+    fn down_sql(&self, expression: &str, dialect: Dialect) -> String {
+        self.down.sql(expression, dialect)
     }
 
-    fn lineage(&self) -> Lineage {
-        let column = vec![self.column.clone()];
-        Lineage {
-            older: column.clone(),
-            newer: column,
-            kept_up: self.kept(self.older, self.newer),
-            kept_down: self.kept(self.newer, self.older),
-        }
+    fn keeps(&self, direction: Direction) -> bool {
+        let way = match direction {
+            Direction::Up => &self.up,
+            Direction::Down => &self.down,
+        };
+        !way.is_exact() || loses_spelling(way.from, way.to)
+    }
+
+    fn carries_deltas(&self, _: Direction) -> bool {
+        let numbers = self.up.from.is_number() && self.up.to.is_number();
+        numbers && self.up.is_exact() && self.down.is_exact()
     }
 }
 
@@ -157,6 +156,49 @@ mod tests {
                 pair(older, newer).holds_its_laws();
             }
         }
+        for (one, other) in [
+            ("bool", "int"),
+            ("bool", "text"),
+            ("date", "timestamp"),
+            ("date", "text"),
+            ("time", "text(15)"),
+            ("timestamp", "text"),
+            ("uuid", "text"),
+            ("int", "float"),
+            ("decimal(9,2)", "float"),
+        ] {
+            pair(one, other).holds_its_laws();
+            pair(other, one).holds_its_laws();
+        }
+        pair("text", "json").holds_its_laws();
+    }
+
+    #[test]
+    fn what_does_not_fit_is_shown_as_declared_and_kept() {
+        let with_rest = |older: &str, newer: &str, rest: &str| {
+            Pair::new(
+                &format!("id = \"int\"\nv = {{ type = \"{older}\", null = true }}"),
+                &format!("id = \"int\"\nv = {{ type = \"{newer}\", null = true }}"),
+                &format!("op = \"change_type\"\ntable = \"t\"\ncolumn = \"v\"\nto = \"{newer}\"\n{rest}"),
+            )
+        };
+        let narrow = with_rest("text", "text(3)", "round = \"cut\"");
+        let up = narrow.up(with("abcd"));
+        assert_eq!((up.change, up.complement.set), (with("abc"), row(&[("2:v", "abcd".into())])));
+        narrow.holds_its_laws();
+        let rounded = with_rest("decimal(9,4)", "decimal(9,2)", "round = \"half_up\"\noverflow = \"-1\"");
+        assert_eq!(rounded.up(with(decimal("2.005"))).change, with(decimal("2.01")));
+        rounded.holds_its_laws();
+        let parsed = with_rest("text", "int", "overflow = 0");
+        assert_eq!(parsed.up(with("seven")).change, with(0));
+        parsed.holds_its_laws();
+        let wider = with_rest("text(3)", "text", "older_round = \"cut\"");
+        let down = wider.down(with("abcd"));
+        assert_eq!((down.change, down.complement.set), (with("abc"), row(&[("2:v", "abcd".into())])));
+        wider.holds_its_laws();
+        with_rest("int", "decimal(12,3)", "older_round = \"down\"\noverflow = 0\nolder_overflow = -1")
+            .holds_its_laws();
+        with_rest("date", "timestamp", "older_round = \"cut\"").holds_its_laws();
     }
 
     #[test]
@@ -205,7 +247,7 @@ mod tests {
             Change::insert("t", row(&[("id", "07".into())])),
             Change::update("t", row(&[("id", "7".into())]), row(&[("id", "07".into())])),
         ] {
-            assert!(pair.up_fault(change).contains("no exact form as int"));
+            assert!(pair.up_fault(change).contains("would come back as another key"));
         }
     }
 
@@ -217,5 +259,11 @@ mod tests {
             "op = \"change_type\"\ntable = \"t\"\ncolumn = \"v\"\nto = \"int\"",
         );
         assert!(error.message.contains("no exact way between date and int"), "{error}");
+        let error = fault(
+            "id = \"int\"\nv = \"json\"",
+            "id = \"int\"\nv = \"text\"",
+            "op = \"change_type\"\ntable = \"t\"\ncolumn = \"v\"\nto = \"text\"",
+        );
+        assert!(error.message.contains("a view cannot tell which text is json"), "{error}");
     }
 }

@@ -139,14 +139,12 @@ impl<E: Exchange + 'static> Exchanged<E> {
 
     fn delta(&self, direction: Direction, image: &mut Image, delta: &Value) -> Result<(), CannotMap> {
         let table = &image.change.entity;
-        let turned = match self.exchange.carries_deltas(direction) {
-            true => self.over(direction, delta).ok(),
-            false => None,
-        };
-        let Some(turned) = turned else {
+        if !self.exchange.carries_deltas(direction) {
             let reason = "what a delta makes of it is seen on the row alone";
             return Err(CannotMap::needs_row(table, &self.column, reason));
-        };
+        }
+        let turned = self.over(direction, delta);
+        let turned = turned.map_err(|reason| CannotMap::column(table, &self.column, reason))?;
         image.change.cells.set(self.column.clone(), turned);
         if self.keeps(direction) {
             image.keep(&self.cell, None);

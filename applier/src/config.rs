@@ -2,6 +2,7 @@
 //! from files, never from here, and no error shows one.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ pub struct Config {
     pub sites: BTreeMap<SiteName, SiteConfig>,
     /// After how long without a sign of life another applier takes a site over.
     pub lease_ttl: Duration,
+    /// Where the service answers readiness checks; nowhere unless set.
+    pub http: Option<SocketAddr>,
 }
 
 /// One site.
@@ -55,6 +58,7 @@ struct RawConfig {
     schema: String,
     #[serde(default)]
     lease_ttl_ms: Option<u64>,
+    http: Option<String>,
     sites: BTreeMap<String, RawSite>,
 }
 
@@ -103,6 +107,7 @@ impl Config {
             schema: place.path(&place.expand("schema", &raw.schema)?),
             sites,
             lease_ttl: Duration::from_millis(lease_ttl_ms),
+            http: raw.http.as_deref().map(|text| place.address("http", text)).transpose()?,
         })
     }
 
@@ -134,6 +139,11 @@ impl Place<'_> {
             setting: setting.to_owned(),
             detail: detail.to_owned(),
         }
+    }
+
+    fn address(&self, setting: &str, text: &str) -> Result<SocketAddr, ConfigError> {
+        let wanted = "an address and a port, such as 127.0.0.1:8420";
+        self.expand(setting, text)?.parse().map_err(|_| self.wrong(setting, wanted))
     }
 
     fn path(&self, path: &str) -> PathBuf {
@@ -247,6 +257,7 @@ mod tests {
             ("group = 'g'\nschema = 's'\n[sites.a]\nurl = 'sqlite:a.db'\nstripe = 99", "sites.a.stripe"),
             ("group = 'g'\nschema = 's'\nlease_ttl_ms = 1\n[sites.a]\nurl = 'sqlite:a.db'", "lease_ttl_ms"),
             ("group = 'g'\nschema = 's'\nsites = {}", "at least one site"),
+            ("group = 'g'\nschema = 's'\nhttp = '8420'\n[sites.a]\nurl = 'sqlite:a.db'", "127.0.0.1:8420"),
         ] {
             let message = parse(text).unwrap_err().to_string();
             assert!(message.contains(expected), "{message:?} lacks {expected:?}");

@@ -1,4 +1,4 @@
-//! The service: for each site a poster with its lease, for each pair of sites a puller. Every task has an owner and an
+//! The service: for each site a poster with its lease, for each pair of sites a puller, and the readiness route if asked for. Every task has an owner and an
 //! end; trouble of one site or of the network stays where it is.
 
 use std::collections::BTreeMap;
@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use journal_core::model::SiteName;
+use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 
+mod http;
 mod lane;
 mod lease;
 mod site;
@@ -32,12 +34,20 @@ pub struct Service {
     config: Arc<Config>,
     sites: Vec<SiteName>,
     instance: String,
+    http: Option<TcpListener>,
 }
 
 impl Service {
     /// A service for `sites`, all of which are in the configuration. `instance` names this applier in leases.
     pub fn new(config: Arc<Config>, sites: Vec<SiteName>, instance: String) -> Self {
-        Self { config, sites, instance }
+        Self { config, sites, instance, http: None }
+    }
+
+    /// Answers readiness checks there, for every site of the configuration, whichever of them this service runs.
+    #[must_use]
+    pub fn answering_at(mut self, listener: TcpListener) -> Self {
+        self.http = Some(listener);
+        self
     }
 
     /// Runs until `shutdown`; then takes no new batch, ends the current ones, gives the leases back and returns. A lane
@@ -58,6 +68,9 @@ impl Service {
             for peer in self.config.sites.keys().filter(|peer| *peer != site) {
                 tasks.spawn(lane::run(context.clone(), peer.clone()));
             }
+        }
+        if let Some(listener) = self.http {
+            tasks.spawn(http::run(listener, self.config.clone(), shutdown.clone()));
         }
         while let Some(ended) = tasks.join_next().await {
             if let Err(error) = ended {

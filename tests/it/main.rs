@@ -6,6 +6,7 @@ mod application;
 mod asks;
 mod audit;
 mod bad_input;
+mod balancer;
 mod cancel;
 mod cli;
 mod client_postgres;

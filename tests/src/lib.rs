@@ -4,6 +4,7 @@
 //! - [`process`]: programs run as children, killed and waited for within a bound
 //! - [`proxy`]: connections cut at the moment of a commit
 //! - [`rig`]: a group of real sites whose posters a test moves by hand
+//! - [`balancer`]: HAProxy with this repository's sample configuration
 //! - [`disk`]: a disk small enough to fill
 //! - [`tether`]: what makes all of these vanish with the test process, however it ends
 //!
@@ -11,6 +12,7 @@
 //! reported by one line on standard error, or fails the run when `REQUIRE_SERVERS` asks for it: a test
 //! never passes in silence without having run.
 
+pub mod balancer;
 pub mod disk;
 pub mod process;
 pub mod proxy;

@@ -57,6 +57,7 @@ impl Group {
             schema: directory.join("schema"),
             sites,
             lease_ttl: Duration::from_secs(2),
+            http: None,
         };
         Ok(Self { config: Arc::new(config) })
     }

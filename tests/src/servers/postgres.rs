@@ -135,8 +135,8 @@ impl PostgresServer {
         url_through(socket, database, self.settings.password.as_deref())
     }
 
-    /// The socket file.
-    pub(crate) fn socket_file(&self) -> std::path::PathBuf {
+    /// The socket file, for a program that stands in front of the server.
+    pub fn socket_file(&self) -> std::path::PathBuf {
         self.socket.path().join(SOCKET_FILE)
     }
 
@@ -145,8 +145,15 @@ impl PostgresServer {
     /// # Panics
     /// When the server refuses or is down.
     pub fn create_database(&self) -> Database {
-        let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
-        let url = self.url(&name);
+        self.create_named(&format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// Makes an empty database of that name, for tests that need the same one on two servers. Blocks likewise.
+    ///
+    /// # Panics
+    /// When the server refuses, has one of that name already, or is down.
+    pub fn create_named(&self, name: &str) -> Database {
+        let (name, url) = (name.to_owned(), self.url(name));
         // On a thread of its own, since the caller may be a task, where no second runtime may block.
         let created = thread::scope(|scope| {
             let task = || {

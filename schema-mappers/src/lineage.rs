@@ -194,11 +194,11 @@ impl Trace {
                 // What the structure itself keeps stands in the root row.
                 match (followed.same_row, origin.same_row && from.first() == Some(&table)) {
                     (true, _) => {}
-                    (false, true) => stale(found, &origin.columns, version, &kept),
-                    (false, false) if !kept.is_empty() => {
+                    (false, true) if structure.settles() => stale(found, &origin.columns, version, &kept),
+                    (false, _) if !kept.is_empty() => {
                         origin.columns.iter().for_each(|column| unsettle(found, column, version));
                     }
-                    (false, false) => {}
+                    (false, _) => {}
                 }
                 let same_row = origin.same_row && followed.same_row;
                 let origin = Origin { columns: origin.columns.clone(), same_row };

@@ -65,6 +65,11 @@ pub(crate) trait Structure: fmt::Debug + Send + Sync {
     fn follow(&self, direction: Direction, table: &Name, column: &Name) -> Vec<Followed>;
     /// The complement cells of the root row that the way in this direction keeps.
     fn kept(&self, direction: Direction) -> Vec<Name>;
+    /// Whether a write of a column that moves makes just the cells stale that the structure keeps. `false`: what it does to
+    /// them is seen with the rows at hand only.
+    fn settles(&self) -> bool {
+        true
+    }
     /// A table on the far side of this direction whose rows are there or not by what some columns hold: the table and
     /// those columns, of the near side's root.
     fn fragile(&self, direction: Direction) -> Option<(Name, Vec<Name>)>;

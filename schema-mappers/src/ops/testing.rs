@@ -8,7 +8,7 @@ use crate::{
     Image, MapError, MappedRow, MeetError, Plan, Registry, RustMappers, SchemaSet, SetError, VersionSource,
 };
 
-/// Random cases a mapping is tried with: some rows each, and changes at random versions.
+/// Random cases a mapping is tried with: some rows each, and changes at random versions. `LAW_CASES` says another number.
 const CASES: u32 = 400;
 
 pub(crate) fn row(cells: &[(&str, Value)]) -> Row {
@@ -157,7 +157,8 @@ impl Pair {
             assert!(broken.is_empty(), "{}", broken.concat());
             return;
         }
-        let report = laws.generated(1, CASES);
+        let cases = std::env::var("LAW_CASES").ok().and_then(|cases| cases.parse().ok());
+        let report = laws.generated(1, cases.unwrap_or(CASES));
         assert!(report.holds(), "replay it with LAW_SEED=<seed>\n{}", report.breaks[0]);
         for versions in self.pairs() {
             let tally = report.tried.get(&versions).copied().unwrap_or_default();

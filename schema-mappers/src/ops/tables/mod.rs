@@ -4,7 +4,11 @@ mod beside;
 mod beside_sql;
 mod create_table;
 mod drop_table;
+mod list_to_rows;
+mod listed;
+mod listed_sql;
 mod merge_tables;
+mod rows_to_list;
 mod split_table;
 
 use journal_core::model::{SchemaVersion, Table};
@@ -18,7 +22,8 @@ use crate::set::reader::Fields;
 use crate::set::tables::Read;
 
 /// The names of the operations, for messages.
-pub(super) const KNOWN: &str = "create_table, drop_table, split_table, merge_tables";
+pub(super) const KNOWN: &str = "create_table, drop_table, split_table, merge_tables, \
+    list_to_rows, rows_to_list";
 
 /// An operation that ties tables together, and the tables that stand where those that it takes stood.
 #[derive(Debug)]
@@ -40,6 +45,8 @@ pub(crate) fn read(
         "drop_table" => drop_table::read(fields, drafts, newer.schema.version).map(|()| None)?,
         "split_table" => Some(split_table::read(fields, drafts, newer)?),
         "merge_tables" => Some(merge_tables::read(fields, drafts, newer.schema.version)?),
+        "list_to_rows" => Some(list_to_rows::read(fields, drafts, newer)?),
+        "rows_to_list" => Some(rows_to_list::read(fields, drafts, newer.schema.version)?),
         _ => return Ok(None),
     };
     Ok(Some(tied))

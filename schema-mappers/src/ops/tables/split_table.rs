@@ -23,7 +23,7 @@ pub(super) fn read(fields: &mut Fields<'_>, drafts: &Drafts, newer: &Read) -> Re
     let node = fields.required("into")?;
     let member = node.text("into")?;
     check_table_name(member).map_err(|message| node.fault(message))?;
-    let key = key(fields, &table)?;
+    let key = member_key(fields, &table)?;
     let moved = moved(fields, &mut table)?;
     let types: Vec<(Name, Type)> = moved.iter().map(|column| (column.name.clone(), column.ty)).collect();
     let given = empties(fields, &types)?;
@@ -51,8 +51,8 @@ pub(super) fn read(fields: &mut Fields<'_>, drafts: &Drafts, newer: &Read) -> Re
     Ok(Tied { structure: Box::new(SplitTable(beside)), tables: vec![table, beside_table] })
 }
 
-/// The names of the key columns in the new table.
-fn key(fields: &mut Fields<'_>, table: &Table) -> Result<Vec<Name>, SetError> {
+/// Reads `key`: the names of the key columns in the new table.
+pub(super) fn member_key(fields: &mut Fields<'_>, table: &Table) -> Result<Vec<Name>, SetError> {
     let Some(node) = fields.optional("key") else { return Ok(table.key.clone()) };
     let names = node.texts("key")?;
     if names.len() != table.key.len() {

@@ -7,6 +7,7 @@
 //! * [`service`]: posters and pullers of a group's sites, each task with an owner and an end.
 //! * [`upgrade`]: a site's first tables, released versions, and the reshape of a paused ledger.
 //! * [`asks`]: what a new version asks of its users, and the rows that wait.
+//! * [`laws`]: the laws of mapping, tried on a site's rows and on real views; [`scratch`]: where that is done.
 //! * [`rehearse`]: an upgrade on a copy, before the day.
 //! * [`audit`]: the chain, the balance, digests, comparisons and replays.
 //! * [`config`]: the configuration file; [`cli`]: the `daybook` command; [`demo`]: the main job on real input.
@@ -22,8 +23,10 @@ pub mod config;
 pub mod control;
 pub mod demo;
 pub mod engine;
+pub mod laws;
 pub mod ledger;
 pub mod rehearse;
+pub mod scratch;
 pub mod service;
 pub mod ship;
 pub mod upgrade;

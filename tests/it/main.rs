@@ -8,6 +8,7 @@ mod audit;
 mod bad_input;
 mod balancer;
 mod cancel;
+mod check;
 mod cli;
 mod client_postgres;
 mod club;

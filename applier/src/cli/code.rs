@@ -24,6 +24,7 @@ pub(super) const NOTHING_ASKED: &str = "D0480";
 pub(super) const REHEARSAL: &str = "D0481";
 pub(super) const AT_VERSION: &str = "D0482";
 pub(super) const NO_LISTENER: &str = "D0472";
+pub(super) const LAW_BROKEN: &str = "D0483";
 pub(super) const BAD_LINE: &str = "D0501";
 pub(super) const INPUT: &str = "D0502";
 pub(super) const OTHER_CONTENT: &str = "D0503";

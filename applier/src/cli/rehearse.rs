@@ -17,7 +17,8 @@ use super::output::{Output, table};
 use super::schema::apply::registry;
 use crate::audit::Progress;
 use crate::audit::replay::{Listed, Until};
-use crate::rehearse::{CatchUp, Moved, Phase, Plan, Report, Scratch, Tail, rehearse};
+use crate::rehearse::{CatchUp, Moved, Phase, Plan, Report, Tail, rehearse};
+use crate::scratch::Scratch;
 
 /// Rehearse the upgrade of a site on a copy
 ///
@@ -189,6 +190,13 @@ impl Told {
                 vec![stuck.table.to_string(), stuck.rows.to_string(), keys, stuck.reason.clone()]
             });
             text.push_str(&table(&["table", "rows", "first keys", "reason"], rows));
+        }
+        for lost in &report.losses {
+            let columns = lost.columns.join(", ");
+            text.push_str(&format!(
+                "version {} loses {}.{columns} at {}: {}\n",
+                lost.version, lost.table, lost.place, lost.reason
+            ));
         }
         text.push_str(&report.moved.as_ref().map(moved).unwrap_or_default());
         text.push_str(&report.tail.as_ref().map(|done| tail(done, report.to)).unwrap_or_default());

@@ -1,6 +1,7 @@
 //! `daybook schema`: look at a schema set before anything rests on it.
 
 pub(super) mod apply;
+mod check;
 mod url;
 
 use std::path::PathBuf;
@@ -14,14 +15,12 @@ use super::Session;
 use super::code;
 use super::failure::{Exit, Failure};
 use super::group::Group;
-use super::output::table;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Args {
     Apply(apply::Args),
     Url(url::Args),
-    /// Load and check the whole set, and list its versions
-    Check(Set),
+    Check(check::Args),
     /// Show one version: its tables, and the SQL that makes them
     Show {
         /// The version
@@ -37,7 +36,7 @@ pub(super) enum Args {
 #[derive(Debug, clap::Args)]
 pub(super) struct Set {
     /// The directory of the set; by default the one of the configuration
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, visible_alias = "set", value_name = "DIR")]
     schema: Option<PathBuf>,
 }
 
@@ -46,20 +45,6 @@ pub(super) struct Set {
 pub(super) enum Sql {
     Sqlite,
     Postgres,
-}
-
-#[derive(Debug, Serialize)]
-struct Checked {
-    directory: String,
-    versions: Vec<Listed>,
-}
-
-#[derive(Debug, Serialize)]
-struct Listed {
-    version: SchemaVersion,
-    hash: String,
-    tables: usize,
-    asks: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -75,7 +60,7 @@ pub(super) async fn run(args: Args, session: &Session) -> anyhow::Result<()> {
     match args {
         Args::Apply(args) => apply::run(args, session).await,
         Args::Url(args) => url::run(args, session).await,
-        Args::Check(set) => check(&set, session),
+        Args::Check(args) => check::run(args, session).await,
         Args::Show { version, sql, set } => show(SchemaVersion(version), sql, &set, session),
     }
 }
@@ -88,28 +73,6 @@ fn load(set: &Set, session: &Session) -> anyhow::Result<(Registry, PathBuf)> {
     };
     let loaded = SchemaSet::load(&directory)?;
     Ok((Registry::new(loaded, RustMappers::none())?, directory))
-}
-
-fn check(set: &Set, session: &Session) -> anyhow::Result<()> {
-    let (registry, directory) = load(set, session)?;
-    let listed = registry.set().versions().iter().map(|version| Listed {
-        version: version.number(),
-        hash: version.hash().to_owned(),
-        tables: version.schema().tables.len(),
-        asks: registry.set().asks(version.number()).map_or(0, |asks| asks.len()),
-    });
-    let report = Checked { directory: directory.display().to_string(), versions: listed.collect() };
-    session.output.report(&report, |report| {
-        let rows = report.versions.iter().map(|listed| {
-            vec![
-                listed.version.to_string(),
-                listed.tables.to_string(),
-                listed.asks.to_string(),
-                listed.hash.clone(),
-            ]
-        });
-        table(&["version", "tables", "ask columns", "hash"], rows)
-    })
 }
 
 fn show(version: SchemaVersion, sql: Sql, set: &Set, session: &Session) -> anyhow::Result<()> {

@@ -6,7 +6,7 @@
 mod arrivals;
 mod look;
 mod report;
-mod scratch;
+mod room;
 
 use std::time::Instant;
 
@@ -20,15 +20,16 @@ use crate::audit::replay::{ReplayError, Until};
 use crate::audit::{Progress, RowsError};
 use crate::control::ControlStore as _;
 use crate::control::sql::SqlControl;
+use crate::laws::lost;
 use crate::ledger::LedgerError;
 use crate::ledger::sql::SqlLedger;
+use crate::scratch::Scratch;
 use crate::upgrade::install::{InstallError, install};
 use crate::upgrade::reshape::{Mode, ReshapeError, ReshapeOrder, reshape};
 use arrivals::Arrivals;
 
 pub use look::Stuck;
 pub use report::{Arriving, CatchUp, Moved, Report, Tail};
-pub use scratch::Scratch;
 
 /// What the scratch database calls itself: no site of a group.
 const REHEARSAL: &str = "rehearsal";
@@ -120,9 +121,10 @@ pub async fn rehearse(
     let mut arrivals = Arrivals::default();
     let copied = copy_journal(&mut legs, scratch, plan, &mut arrivals, watch).await?;
     let mut report = Report::new(&site.origin, site.ledger_version, plan.to, scratch.dialect(), copied);
+    report.losses = lost(registry, site.ledger_version, plan.to);
     report.looked(look::through(scratch, registry, plan.to, watch).await?);
     if report.stuck_rows == 0 {
-        let before = scratch::bytes(scratch, registry, plan.to).await?;
+        let before = room::bytes(scratch, registry, plan.to).await?;
         report.moved = Some(move_copy(scratch, registry, plan, before, watch).await?);
         report.tail = Some(post_tail(&mut legs, scratch, plan, &mut arrivals, watch).await?);
     }
@@ -185,7 +187,7 @@ async fn move_copy(
     scratch: &DbUrl,
     registry: &Registry,
     plan: &Plan,
-    before: scratch::Bytes,
+    before: room::Bytes,
     watch: &mut PhaseWatch<'_>,
 ) -> Result<Moved, RehearseError> {
     let order = ReshapeOrder {
@@ -196,7 +198,7 @@ async fn move_copy(
     };
     let mut heard = |progress| watch(Phase::Move, progress);
     let done = reshape(scratch, registry, &order, &mut heard).await.map_err(RehearseError::Move)?;
-    let after = scratch::bytes(scratch, registry, plan.to).await?;
+    let after = room::bytes(scratch, registry, plan.to).await?;
     Ok(Moved {
         rows: done.rows,
         complements: done.complements,

@@ -10,6 +10,7 @@ use super::arrivals::{Arrivals, Rate, as_f64, catch_up_ms};
 use super::look::{Looked, Stuck};
 use crate::audit::ask::Waiting;
 use crate::audit::replay::Listed;
+use crate::laws::Lost;
 
 /// What a rehearsal found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -30,6 +31,8 @@ pub struct Report {
     pub stuck_rows: u64,
     /// The same by table and reason.
     pub stuck: Vec<Stuck>,
+    /// What the versions on the way give up for good, by the set's own word.
+    pub losses: Vec<Lost>,
     /// The move; absent when rows are stuck.
     pub moved: Option<Moved>,
     /// The rest of the journal; absent when rows are stuck.
@@ -115,6 +118,7 @@ impl Report {
             rows: 0,
             stuck_rows: 0,
             stuck: Vec::new(),
+            losses: Vec::new(),
             moved: None,
             tail: None,
             arriving: None,

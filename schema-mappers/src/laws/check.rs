@@ -118,7 +118,7 @@ impl Laws {
     }
 
     /// Some rows of version `home` that a ledger at version `at` can hold.
-    fn grow(
+    pub(super) fn grow(
         &self,
         dice: &mut Dice,
         home: SchemaVersion,
@@ -244,7 +244,7 @@ impl Laws {
         ledger::ledger(&self.registry, version).is_ok_and(|schema| book.is_sound(schema))
     }
 
-    fn version(&self, dice: &mut Dice) -> SchemaVersion {
+    pub(super) fn version(&self, dice: &mut Dice) -> SchemaVersion {
         dice.pick(self.registry.set().versions()).map_or(SchemaVersion(1), |version| version.number())
     }
 }

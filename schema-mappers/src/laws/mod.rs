@@ -17,6 +17,7 @@ mod suspects;
 #[cfg(test)]
 mod tests;
 mod values;
+mod views;
 
 use journal_core::model::{Change, SchemaVersion};
 

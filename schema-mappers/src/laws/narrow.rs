@@ -97,7 +97,7 @@ struct Small {
 }
 
 /// The columns in which rows differ, and those of kept cells.
-fn differing(expected: &[MappedRow], found: &[MappedRow]) -> Vec<Name> {
+pub(super) fn differing(expected: &[MappedRow], found: &[MappedRow]) -> Vec<Name> {
     let mut columns = BTreeSet::new();
     for (one, other) in expected.iter().zip(found) {
         for (one, other) in [(&one.row, &other.row), (&one.complement, &other.complement)] {

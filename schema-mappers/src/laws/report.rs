@@ -23,6 +23,8 @@ pub enum Law {
     Fits,
     /// Every row and change has an image or a clear refusal; no mapping panics.
     Total,
+    /// The views of an older version show what the mapper says. Tried by those who have a database.
+    Views,
 }
 
 impl Law {
@@ -35,6 +37,7 @@ impl Law {
                 "mapping a change and posting it gives what posting it and mapping the rows gives"
             }
             Self::Fits => "what is mapped fits the schema of the version it is mapped to",
+            Self::Views => "views show what the mapper says of the ledger's rows",
             Self::Total => "each row and change is mapped or refused with a reason; nothing panics",
         }
     }
@@ -48,6 +51,7 @@ impl fmt::Display for Law {
             Self::Square => "square",
             Self::Fits => "fits",
             Self::Total => "total",
+            Self::Views => "views",
         })
     }
 }

@@ -85,7 +85,7 @@ fn every_report_has_the_documented_fields_and_no_others() {
     check("schema url", &desk.json(&["schema", "url", "a", "--version", "1"]));
     check("ask list", &desk.json(&["ask", "list", "b"]));
     check("ask waive", &desk.json(&["ask", "waive", "b", "phone", "number", "--reason", "unknown"]));
-    check("schema check", &desk.json(&["schema", "check"]));
+    check("schema check", &desk.json(&["schema", "check", "--cases", "20", "--journal", "b"]));
     check("schema show", &desk.json(&["schema", "show", "2"]));
     check("quarantine list", &desk.json(&["quarantine", "list", "b"]));
     check("audit", &desk.json(&["audit", "b"]));

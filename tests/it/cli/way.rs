@@ -144,3 +144,43 @@ fn what_a_peer_cannot_take_is_listed_and_left_out_on_request() {
     assert_eq!(asked["asked"], "discard");
     desk.done(&["wait", at, "--until", id, "--timeout", "60s"]);
 }
+
+#[test]
+fn a_set_and_the_day_of_an_upgrade_are_tried_before_it() {
+    let desk = Desk::initialised();
+    let service = desk.serve();
+    desk.write("films.ndjson", &(film(1, "ACADEMY DINOSAUR") + &film(2, "ACE GOLDFINGER")));
+    desk.done(&["append", "--site", "a", "--file", "films.ndjson", "--wait", "applied"]);
+    let checked = desk.done(&["schema", "check", "--cases", "30", "--journal", "a"]);
+    assert!(
+        checked.contains("2 ways between versions, all covered\n30 cases made up from seed 1: "),
+        "{checked}"
+    );
+    assert!(checked.contains("\n2 rows and 2 changes of a at version 1 tried, "), "{checked}");
+    assert!(checked.ends_with("every law holds\n"), "{checked}");
+    let again = desk.done(&["schema", "check", "--cases", "30", "--journal", "a"]);
+    assert_eq!(checked, again, "the same seed makes the same cases");
+
+    let rehearsed = desk.done(&["rehearse", "--site", "a", "--to", "2", "--scratch", "copies"]);
+    assert!(rehearsed.starts_with("a/1 from schema version 1 to 2, rehearsed on SQLite in "), "{rehearsed}");
+    let copies = desk.directory.path().join("copies");
+    assert_eq!(std::fs::read_dir(&copies).unwrap().count(), 0, "the copy is taken away");
+    let kept = desk.json(&["rehearse", "--site", "a", "--to", "2", "--scratch", "copies", "--keep"]);
+    assert_eq!((&kept["kept"], &kept["same_kind"]), (&true.into(), &true.into()));
+    assert!(copies.join("rehearsal-a.db").exists());
+    refused(&desk, &["rehearse", "--site", "a", "--to", "2", "--scratch", "copies"], 1, "D0607");
+    refused(&desk, &["rehearse", "--site", "a", "--to", "1"], 1, "D0482");
+    refused(&desk, &["rehearse", "--site", "a", "--to", "9"], 2, "D0504");
+    refused(&desk, &["ask", "waive", "a", "phone", "number", "--reason", "gone"], 1, "D0480");
+    assert_eq!(desk.done(&["ask", "list", "a"]), "a: nothing is asked\n");
+    service.terminate();
+    assert_eq!(service.wait(BOUND).code, Some(0));
+}
+
+/// Runs a command that must end with an exit code and an error code.
+#[track_caller]
+fn refused(desk: &Desk, arguments: &[&str], exit: i32, code: &str) {
+    let ended = desk.daybook(arguments).run();
+    let starts = ended.stderr.starts_with(&format!("error {code}: "));
+    assert_eq!((ended.code, starts), (Some(exit), true), "{arguments:?}: {}", ended.stderr);
+}

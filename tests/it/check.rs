@@ -86,7 +86,7 @@ async fn views_show_what_the_mapper_says_at_every_version() {
 
 #[tokio::test]
 async fn a_view_that_says_otherwise_than_the_mapper_is_found() {
-    for (store, rig) in rigs().await {
+    for (store, _) in rigs().await {
         let (url, _directory) = empty_database(store);
         let scratch = Scratch::claim(&url).await.unwrap();
         let mappers = RustMappers::none().with(SchemaVersion(2), "member", Place::After, Turning);

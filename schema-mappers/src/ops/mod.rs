@@ -7,6 +7,7 @@ mod add_column;
 mod allow_null;
 mod ask_code;
 mod change_type;
+mod compute;
 pub(crate) mod constraints;
 mod drop_column;
 mod exchange;
@@ -40,7 +41,8 @@ use crate::set::reader::Fields;
 
 /// The names of all operations, for messages.
 const KNOWN: &str = "rename_table, rename_column, add_column, drop_column, split_column, merge_columns, change_type, \
-                     require_column, allow_null, map_values, set_constant, reorder_columns";
+                     require_column, allow_null, map_values, set_constant, reorder_columns, \
+                     compute";
 
 /// One declared operation on one table.
 ///
@@ -92,6 +94,7 @@ pub(crate) fn read(name: &str, arguments: &mut Arguments<'_>) -> Result<Box<dyn 
         "allow_null" => allow_null::read(arguments),
         "map_values" => map_values::read(arguments),
         "set_constant" => set_constant::read(arguments),
+        "compute" => compute::read(arguments),
         "reorder_columns" => reorder_columns::read(arguments),
         _ => constraints::read(name, arguments).unwrap_or_else(|| {
             let (tables, constraints) = (tables::KNOWN, constraints::KNOWN);

@@ -1,9 +1,10 @@
 //! `require_column`: a column that may be NULL may be so no longer. NULL becomes an ask code, "prompt for this on user
 //! update", and the code becomes NULL again on the way down.
 
-use journal_core::model::{Name, Op, Row, Type, Value};
+use journal_core::model::{Column, Name, Op, Row, Type, Value};
 
 use super::ask_code::{self, AskCode};
+use super::exchange::{Exchange, Exchanged};
 use super::{Arguments, Lineage, Operation, delta_needs_row};
 use crate::complement::cell;
 use crate::ddl::Dialect;
@@ -11,6 +12,8 @@ use crate::ddl::quote::literal;
 use crate::ddl::views::ViewColumns;
 use crate::error::{CannotMap, SetError};
 use crate::image::Image;
+use crate::loss;
+use crate::step::Direction;
 
 #[derive(Debug)]
 struct RequireColumn {
@@ -31,15 +34,63 @@ pub(super) fn read(arguments: &mut Arguments<'_>) -> Result<Box<dyn Operation>, 
             .fields
             .fault(format!("column {} may not be null already; take this out", column.name)));
     }
-    let Some(code) = ask_code::code(arguments, column.ty)? else {
+    let code = ask_code::code(arguments, column.ty)?;
+    if let Some(default) = default(arguments, &column, code.as_ref())? {
+        arguments.change(&column.name, |column| column.nullable = false);
+        let loss = loss::read(arguments, "require_column", std::slice::from_ref(&column.name))?;
+        return Ok(Exchanged::boxed(arguments, column.name, column.ty, Filled(default), loss));
+    }
+    let Some(code) = code else {
         return Err(arguments
             .fields
-            .fault("\"ask\" is missing: the code that stands for NULL until a user fills it in"));
+            .fault("\"ask\" is missing: the code that stands for NULL until a user fills it in; or give a \"default\""));
     };
     let question = ask_code::question(arguments, Some(&code))?;
     arguments.change(&column.name, |column| column.nullable = false);
     let cell = cell(arguments.version, &column.name);
     Ok(Box::new(RequireColumn { column: column.name, ty: column.ty, cell, code, question }))
+}
+
+/// The value that takes the place of NULL for good.
+fn default(
+    arguments: &mut Arguments<'_>,
+    column: &Column,
+    code: Option<&Value>,
+) -> Result<Option<Value>, SetError> {
+    let default = arguments.value("default", column.ty)?.filter(|value| !value.is_null());
+    match (&default, code) {
+        (Some(_), Some(_)) => Err(arguments
+            .fields
+            .fault("NULL becomes either the ask code or the default; take one of them out")),
+        _ => Ok(default),
+    }
+}
+
+/// NULL becomes a default, and that NULL again as long as nobody has written it.
+#[derive(Debug)]
+struct Filled(Value);
+
+impl Exchange for Filled {
+    fn up(&self, value: &Value) -> Result<Value, String> {
+        Ok(if value.is_null() { self.0.clone() } else { value.clone() })
+    }
+
+    fn down(&self, value: &Value) -> Result<Value, String> {
+        Ok(value.clone())
+    }
+
+    fn down_sql(&self, expression: &str, _: Dialect) -> String {
+        expression.to_owned()
+    }
+
+    fn keeps(&self, direction: Direction) -> bool {
+        direction == Direction::Up
+    }
+
+    /// A delta on NULL is another one than a delta on the default.
+    fn carries_deltas(&self, _: Direction) -> bool {
+        false
+    }
 }
 
 impl Operation for RequireColumn {
@@ -149,6 +200,22 @@ mod tests {
         let upsert = pair.up(Change::upsert("t", row(&[("id", 1.into())])));
         assert_eq!(upsert.change.cells, row(&[("id", 1.into())]));
         assert_eq!(upsert.if_new.expect("a new row").row, row(&[("id", 1.into()), ("number", "?".into())]));
+    }
+
+    #[test]
+    fn null_becomes_a_default_and_null_again_until_it_is_written() {
+        let pair = Pair::new(
+            "id = \"int\"\nlevel = { type = \"int\", null = true }",
+            "id = \"int\"\nlevel = \"int\"",
+            "op = \"require_column\"\ntable = \"t\"\ncolumn = \"level\"\ndefault = 7",
+        );
+        let up = pair.up(Change::insert("t", row(&[("id", 1.into())])));
+        assert_eq!(up.change.cells, row(&[("id", 1.into()), ("level", 7.into())]));
+        assert_eq!(up.complement.set, row(&[("2:level", Value::Null)]));
+        let down = pair.down(Change::insert("t", row(&[("id", 1.into()), ("level", 7.into())])));
+        assert_eq!(down.change.cells, row(&[("id", 1.into()), ("level", 7.into())]));
+        assert!(pair.asks().is_empty());
+        pair.holds_its_laws();
     }
 
     #[test]

@@ -134,7 +134,8 @@ impl Reading {
     }
 }
 
-fn column(name: Name, node: &Node) -> Result<Column, SetError> {
+/// A column, as a table or a `compute` gives it.
+pub(crate) fn column(name: Name, node: &Node) -> Result<Column, SetError> {
     if node.is_text() {
         return Ok(Column { ty: node.ty("the type")?, name, nullable: false });
     }

@@ -14,6 +14,7 @@ mod client_postgres;
 mod club;
 mod crash;
 mod demo;
+mod exact_views;
 mod expressions;
 mod journal_postgres;
 mod law;

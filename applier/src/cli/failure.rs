@@ -235,6 +235,7 @@ fn of_install(error: &InstallError) -> Option<&'static str> {
         InstallError::NothingReleased { .. } => Some(code::NOT_INITIALISED),
         InstallError::Unreadable { .. } => Some(code::DAMAGED),
         InstallError::Set(_) | InstallError::Registry(_) => Some(code::SCHEMA_SET),
+        InstallError::Kept(error) => of_ledger(error),
         InstallError::Store(error) => Some(of_sql(error)),
     }
 }

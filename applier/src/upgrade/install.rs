@@ -9,8 +9,10 @@ use journal_core::store::sql::{
 };
 use schema_mappers::{Registry, RegistryError, RustMappers, SchemaSet, SetError, ddl};
 
+use super::readable;
 use crate::asks;
 use crate::control::sql::{now, record_action};
+use crate::ledger::LedgerError;
 use crate::ledger::sql::released::{self, ReleasedError};
 
 /// An older version's tables on record learn which of their columns belong together once a later version's mapping
@@ -36,6 +38,8 @@ pub enum InstallError {
     Set(#[from] SetError),
     #[error("the schema set on record has no way for every change")]
     Registry(#[from] RegistryError),
+    #[error("bring what the rows of the ledger keep to this release's form")]
+    Kept(#[from] LedgerError),
     #[error(transparent)]
     Store(#[from] SqlError),
 }
@@ -85,6 +89,7 @@ async fn install_in(
     release_versions(conn.lend(), set).await?;
     match read_site(conn.lend()).await?.map(|site| site.ledger_version) {
         Some(have) if have == version => {
+            readable::refresh(conn.lend(), set, version).await?;
             asks::arrive(conn, set, version).await?;
             return Ok(Installed { version, created: false });
         }

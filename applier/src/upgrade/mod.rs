@@ -4,5 +4,6 @@
 pub mod install;
 pub mod machine;
 mod plan;
+mod readable;
 mod references;
 pub mod reshape;

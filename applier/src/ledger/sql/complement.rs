@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use journal_core::codec::cells;
 use journal_core::codec::payload::{decode_row, key_text};
 use journal_core::model::{Name, Row, Value};
-use journal_core::sql::{Param, SqlError};
+use journal_core::sql::{ConnRef, Param, SqlError};
 use schema_mappers::ComplementChange;
 
 use super::{SqlLedger, text};
@@ -151,6 +151,23 @@ fn decode(table: &Name, key: &str, text: &str) -> Result<Row, LedgerError> {
         None => cells::read(text).map_err(|error| error.to_string()),
     };
     read.map_err(|fault| LedgerError::Damaged(format!("the complement of {table} {key}: {fault}")))
+}
+
+/// Writes complements of before migration 3 as they are written now, in the caller's transaction.
+pub(crate) async fn rewrite_old(mut conn: ConnRef<'_>) -> Result<(), LedgerError> {
+    let dialect = conn.dialect();
+    loop {
+        let page = conn.fetch(text::OLD_COMPLEMENTS, Vec::new()).await?;
+        if page.is_empty() {
+            return Ok(());
+        }
+        for record in page {
+            let (entity, key): (Name, String) = (record.text(0)?.into(), record.text(1)?);
+            let row = decode(&entity, &key, &record.text(2)?)?;
+            let params = vec![entity.as_ref().into(), key.into(), cells::write(&row).into()];
+            conn.execute(text::keep_complement(dialect), params).await?;
+        }
+    }
 }
 
 /// The bytes of a complement written before migration 3, which made a JSON text of their hex digits.

@@ -4,7 +4,7 @@
 
 mod apply;
 pub(crate) mod asks;
-mod complement;
+pub(crate) mod complement;
 mod fault;
 mod quarantine;
 pub(crate) mod released;

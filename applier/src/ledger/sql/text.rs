@@ -39,6 +39,9 @@ pub(super) const COMPLEMENT: &str =
 pub(super) const DROP_COMPLEMENT: &str = "DELETE FROM {d}complement WHERE entity = $1 AND row_key = $2";
 pub(super) const MOVE_COMPLEMENT: &str =
     "UPDATE {d}complement SET row_key = $3 WHERE entity = $1 AND row_key = $2";
+/// Those of before migration 3: JSON texts, not objects.
+pub(super) const OLD_COMPLEMENTS: &str = "SELECT entity, row_key, CAST(cells AS text) FROM {d}complement \
+     WHERE CAST(cells AS text) LIKE '\"%' ORDER BY entity, row_key LIMIT 1000";
 pub(super) const ANY_COMPLEMENT: &str = "SELECT 1 FROM {d}complement WHERE entity = $1 LIMIT 1";
 
 /// Keeps cells, given as the text of `journal_core::codec::cells`.

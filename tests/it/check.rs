@@ -1,5 +1,7 @@
 //! The laws of mapping on a site's own rows and changes, and on the views of real databases.
 
+mod library;
+
 use applier::audit::unwatched;
 use applier::laws::{self, views};
 use applier::scratch::Scratch;

@@ -26,10 +26,10 @@ fn files() -> Vec<(String, String)> {
     files
 }
 
-/// The cases of all files, by how many versions they have. With `CASES=split` in the environment, only those whose
+/// The cases of all files, by how many versions they have and whether they lose something. With `CASES=split` in the environment, only those whose
 /// operation or name says so.
-fn cases() -> BTreeMap<i64, Vec<Case>> {
-    let mut all: BTreeMap<i64, Vec<Case>> = BTreeMap::new();
+fn cases() -> BTreeMap<(i64, bool), Vec<Case>> {
+    let mut all: BTreeMap<(i64, bool), Vec<Case>> = BTreeMap::new();
     let mut count = 0;
     let only = std::env::var("CASES").ok();
     for (_, text) in files() {
@@ -37,7 +37,10 @@ fn cases() -> BTreeMap<i64, Vec<Case>> {
         count += cases.len();
         let asked =
             |case: &Case| only.as_ref().is_none_or(|only| case.op.contains(only) || case.name.contains(only));
-        cases.into_iter().filter(asked).for_each(|case| all.entry(case.newest()).or_default().push(case));
+        cases
+            .into_iter()
+            .filter(asked)
+            .for_each(|case| all.entry((case.newest(), case.lossy)).or_default().push(case));
     }
     all
 }
@@ -57,7 +60,7 @@ async fn run_together(store: Store, cases: &[Case]) -> Option<Report> {
 
 async fn run_all(store: Store) -> Option<Report> {
     let mut report = Report::default();
-    for (newest, cases) in cases() {
+    for ((newest, _), cases) in cases() {
         let started = std::time::Instant::now();
         report.take(run_together(store, &cases).await?);
         println!("{store:?}: {} cases of {newest} versions in {:?}", cases.len(), started.elapsed());

@@ -50,6 +50,8 @@ pub(crate) struct Case {
     /// What cannot be carried to the other end of the set: rejected where it would have to be, and put into quarantine
     /// where it arrives. Written as one transaction each, after everything else.
     pub(crate) refused: Vec<Lines>,
+    /// Whether the mapping says that something is lost, so that the way back gives other rows than there were.
+    pub(crate) lossy: bool,
     /// What stands for `~`.
     pub(crate) suffix: String,
 }
@@ -67,7 +69,7 @@ impl Case {
     fn read(case: &Table, at: usize) -> Self {
         let name = case["name"].as_str().expect("a name").to_owned();
         let op = case["op"].as_str().expect("an operation").to_owned();
-        let known = ["name", "op", "key", "columns", "schema", "map", "write", "see", "refuse"];
+        let known = ["name", "op", "key", "columns", "schema", "map", "write", "see", "refuse", "lossy"];
         for member in case.keys() {
             assert!(known.contains(&member.as_str()), "{name}: {member} means nothing");
         }
@@ -104,6 +106,7 @@ impl Case {
             writes: lines("write"),
             expected: expected.collect(),
             refused: lines("refuse"),
+            lossy: case.get("lossy").and_then(Value::as_bool).unwrap_or(false),
             suffix: format!("_{at}"),
         }
     }
@@ -136,6 +139,7 @@ impl Case {
             writes: read("write"),
             expected: expected.collect(),
             refused: read("refuse"),
+            lossy: false,
             versions,
             suffix: String::new(),
         }

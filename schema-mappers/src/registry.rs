@@ -18,7 +18,7 @@ use crate::plan::{Meeting, Plan};
 use crate::set::{SchemaSet, Version};
 use crate::step::{Direction, TableStep};
 
-pub use feeds::Root;
+pub use roots::Root;
 
 /// All ways between the versions of a set. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -354,6 +354,7 @@ fn check_mappers(set: &SchemaSet, mappers: &RustMappers) -> Result<(), RegistryE
 
 mod expect;
 mod feeds;
+mod roots;
 mod rows;
 #[cfg(test)]
 mod tests;

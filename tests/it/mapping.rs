@@ -14,14 +14,16 @@ use case::Case;
 use judge::Report;
 use world::Store;
 
-/// The files of cases, one for each operation, by name.
+/// The files of cases, one for each operation, by name; `MAPPING_CASES` names the only one to run.
 fn files() -> Vec<(String, String)> {
     let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("it/mapping/cases");
     let files = std::fs::read_dir(&directory).unwrap().map(|file| file.unwrap().path());
     let read = |path: std::path::PathBuf| {
         (path.file_stem().unwrap().to_str().unwrap().to_owned(), std::fs::read_to_string(path).unwrap())
     };
-    let mut files: Vec<(String, String)> = files.map(read).collect();
+    let only = std::env::var("MAPPING_CASES").ok();
+    let files = files.map(read).filter(|(name, _)| only.as_ref().is_none_or(|only| only == name));
+    let mut files: Vec<(String, String)> = files.collect();
     files.sort();
     files
 }

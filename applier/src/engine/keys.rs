@@ -22,6 +22,8 @@ pub enum Kind {
     Add,
     /// Another row refers to it.
     Reference,
+    /// The row is named by one of several keys of its table, which cannot be compared with another.
+    Form(u32),
 }
 
 impl Kind {
@@ -29,7 +31,10 @@ impl Kind {
     pub fn commutes(self, other: Self) -> bool {
         match (self, other) {
             (Self::Existence, _) | (_, Self::Existence) => false,
-            (Self::Reference, _) | (_, Self::Reference) | (Self::Add, Self::Add) => true,
+            (Self::Form(form), Self::Form(other)) => form == other,
+            (Self::Reference | Self::Form(_), _)
+            | (_, Self::Reference | Self::Form(_))
+            | (Self::Add, Self::Add) => true,
             (Self::Update, Self::Update | Self::Add) | (Self::Add, Self::Update) => false,
         }
     }
@@ -67,8 +72,8 @@ pub(super) fn touch_roots(roots: &[Root], op: Op, out: &mut Vec<Touch>) {
         }
         let values: Vec<Value> = root.key.iter().map(|(_, value)| value.clone()).collect();
         out.push(Touch { key: hash(&root.table, ROOT, &values), kind });
-        // Meets only what may be any row of the table.
-        out.push(Touch { key: whole, kind: Kind::Reference });
+        // Meets only what may be any row of the table, or a row that is named by another key.
+        out.push(Touch { key: whole, kind: root.form.map_or(Kind::Reference, Kind::Form) });
     }
 }
 

@@ -10,7 +10,6 @@ use journal_core::model::Name;
 
 use crate::ddl::relations::Relations;
 use crate::error::CannotMap;
-use crate::image::Image;
 use crate::ops::Operation;
 use crate::step::Direction;
 
@@ -73,9 +72,9 @@ pub(crate) trait Structure: fmt::Debug + Send + Sync {
     /// A table on the far side of this direction whose rows are there or not by what some columns hold: the table and
     /// those columns, of the near side's root.
     fn fragile(&self, direction: Direction) -> Option<(Name, Vec<Name>)>;
-    /// Turns the key of a root row, in the `key` of an image, into columns that name it on the other side.
-    fn carry_key(&self, _: Direction, _: &mut Image) -> Result<(), CannotMap> {
-        Ok(())
+    /// Whether its table has another primary key on the other side.
+    fn rekeys(&self) -> bool {
+        false
     }
     /// The way down for views.
     fn down_sql(&self, relations: &mut Relations);
@@ -123,6 +122,11 @@ impl GroupStep {
             Direction::Up => (&self.older_root, &self.newer_root),
             Direction::Down => (&self.newer_root, &self.older_root),
         }
+    }
+
+    /// Whether its root has another primary key on the other side, so that a row is named by other columns.
+    pub(crate) fn rekeys(&self) -> bool {
+        self.stages.iter().any(|stage| matches!(stage, Stage::Structure(structure) if structure.rekeys()))
     }
 
     /// The operations in the order of a direction.

@@ -90,7 +90,8 @@ impl GroupStep {
     pub(crate) fn carry_key(&self, direction: Direction, mut image: Image) -> Result<Image, CannotMap> {
         for stage in self.stages(direction) {
             match stage {
-                Stage::Structure(structure) => structure.carry_key(direction, &mut image)?,
+                // A structure leaves the columns that name a root.
+                Stage::Structure(_) => {}
                 Stage::Columns { older, newer, operation } => match direction {
                     Direction::Up if image.change.entity == *older => {
                         operation.up(&mut image, &mut Row::new())?

@@ -208,7 +208,9 @@ impl Laws {
         let after = match ledger::post(registry, from, from, here, change) {
             Ok(after) if self.is_sound(from, &after) => after,
             // What the rows refuse here they refuse there, whatever the mapping makes of it.
-            Err(refusal) if found.is_ok() && refusal.is_of_rows() => {
+            Err(refusal)
+                if refusal.is_of_rows() && found.as_ref().is_ok_and(|found| self.is_sound(to, found)) =>
+            {
                 return Err(Stop::broken(Law::Square, Err(refusal), found));
             }
             _ => return Ok(None),

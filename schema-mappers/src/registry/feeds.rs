@@ -1,5 +1,4 @@
-//! Which rows belong together: for a change the rows it needs and the root it touches, for a ledger the tables that go to
-//! another version as one.
+//! Which rows belong together: for a change the rows it needs, for a ledger the tables that go to another version as one.
 
 use std::collections::BTreeSet;
 
@@ -13,50 +12,7 @@ use crate::image::Image;
 use crate::plan::Selector;
 use crate::set::Version;
 
-/// The row at the head of tables that are tied together, in the terms of the set's first version. Every change of a row
-/// of one of them touches it, so that sites at different versions see the same changes meet.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Root {
-    /// The table at version 1.
-    pub table: Name,
-    /// The columns that name its row there. Empty where the row cannot be told from the change: then every row of the
-    /// table is meant.
-    pub key: Row,
-}
-
 impl Registry {
-    /// The roots that a change of a version touches: none for tables that every version has as one table.
-    pub fn roots(&self, version: SchemaVersion, change: &Change) -> Vec<Root> {
-        let first = SchemaVersion(1);
-        let Some(household) = self.household(version, &change.entity) else { return Vec::new() };
-        let Some(table) = household.tables().find(|table| table.name == change.entity) else {
-            return Vec::new();
-        };
-        let roots = keys(table, change).into_iter().filter_map(|key| household.root_key(table, &key));
-        let roots: BTreeSet<Root> = roots
-            .map(|key| match self.carry_key(version, first, &household.root.name, key) {
-                Ok(image) => Root { table: image.change.entity, key: image.change.key },
-                Err(_) => self.whole_table(version, household.root),
-            })
-            .collect();
-        roots.into_iter().collect()
-    }
-
-    fn whole_table(&self, version: SchemaVersion, root: &Table) -> Root {
-        let mut name = root.name.clone();
-        for (newer, direction) in self.inner.way(version, SchemaVersion(1)) {
-            let step = self.inner.set.version(newer).and_then(Version::step);
-            let group = step
-                .and_then(|step| step.group(direction, &name))
-                .map(|group| group.roots(direction).1.clone());
-            let table = step
-                .and_then(|step| step.leaving(direction, &name))
-                .map(|table| table.arriving(direction).clone());
-            name = group.or(table).unwrap_or(name);
-        }
-        Root { table: name, key: Row::new() }
-    }
-
     /// How the rows of a ledger at version `from` go to version `to`, roots with parents before those with children.
     /// Each table of the ledger is in one feed.
     ///
@@ -123,6 +79,7 @@ impl Registry {
             };
             let Some(key) = household.root_key(table, &key) else { continue };
             let named = self.carry_key(from, to, &household.root.name, key)?.change;
+            self.check_named(from, to, &named)?;
             selectors.extend(
                 self.household(to, &named.entity)
                     .into_iter()
@@ -132,7 +89,24 @@ impl Registry {
         Ok(selectors.into_iter().collect())
     }
 
-    fn household(&self, version: SchemaVersion, table: &str) -> Option<Household<'_>> {
+    /// The columns that named a row at one version must be there at the other.
+    fn check_named(&self, from: SchemaVersion, to: SchemaVersion, named: &Change) -> Result<(), MapError> {
+        let table = self.ledger(to)?.tables.get(&named.entity);
+        let gone = named.key.names().find(|name| table.is_none_or(|table| table.column(name).is_none()));
+        match gone {
+            None => Ok(()),
+            Some(column) => {
+                let reason = "it names the row, and the version mapped to does not have it";
+                Err(MapError::CannotMap {
+                    from,
+                    to,
+                    reason: CannotMap::column(&named.entity, column, reason),
+                })
+            }
+        }
+    }
+
+    pub(super) fn household(&self, version: SchemaVersion, table: &str) -> Option<Household<'_>> {
         self.inner.families.household(place(version), self.inner.set.version(version)?, table)
     }
 
@@ -148,7 +122,7 @@ impl Registry {
     }
 
     /// The columns that name a root row at another version, as the `key` of an image of it.
-    fn carry_key(
+    pub(super) fn carry_key(
         &self,
         from: SchemaVersion,
         to: SchemaVersion,

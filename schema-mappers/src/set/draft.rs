@@ -61,6 +61,12 @@ impl Drafts {
         self.tables.get(name).map(|draft| &draft.table)
     }
 
+    /// A table that refers to a table, so far.
+    pub(crate) fn child_of(&self, name: &Name) -> Option<&Name> {
+        let refers = |table: &&Table| table.parents.iter().any(|parent| parent.table == *name);
+        self.tables().find(refers).map(|table| &table.name)
+    }
+
     /// The names of all tables so far, for messages.
     pub(super) fn names(&self) -> String {
         self.tables.keys().map(AsRef::as_ref).collect::<Vec<_>>().join(", ")

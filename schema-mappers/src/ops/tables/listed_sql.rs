@@ -1,10 +1,11 @@
 //! [`Listed`] in SQL, for views. A list in the spelling in which it was written is shown so as long as it has just the parts
-//! that stand there; rows that a list does not spell are shown as it spells them.
+//! that stand there, and rows that a list does not spell as long as they are what it says.
 
 use super::listed::Listed;
 use crate::ddl::Dialect;
+use crate::ddl::kept::CELLS;
 use crate::ddl::quote::{ident, text};
-use crate::ddl::relations::{Relation, Relations, no_cells};
+use crate::ddl::relations::{Relation, Relations};
 use crate::ddl::views::ViewColumns;
 
 /// The list of the rows.
@@ -47,45 +48,86 @@ pub(super) fn gather(listed: &Listed, relations: &mut Relations) {
     relations.put(&listed.root, root);
 }
 
-/// The rows of the list.
+/// The rows of the list: those that are kept, as long as they are what the list says, else its parts.
 pub(super) fn spread(listed: &Listed, relations: &mut Relations) {
     let dialect = relations.dialect;
     let whole = relations.take(&listed.root).plain("w");
     let mut root = whole.clone();
-    let list = root.columns.take(&listed.list);
-    let mut columns = ViewColumns::none(dialect);
-    let mut selected = Vec::new();
-    for (from, to) in &listed.key {
-        selected.push(format!("w.{} AS {}", ident(from), ident(to)));
-        columns.set(to, ident(to));
-    }
-    selected.push(format!("{} AS {}", part(dialect), ident(&listed.value)));
-    columns.set(&listed.value, ident(&listed.value));
-    let distinct = match &listed.position {
-        Some(position) => {
-            let nr = if dialect == Dialect::Sqlite { "e.key + 1" } else { "e.nr" };
-            selected.push(format!("{nr} AS {}", ident(position)));
-            columns.set(position, ident(position));
-            ""
+    let list = format!("w.{}", root.columns.take(&listed.list));
+    let kept = KeptRows::of(listed, dialect);
+    let separator = text(&listed.separator);
+    let values = format!("SELECT {} AS value, {} AS place FROM {}", kept.value, kept.place, kept.source);
+    let joined = match dialect {
+        Dialect::Sqlite => {
+            format!("SELECT group_concat(k.value, {separator}) FROM ({values} ORDER BY 2) AS k")
         }
-        None => "DISTINCT ",
+        Dialect::Postgres => {
+            format!("SELECT string_agg(k.value, {separator} ORDER BY k.place) FROM ({values}) AS k")
+        }
+    };
+    let valid = format!("coalesce(({joined}) = {list}, false)");
+    let key = listed.key.iter().map(|(from, to)| format!("w.{} AS {}", ident(from), ident(to)));
+    let key = key.collect::<Vec<_>>().join(", ");
+    let selected = |value: &str, nr: &str| {
+        let position = listed.position.iter().map(|name| format!(", {nr} AS {}", ident(name)));
+        format!("{key}, {value} AS {}{}", ident(&listed.value), position.collect::<String>())
+    };
+    let (distinct, nr) = match (&listed.position, dialect) {
+        (None, _) => ("DISTINCT ", ""),
+        (Some(_), Dialect::Sqlite) => ("", "e.key + 1"),
+        (Some(_), Dialect::Postgres) => ("", "e.nr"),
     };
     let rows = format!(
-        "(SELECT {distinct}{} FROM {} CROSS JOIN {} WHERE w.{list} <> '') AS p",
-        selected.join(", "),
-        whole.source,
-        parts(listed, &format!("w.{list}"), dialect)
+        "(SELECT {} FROM {source} CROSS JOIN {} AND {valid} \
+         UNION ALL SELECT {distinct}{} FROM {source} CROSS JOIN {} WHERE {list} <> '' AND NOT {valid}) AS p",
+        selected(&kept.value, &kept.nr),
+        kept.source,
+        selected(part(dialect), nr),
+        parts(listed, &list, dialect),
+        source = whole.source,
     );
-    // Nothing is kept of rows that are made here.
-    let mut names: Vec<String> = columns.iter().map(|(name, _)| ident(name)).collect();
-    names.push(no_cells_of_none());
-    let source = format!("(SELECT {} FROM {rows}) AS m", names.join(", "));
+    let mut columns = ViewColumns::none(dialect);
+    let names = listed.key.iter().map(|(_, name)| name).chain(&listed.position).chain([&listed.value]);
+    names.for_each(|name| columns.set(name, ident(name)));
+    let mut selected: Vec<String> = columns.iter().map(|(name, _)| ident(name)).collect();
+    // What is kept of such a row in turn is not told here.
+    selected.push(format!("CASE WHEN 1 = 0 THEN NULL END AS {CELLS}"));
+    let source = format!("(SELECT {} FROM {rows}) AS m", selected.join(", "));
     relations.put(&listed.root, root);
     relations.put(&listed.member, Relation { source, columns });
 }
 
-fn no_cells_of_none() -> String {
-    no_cells().replacen("THEN daybook_kept END", "THEN NULL END", 1)
+/// The rows kept with a root: the cells of their values as a source with its condition, and expressions over it.
+struct KeptRows {
+    source: String,
+    place: String,
+    value: String,
+    nr: String,
+}
+
+impl KeptRows {
+    fn of(listed: &Listed, dialect: Dialect) -> Self {
+        let (mark, length) = (text(&listed.mark), listed.mark.len());
+        let cells = format!("w.{CELLS}");
+        // The place of a row stands between the mark and a slash; a row's own cells stand behind two of them.
+        let place = format!("substr(c.key, {}, length(c.key) - {})", length + 1, length + "/value".len());
+        let own = format!("substr(c.key, {}) NOT LIKE '%//%'", length + 1);
+        let named = format!("substr(c.key, 1, {length}) = {mark} AND c.key LIKE '%/value' AND {own}");
+        match dialect {
+            Dialect::Sqlite => Self {
+                source: format!("json_each({cells}) AS c WHERE {named}"),
+                value: "json_extract(c.value, '$.text')".to_owned(),
+                nr: format!("json_extract({cells}, '$.\"' || {mark} || {place} || '/nr\".int')"),
+                place: format!("CAST({place} AS INTEGER)"),
+            },
+            Dialect::Postgres => Self {
+                source: format!("jsonb_each({cells}) AS c WHERE {named}"),
+                value: "(c.value ->> 'text')".to_owned(),
+                nr: format!("CAST({cells} -> ({mark} || {place} || '/nr') ->> 'int' AS bigint)"),
+                place: format!("CAST({place} AS bigint)"),
+            },
+        }
+    }
 }
 
 /// The parts of a list as a source under the alias `e`; an empty list has one of them, and NULL none.

@@ -2,12 +2,14 @@
 
 mod beside;
 mod beside_sql;
+mod change_key;
 mod create_table;
 mod drop_table;
 mod list_to_rows;
 mod listed;
 mod listed_sql;
 mod merge_tables;
+mod move_column;
 mod rows_to_list;
 mod split_table;
 
@@ -23,7 +25,7 @@ use crate::set::tables::Read;
 
 /// The names of the operations, for messages.
 pub(super) const KNOWN: &str = "create_table, drop_table, split_table, merge_tables, \
-    list_to_rows, rows_to_list";
+    list_to_rows, rows_to_list, move_column, change_key";
 
 /// An operation that ties tables together, and the tables that stand where those that it takes stood.
 #[derive(Debug)]
@@ -47,6 +49,8 @@ pub(crate) fn read(
         "merge_tables" => Some(merge_tables::read(fields, drafts, newer.schema.version)?),
         "list_to_rows" => Some(list_to_rows::read(fields, drafts, newer)?),
         "rows_to_list" => Some(rows_to_list::read(fields, drafts, newer.schema.version)?),
+        "move_column" => Some(move_column::read(fields, drafts, newer.schema.version)?),
+        "change_key" => Some(change_key::read(fields, drafts)?),
         _ => return Ok(None),
     };
     Ok(Some(tied))

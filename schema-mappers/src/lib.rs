@@ -46,6 +46,7 @@ mod plan;
 mod registry;
 mod set;
 mod step;
+mod zone;
 
 pub use checks::TableChecks;
 pub use complement::ComplementChange;

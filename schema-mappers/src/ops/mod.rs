@@ -14,6 +14,8 @@ mod exchange;
 mod hidden;
 mod joined;
 mod joined_sql;
+mod local_time_sql;
+mod local_time_to_utc;
 mod map_values;
 mod merge_columns;
 mod rename_column;
@@ -42,7 +44,7 @@ use crate::set::reader::Fields;
 /// The names of all operations, for messages.
 const KNOWN: &str = "rename_table, rename_column, add_column, drop_column, split_column, merge_columns, change_type, \
                      require_column, allow_null, map_values, set_constant, reorder_columns, \
-                     compute";
+                     compute, local_time_to_utc";
 
 /// One declared operation on one table.
 ///
@@ -94,6 +96,7 @@ pub(crate) fn read(name: &str, arguments: &mut Arguments<'_>) -> Result<Box<dyn 
         "allow_null" => allow_null::read(arguments),
         "map_values" => map_values::read(arguments),
         "set_constant" => set_constant::read(arguments),
+        "local_time_to_utc" => local_time_to_utc::read(arguments),
         "compute" => compute::read(arguments),
         "reorder_columns" => reorder_columns::read(arguments),
         _ => constraints::read(name, arguments).unwrap_or_else(|| {

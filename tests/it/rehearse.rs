@@ -11,6 +11,8 @@ use applier::upgrade::reshape::{Mode, ReshapeOrder, reshape};
 use journal_core::model::{Change, SchemaVersion};
 use journal_core::sql::{Access, Conn, DbUrl};
 use journal_tests::rig::{Rig, drain, row};
+use journal_tests::servers;
+use schema_mappers::{SchemaSet, VersionSource};
 
 use crate::club::{empty_database, member, money, phone, rigs};
 
@@ -165,5 +167,43 @@ async fn a_site_that_stands_at_the_version_needs_no_rehearsal() {
         let (scratch, _directory) = empty_database(store);
         let refused = rehearsed(&rig, &scratch, &plan(1, None)).await.unwrap_err();
         assert!(matches!(refused, RehearseError::AtVersion { .. }), "{store}: {refused}");
+    }
+}
+
+const UNIQUE_1: &str =
+    "[table.card]\nkey = [\"id\"]\n[table.card.columns]\nid = \"int\"\nnumber = \"text\"\n";
+const UNIQUE_2: &str = "[table.card]\nkey = [\"id\"]\nunique = [[\"number\"]]\n[table.card.columns]\nid = \"int\"\nnumber = \"text\"\n";
+const UNIQUE_MAPPING: &str = "[[map]]\nop = \"add_unique\"\ntable = \"card\"\ncolumns = [\"number\"]\n";
+
+fn cards() -> SchemaSet {
+    let second = [("schema.toml", UNIQUE_2), ("mapping.toml", UNIQUE_MAPPING)];
+    let sources = vec![
+        VersionSource::new(SchemaVersion(1), [("schema.toml", UNIQUE_1)]),
+        VersionSource::new(SchemaVersion(2), second),
+    ];
+    SchemaSet::from_sources(sources).unwrap()
+}
+
+#[tokio::test]
+async fn rows_that_break_a_new_unique_key_fail_the_move_and_the_report_says_so() {
+    let mut rigs = vec![("sqlite", Rig::sqlite(&["a"], cards()).await)];
+    if let Some(server) = servers::postgres_or_skip() {
+        rigs.push(("postgres", Rig::at(&[("a", server.create_database().url)], cards()).await));
+    }
+    for (store, rig) in rigs {
+        let card = |id: i64, number: &str| {
+            Change::insert("card", row([("id", id.into()), ("number", number.into())]))
+        };
+        post_each(&rig, 1, &[&[card(1, "A"), card(2, "B")], &[card(3, "A")]]).await;
+        let (scratch, _directory) = empty_database(store);
+        let report = rehearsed(&rig, &scratch, &plan(2, Some("a/1/2"))).await.unwrap();
+        assert!(!report.is_good() && report.moved.is_none() && report.tail.is_none(), "{store}: {report:?}");
+        let why = report.move_failed.unwrap();
+        assert!(why.contains("card"), "{store}: {why}");
+        // Before the second of them comes, the move goes through; then the transaction is what is refused.
+        let (scratch, _directory) = empty_database(store);
+        let report = rehearsed(&rig, &scratch, &plan(2, Some("a/1/1"))).await.unwrap();
+        let tail = report.tail.unwrap();
+        assert_eq!(tail.refused_by.into_iter().collect::<Vec<_>>(), [("D0201".to_owned(), 1)], "{store}");
     }
 }

@@ -198,6 +198,9 @@ impl Told {
                 lost.version, lost.table, lost.place, lost.reason
             ));
         }
+        if let Some(why) = &report.move_failed {
+            text.push_str(&format!("the move FAILED on the data: {why}\n"));
+        }
         text.push_str(&report.moved.as_ref().map(moved).unwrap_or_default());
         text.push_str(&report.tail.as_ref().map(|done| tail(done, report.to)).unwrap_or_default());
         if let Some(arriving) = &report.arriving {

@@ -11,7 +11,7 @@ mod room;
 use std::time::Instant;
 
 use journal_core::model::{Epoch, Origin, SchemaVersion, SealedRun, SiteName};
-use journal_core::sql::{DbUrl, SqlError};
+use journal_core::sql::{DbUrl, SqlClass, SqlError};
 use journal_core::store::sql::Site;
 use schema_mappers::{MapError, Registry};
 
@@ -125,8 +125,13 @@ pub async fn rehearse(
     report.looked(look::through(scratch, registry, plan.to, watch).await?);
     if report.stuck_rows == 0 {
         let before = room::bytes(scratch, registry, plan.to).await?;
-        report.moved = Some(move_copy(scratch, registry, plan, before, watch).await?);
-        report.tail = Some(post_tail(&mut legs, scratch, plan, &mut arrivals, watch).await?);
+        match move_copy(scratch, registry, plan, before, watch).await? {
+            Ok(moved) => {
+                report.moved = Some(moved);
+                report.tail = Some(post_tail(&mut legs, scratch, plan, &mut arrivals, watch).await?);
+            }
+            Err(why) => report.move_failed = Some(why),
+        }
     }
     report.estimate(&arrivals);
     report.duration_ms = millis(started);
@@ -183,13 +188,14 @@ async fn copy_journal(
     Ok(leg.posted)
 }
 
+/// Moves the copy; or tells why the data stopped that.
 async fn move_copy(
     scratch: &DbUrl,
     registry: &Registry,
     plan: &Plan,
     before: room::Bytes,
     watch: &mut PhaseWatch<'_>,
-) -> Result<Moved, RehearseError> {
+) -> Result<Result<Moved, String>, RehearseError> {
     let order = ReshapeOrder {
         to: plan.to,
         mode: Mode::CarryOut,
@@ -197,16 +203,20 @@ async fn move_copy(
         why: "rehearsal".to_owned(),
     };
     let mut heard = |progress| watch(Phase::Move, progress);
-    let done = reshape(scratch, registry, &order, &mut heard).await.map_err(RehearseError::Move)?;
+    let done = match reshape(scratch, registry, &order, &mut heard).await {
+        Ok(done) => done,
+        Err(error) if is_of_data(&error) => return Ok(Err(whole_text(&error))),
+        Err(error) => return Err(RehearseError::Move(error)),
+    };
     let after = room::bytes(scratch, registry, plan.to).await?;
-    Ok(Moved {
+    Ok(Ok(Moved {
         rows: done.rows,
         complements: done.complements,
         asks: done.asks,
         duration_ms: done.duration_ms,
         rows_per_s: per_second(done.rows, done.duration_ms),
         extra_bytes: after.needed_beside(&before),
-    })
+    }))
 }
 
 /// The rest of the journal, as a site posts it after the switch.
@@ -235,6 +245,29 @@ async fn post_tail(
         refused: leg.refused,
         refused_by: leg.refused_by.into_iter().map(|(code, count)| (code.to_owned(), count)).collect(),
     })
+}
+
+/// Whether the rows stopped a move, and not the database or its operator.
+fn is_of_data(error: &ReshapeError) -> bool {
+    match error {
+        ReshapeError::Row { .. }
+        | ReshapeError::Orphan { .. }
+        | ReshapeError::Ledger(LedgerError::Fault { .. }) => true,
+        ReshapeError::Store(error) => matches!(error.class, SqlClass::Constraint(_) | SqlClass::Data),
+        _ => false,
+    }
+}
+
+/// An error with its causes, for a report.
+fn whole_text(error: &ReshapeError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(next) = cause {
+        text.push_str(": ");
+        text.push_str(&next.to_string());
+        cause = next.source();
+    }
+    text
 }
 
 fn millis(since: Instant) -> u64 {

@@ -33,9 +33,11 @@ pub struct Report {
     pub stuck: Vec<Stuck>,
     /// What the versions on the way give up for good, by the set's own word.
     pub losses: Vec<Lost>,
-    /// The move; absent when rows are stuck.
+    /// Why the data stopped the move, such as two rows of one key under a new unique key.
+    pub move_failed: Option<String>,
+    /// The move; absent when it was not tried or failed.
     pub moved: Option<Moved>,
-    /// The rest of the journal; absent when rows are stuck.
+    /// The rest of the journal; absent without the move.
     pub tail: Option<Tail>,
     /// How fast transactions arrive, as the journal's seals say; absent when they span less than a second.
     pub arriving: Option<Arriving>,
@@ -119,6 +121,7 @@ impl Report {
             stuck_rows: 0,
             stuck: Vec::new(),
             losses: Vec::new(),
+            move_failed: None,
             moved: None,
             tail: None,
             arriving: None,
@@ -129,7 +132,8 @@ impl Report {
 
     /// Whether the upgrade would carry everything.
     pub fn is_good(&self) -> bool {
-        self.stuck_rows == 0 && self.tail.as_ref().is_none_or(|tail| tail.refused.count == 0)
+        let moves = self.stuck_rows == 0 && self.move_failed.is_none();
+        moves && self.tail.as_ref().is_none_or(|tail| tail.refused.count == 0)
     }
 
     pub(super) fn looked(&mut self, looked: Looked) {

@@ -178,6 +178,11 @@ impl Running {
         self.reap()
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Asks the program to end (SIGTERM); [`wait`](Self::wait) then says how it did.
     pub fn terminate(&self) {
         if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {

@@ -169,6 +169,13 @@ fn of_work(cause: &(dyn Error + 'static)) -> Option<&'static str> {
             ReshapeError::NotInstalled => Some(code::NOT_INITIALISED),
             ReshapeError::Version(_) => Some(code::UNKNOWN_VERSION),
             ReshapeError::Row { .. } | ReshapeError::Orphan { .. } => Some(code::ROW_IN_THE_WAY),
+            ReshapeError::Resumed | ReshapeError::NotExpanded => Some(code::PAUSE_LOST),
+            ReshapeError::Elsewhere { .. } | ReshapeError::TwoMovers { .. } | ReshapeError::TwoCommands => {
+                Some(code::TWO_COMMANDS)
+            }
+            ReshapeError::Unsure { .. } => Some(code::REFUSED_BY_DATABASE),
+            ReshapeError::InTheWay { .. } => Some(code::OBJECT_IN_THE_WAY),
+            ReshapeError::Locked { .. } => Some(code::TABLES_IN_USE),
             ReshapeError::Release(error) => of_install(error),
             ReshapeError::Ledger(error) => of_ledger(error),
             ReshapeError::Store(_) => None,

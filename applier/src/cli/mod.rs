@@ -27,6 +27,7 @@ mod run;
 mod schema;
 mod status;
 mod traffic;
+mod upgrade;
 mod verify;
 mod wait;
 
@@ -77,6 +78,7 @@ enum What {
     /// Apply, check and show versions of the schema set
     #[command(subcommand)]
     Schema(schema::Args),
+    Upgrade(Box<upgrade::Args>),
     #[command(subcommand)]
     Ask(ask::Args),
     #[command(subcommand)]
@@ -145,6 +147,7 @@ async fn carry_out(what: What, session: &Session) -> anyhow::Result<()> {
         What::Wait(args) => wait::run(args, session).await,
         What::Schema(args) => schema::run(args, session).await,
         What::Ask(args) => ask::run(args, session).await,
+        What::Upgrade(args) => upgrade::run(*args, session).await,
         What::Quarantine(args) => quarantine::run(args, session).await,
         What::Verify(args) => verify::run(args, session).await,
         What::Rehearse(args) => rehearse::run(args, session).await,

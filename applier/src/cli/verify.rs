@@ -72,7 +72,8 @@ pub(super) async fn run(args: Args, session: &Session) -> anyhow::Result<()> {
     }
 }
 
-async fn compare(
+/// Compares two sites; the group has both.
+pub(super) async fn compare(
     group: &Group,
     names: [&SiteName; 2],
     patience: &Patience,

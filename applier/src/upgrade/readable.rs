@@ -6,6 +6,8 @@ use journal_core::model::SchemaVersion;
 use journal_core::sql::{ConnRef, Dialect, SqlError};
 use schema_mappers::{SchemaSet, ddl};
 
+use super::layout::views;
+use super::staging::ground;
 use crate::ledger::LedgerError;
 use crate::ledger::sql::complement::rewrite_old;
 
@@ -22,7 +24,9 @@ pub(super) async fn refresh(
     version: SchemaVersion,
 ) -> Result<(), LedgerError> {
     rewrite_old(conn.lend()).await?;
-    let views = ddl::views(set, version, conn.dialect()).unwrap_or_default();
+    // Versions that were contracted have none.
+    let ground = ground(conn.lend()).await?;
+    let views = views(set, version, &ground);
     let wanted = views.iter().filter(|view| view.contains("daybook_kept")).count();
     if wanted == reading(conn.lend()).await? {
         return Ok(());

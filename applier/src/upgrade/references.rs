@@ -1,66 +1,74 @@
-//! References between tables while rows move: off during the move, checked once at its end. In SQLite they are off for
-//! the connection; in PostgreSQL they are constraints that go and come back.
+//! References between tables while rows move: off during the move, checked once at its end, before readers see a row. In
+//! SQLite they are off for the connection; in PostgreSQL they are constraints that go and come back, kept on record
+//! meanwhile so that another process finds them.
 
-use journal_core::model::Name;
-use journal_core::sql::{Dialect, SqlClass, SqlError, quote};
+use journal_core::sql::{ConnRef, Dialect, SqlClass, SqlError, quote};
 
+use super::layout::{Layout, NEW_SCHEMA, staged_name};
 use super::reshape::ReshapeError;
-use crate::ledger::Ledger as _;
-use crate::ledger::sql::SqlLedger;
 
-const POSTGRES_REFERENCES: &str = "SELECT conname::text, pg_get_constraintdef(oid) FROM pg_constraint \
+const FOUND: &str = "SELECT conname::text, pg_get_constraintdef(oid) FROM pg_constraint \
      WHERE contype = 'f' AND conrelid = to_regclass($1) ORDER BY conname";
+const KEEP: &str = "INSERT INTO {d}staging_reference (table_name, name, definition) VALUES ($1, $2, $3)";
+const KEPT: &str = "SELECT table_name, name, definition FROM {d}staging_reference ORDER BY table_name, name";
+const PUT_BACK: &str = "DELETE FROM {d}staging_reference WHERE table_name = $1 AND name = $2";
 
-/// A foreign key that is taken off while rows move: they come in the order of keys, which for a table that refers to
-/// itself is not that of parents, and one check of all is quicker than one a row.
-pub(super) struct Reference {
-    table: Name,
-    name: String,
-    definition: String,
-}
-
-/// Takes every reference of the new tables off, where rows that move would be checked one by one.
-pub(super) async fn take_off(ledger: &mut SqlLedger) -> Result<Vec<Reference>, SqlError> {
-    let mut taken = Vec::new();
-    if ledger.conn().dialect() == Dialect::Sqlite {
-        return Ok(taken);
+/// Takes every reference of the new tables off: rows come in the order of keys, which for a table that refers to itself
+/// is not that of parents, and one check of all is quicker than one a row.
+pub(super) async fn take_off(mut conn: ConnRef<'_>, layout: &Layout) -> Result<(), SqlError> {
+    if conn.dialect() == Dialect::Sqlite {
+        return Ok(());
     }
-    let tables: Vec<Name> = ledger.schema().tables.keys().cloned().collect();
-    for table in tables {
-        let found = ledger.conn().fetch(POSTGRES_REFERENCES, vec![quote(&table).into()]).await?;
-        for record in found {
-            let reference =
-                Reference { table: table.clone(), name: record.text(0)?, definition: record.text(1)? };
-            let drop = format!("ALTER TABLE {} DROP CONSTRAINT {}", quote(&table), quote(&reference.name));
-            ledger.conn().ddl(&drop).await?;
-            taken.push(reference);
+    for table in &layout.new {
+        let staged = staged_name(&table.name);
+        let qualified = format!("{NEW_SCHEMA}.{}", quote(&staged));
+        for record in conn.fetch(FOUND, vec![qualified.as_str().into()]).await? {
+            let name = record.text(0)?;
+            let params = vec![staged.as_ref().into(), name.as_str().into(), record.text(1)?.into()];
+            conn.execute(KEEP, params).await?;
+            conn.ddl(&format!("ALTER TABLE {qualified} DROP CONSTRAINT {}", quote(&name))).await?;
         }
-    }
-    Ok(taken)
-}
-
-/// Puts references back, which checks all rows at once.
-pub(super) async fn put_back(ledger: &mut SqlLedger, references: &[Reference]) -> Result<(), ReshapeError> {
-    for Reference { table, name, definition } in references {
-        let add = format!("ALTER TABLE {} ADD CONSTRAINT {} {definition}", quote(table), quote(name));
-        ledger.conn().ddl(&add).await.map_err(|error| match error.class {
-            SqlClass::Constraint(_) => {
-                let parent = definition.split("REFERENCES ").nth(1).unwrap_or(definition).to_owned();
-                ReshapeError::Orphan { table: table.to_string(), parent }
-            }
-            _ => error.into(),
-        })?;
     }
     Ok(())
 }
 
-/// Checks all references of the database.
-pub(super) async fn check(ledger: &mut SqlLedger) -> Result<(), ReshapeError> {
-    if ledger.conn().dialect() == Dialect::Postgres {
-        return Ok(()); // Checked when they were put back.
+/// Puts the references back, which checks all rows at once. Nobody but the move sees these tables yet, so no lock on
+/// them is in anybody's way.
+pub(super) async fn put_back(mut conn: ConnRef<'_>, layout: &Layout) -> Result<(), ReshapeError> {
+    if conn.dialect() == Dialect::Sqlite {
+        return check(conn, layout).await;
     }
-    match ledger.conn().fetch_optional("PRAGMA foreign_key_check", Vec::new()).await? {
-        None => Ok(()),
-        Some(record) => Err(ReshapeError::Orphan { table: record.text(0)?, parent: record.text(2)? }),
+    for record in conn.fetch(KEPT, Vec::new()).await? {
+        let (table, name, definition) = (record.text(0)?, record.text(1)?, record.text(2)?);
+        let add = format!(
+            "ALTER TABLE {NEW_SCHEMA}.{} ADD CONSTRAINT {} {definition}",
+            quote(&table),
+            quote(&name)
+        );
+        conn.ddl(&add).await.map_err(|error| match error.class {
+            SqlClass::Constraint(_) => {
+                let parent = definition.split("REFERENCES ").nth(1).unwrap_or(&definition);
+                orphan(&table, parent)
+            }
+            _ => error.into(),
+        })?;
+        conn.execute(PUT_BACK, vec![table.into(), name.into()]).await?;
     }
+    Ok(())
+}
+
+async fn check(mut conn: ConnRef<'_>, layout: &Layout) -> Result<(), ReshapeError> {
+    for table in &layout.new {
+        let pragma = format!("PRAGMA foreign_key_check({})", quote(&staged_name(&table.name)));
+        if let Some(record) = conn.fetch_optional(&pragma, Vec::new()).await? {
+            return Err(orphan(&record.text(0)?, &record.text(2)?));
+        }
+    }
+    Ok(())
+}
+
+/// In the words of the new version.
+fn orphan(table: &str, parent: &str) -> ReshapeError {
+    let plain = |name: &str| name.replace(super::layout::NEW, "");
+    ReshapeError::Orphan { table: plain(table), parent: plain(parent) }
 }

@@ -1,36 +1,29 @@
-//! `schema apply`: a paused site's ledger from one version to another, up or down, in ONE database transaction: old tables
-//! aside, new tables in their place, every row through the mapping with what was kept of it, views, the version on
-//! record. A crash at any moment leaves the ledger as it was. Never touches the journal or a checkpoint.
+//! `schema apply`: a paused site's ledger from one version to another, up or down. New tables are made beside the old
+//! ones, every row goes through the mapping with what was kept of it, and then one short transaction changes the tables'
+//! places, the views and the version on record. Readers see the old tables until then and the new ones after. A crash at
+//! any moment leaves one of the two, and the same call again goes on. Never touches the journal or a checkpoint.
 //!
-//! What an operator hung on the old tables besides (indexes, triggers, grants) goes with them; a version's own DDL file
-//! is the place for such things. An object elsewhere that depends on a table makes the reshape fail, with nothing done.
+//! What an operator hung on the old tables besides (indexes, triggers) goes with them; a version's own DDL file is the
+//! place for such things. Rights are carried over. An object elsewhere that depends on a table makes the reshape fail, with
+//! nothing done.
 
 use std::time::Instant;
 
-use journal_core::codec::payload::key_text;
-use journal_core::model::{Change, Name, SchemaVersion, Value};
-use journal_core::sql::{Access, Conn, ConnRef, DbUrl, Dialect, SqlError, quote};
-use journal_core::store::sql::set_ledger_version;
-use schema_mappers::{ComplementChange, Image, MapError, Registry};
+use journal_core::model::{Name, SchemaVersion};
+use journal_core::sql::{Access, Conn, DbUrl, SqlError};
+use schema_mappers::{MapError, Registry};
 
 use super::install::{InstallError, release_versions};
-use super::plan::{Plan, plan};
-use super::references;
-use crate::asks;
-use crate::audit::ask::{Counter, Waiting};
-use crate::audit::{Progress, Watch};
+use super::moving::Pace;
+use super::staging::Leftover;
+use super::switch::LockPatience;
+use super::tables::SiteTables;
+use crate::audit::Watch;
+use crate::audit::ask::{self, Waiting};
 use crate::control::Desired;
-use crate::control::sql::record_action;
+use crate::control::sql::read_state;
+use crate::ledger::LedgerError;
 use crate::ledger::sql::SqlLedger;
-use crate::ledger::{Ledger as _, LedgerError, LedgerReader as _};
-
-/// Rows moved at once.
-const PAGE_ROWS: usize = 1000;
-
-const LOCK_CONTROL: &str = "SELECT desired FROM {d}control{for_update}";
-/// SQLite's indexes share one space of names, so the old ones make room; reading in key order needs none of them.
-const SQLITE_INDEXES: &str =
-    "SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL AND tbl_name = $1 ORDER BY name";
 
 /// What a reshape is to do.
 #[derive(Debug, Clone)]
@@ -54,8 +47,8 @@ pub enum Mode {
     DryRun,
 }
 
-/// Why a ledger was not reshaped. Nothing was changed, unless [`ReshapeError::Store`] came with an unknown outcome of the
-/// commit: ask again, which is a no-op if it had happened.
+/// Why a ledger was not reshaped. Readers see the ledger as it was, unless [`ReshapeError::Store`] came with an unknown
+/// outcome of the last commit: ask again, which is a no-op if it had happened.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum ReshapeError {
@@ -63,6 +56,26 @@ pub enum ReshapeError {
     NotPaused,
     #[error("the ledger has no tables yet; `init` makes them")]
     NotInstalled,
+    #[error("the site was resumed while its rows were moved; what was moved may be stale and is made anew")]
+    Resumed,
+    #[error(
+        "the ledger stands at schema version {have}, not {expected}: somebody else reshaped it meanwhile"
+    )]
+    Elsewhere { have: SchemaVersion, expected: SchemaVersion },
+    #[error("the new tables are not there; they were dropped meanwhile")]
+    NotExpanded,
+    #[error("another command moves the rows of {table} as well; let one of them end")]
+    TwoMovers { table: Name },
+    #[error("another command carries this upgrade on; let one of them end")]
+    TwoCommands,
+    #[error("the database refuses some rows of {table} together and none of them alone")]
+    Unsure { table: Name },
+    #[error(
+        "{object} depends on table {table} and would stay with the old one; drop it and make it again after"
+    )]
+    InTheWay { object: String, table: Name },
+    #[error("the tables are in use and could not be locked in time{}", told(.sessions))]
+    Locked { sessions: Vec<String>, source: SqlError },
     #[error(transparent)]
     Version(#[from] MapError),
     #[error("{table} {key} cannot be carried from schema version {from} to {to}: {reason}")]
@@ -75,6 +88,35 @@ pub enum ReshapeError {
     Ledger(#[from] LedgerError),
     #[error("reshape the ledger")]
     Store(#[from] SqlError),
+}
+
+fn told(sessions: &[String]) -> String {
+    if sessions.is_empty() { String::new() } else { format!(": {} hold them", sessions.join(", ")) }
+}
+
+impl ReshapeError {
+    /// Whether the same work may succeed when it is asked for again, from where it stopped.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Resumed
+            | Self::Locked { .. }
+            | Self::TwoMovers { .. }
+            | Self::TwoCommands
+            | Self::NotExpanded => true,
+            Self::Ledger(LedgerError::Store(error)) | Self::Store(error) => error.is_transient(),
+            Self::Release(InstallError::Store(error)) => error.is_transient(),
+            Self::NotPaused
+            | Self::NotInstalled
+            | Self::Elsewhere { .. }
+            | Self::Unsure { .. }
+            | Self::InTheWay { .. }
+            | Self::Version(_)
+            | Self::Row { .. }
+            | Self::Orphan { .. }
+            | Self::Release(_)
+            | Self::Ledger(_) => false,
+        }
+    }
 }
 
 /// What a reshape did.
@@ -110,8 +152,8 @@ pub struct Moved {
 }
 
 /// Reshapes the ledger at `url` to a version of the registry's set, and puts the set's versions on record. Refused unless
-/// the site is paused; the pause is locked until the end. Asked for the version the ledger has already, it succeeds and
-/// changes nothing, paused or not.
+/// the site is paused. Asked for the version the ledger has already, it succeeds and changes nothing, paused or not.
+/// After a crash, or an error that [may pass](ReshapeError::is_passing), the same call goes on from where it stopped.
 pub async fn reshape(
     url: &DbUrl,
     registry: &Registry,
@@ -119,193 +161,113 @@ pub async fn reshape(
     watch: &mut Watch<'_>,
 ) -> Result<ReshapeReport, ReshapeError> {
     let started = Instant::now();
-    let schema = registry.ledger(order.to)?.clone();
-    let mut conn = Conn::open(url, Access::Write, "reshape").await?;
-    if conn.dialect() == Dialect::Sqlite {
-        // Outside the transaction, where alone they work: references are checked once at the end, and renaming a table
-        // leaves what names it elsewhere alone.
-        conn.lend().script("PRAGMA foreign_keys = OFF; PRAGMA legacy_alter_table = ON").await?;
+    registry.ledger(order.to)?;
+    let (from, desired) = stands(url).await?;
+    let mut report = ReshapeReport {
+        from,
+        to: order.to,
+        changed: false,
+        tables: Vec::new(),
+        rows: 0,
+        complements: 0,
+        asks: Vec::new(),
+        statements: Vec::new(),
+        duration_ms: 0,
+    };
+    if from.0 == 0 {
+        return Err(ReshapeError::NotInstalled);
     }
-    let mut work =
-        Work { ledger: SqlLedger::over(conn, schema.into()), registry, order, done: Done::default() };
-    let from = match work.run(watch).await {
-        Ok(from) => from,
+    let tables = SiteTables::plan(url, registry, from, order.to).await?;
+    let statements = if from == order.to { Vec::new() } else { tables.layout().statements(from) };
+    match (order.mode, from == order.to, desired) {
+        (Mode::DryRun, ..) => report.statements = statements,
+        (Mode::CarryOut, true, _) => release(url, registry).await?,
+        (Mode::CarryOut, false, Desired::Running) => {
+            release(url, registry).await?;
+            return Err(ReshapeError::NotPaused);
+        }
+        (Mode::CarryOut, false, Desired::Paused) => {
+            release(url, registry).await?;
+            carry_out(&tables, &mut report, order, url, registry, watch).await?;
+            report.statements = statements;
+        }
+    }
+    report.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Ok(report)
+}
+
+async fn carry_out(
+    tables: &SiteTables<'_>,
+    report: &mut ReshapeReport,
+    order: &ReshapeOrder,
+    url: &DbUrl,
+    registry: &Registry,
+    watch: &mut Watch<'_>,
+) -> Result<(), ReshapeError> {
+    let what = format!("schema apply {} to {}", report.from, report.to);
+    let moved = async {
+        tables.expand().await?;
+        let moved = tables.move_rows(Pace::default(), watch).await?;
+        let asker = (order.who.as_str(), what.as_str(), order.why.as_str());
+        tables.switch(LockPatience::default(), asker, &[]).await?;
+        Ok(moved)
+    };
+    let moved = match moved.await {
+        Ok(moved) => moved,
         Err(error) => {
-            // A failed rollback changes nothing: the connection ends here.
-            drop(work.ledger.rollback().await);
+            // What may pass is gone on with; what may not leaves nothing behind. Its own fault is told, not the drop's.
+            if !ReshapeError::is_passing(&error) {
+                drop(tables.drop(Leftover::New).await);
+            }
             return Err(error);
         }
     };
-    let Work { ledger, done, .. } = work;
-    ledger.into_conn().close().await;
-    Ok(ReshapeReport {
-        from,
-        to: order.to,
-        changed: done.changed,
-        rows: done.tables.iter().map(|table| table.rows).sum(),
-        tables: done.tables,
-        complements: done.complements,
-        asks: done.asks,
-        statements: done.statements,
-        duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+    tables.drop(Leftover::Old).await?;
+    report.changed = true;
+    report.rows = moved.tables.iter().map(|table| table.rows).sum();
+    report.tables = moved.tables;
+    report.complements = moved.complements;
+    report.asks = match moved.asks {
+        Some(asks) => asks,
+        // A part was moved by a process that is gone: counted anew.
+        None => counted(url, registry, watch).await?,
+    };
+    Ok(())
+}
+
+async fn counted(
+    url: &DbUrl,
+    registry: &Registry,
+    watch: &mut Watch<'_>,
+) -> Result<Vec<Waiting>, ReshapeError> {
+    let mut ledger = SqlLedger::open_reader(url, "count asks").await?;
+    ask::count(&mut ledger, registry, watch).await.map_err(|error| match error {
+        crate::audit::RowsError::Ledger(error) => error.into(),
+        crate::audit::RowsError::Unknown(error) => error.into(),
+        other => LedgerError::Damaged(other.to_string()).into(),
     })
 }
 
-#[derive(Debug, Default)]
-struct Done {
-    changed: bool,
-    tables: Vec<Moved>,
-    complements: u64,
-    asks: Vec<Waiting>,
-    statements: Vec<String>,
+/// The ledger's version, and whether the site is to post.
+async fn stands(url: &DbUrl) -> Result<(SchemaVersion, Desired), ReshapeError> {
+    let mut conn = Conn::open(url, Access::Read, "look").await?;
+    let (standing, _) = read_state(conn.lend()).await?;
+    conn.close().await;
+    Ok((standing.ledger_version, standing.control.desired))
 }
 
-struct Work<'r> {
-    ledger: SqlLedger,
-    registry: &'r Registry,
-    order: &'r ReshapeOrder,
-    done: Done,
-}
-
-impl Work<'_> {
-    /// From begin to commit; returns the version before.
-    async fn run(&mut self, watch: &mut Watch<'_>) -> Result<SchemaVersion, ReshapeError> {
-        let (from, to) = (self.ledger.begin().await?.ledger_version, self.order.to);
-        if from.0 == 0 {
-            return Err(ReshapeError::NotInstalled);
-        }
-        let dialect = self.ledger.conn().dialect();
-        let plan = plan(self.registry, from, to, dialect)?;
-        if self.order.mode == Mode::DryRun {
-            if from != to {
-                self.done.statements = plan.statements(dialect, from, to);
-            }
-            self.ledger.rollback().await?;
-            return Ok(from);
-        }
-        // Exclusive, so that a resume waits for the end and then opens on the new tables.
-        let control = self.ledger.conn().fetch_one(LOCK_CONTROL, Vec::new()).await?;
-        let paused = control.text(0)? == desired_text(Desired::Paused);
-        release_versions(self.ledger.conn(), self.registry.set()).await?;
-        if from != to {
-            if !paused {
-                return Err(ReshapeError::NotPaused);
-            }
-            self.carry_out(&plan, from, watch).await?;
-            self.done.statements = plan.statements(dialect, from, to);
-            self.done.changed = true;
-        }
-        self.ledger.commit().await?;
-        Ok(from)
-    }
-
-    async fn carry_out(
-        &mut self,
-        plan: &Plan,
-        from: SchemaVersion,
-        watch: &mut Watch<'_>,
-    ) -> Result<(), ReshapeError> {
-        let (to, who, why) = (self.order.to, &self.order.who, &self.order.why);
-        self.free_names(plan).await?;
-        self.statements(&plan.set_aside).await?;
-        self.statements(&plan.create).await?;
-        let references = references::take_off(&mut self.ledger).await?;
-        self.move_rows(plan, from, watch).await?;
-        self.statements(&plan.drop_old).await?;
-        references::put_back(&mut self.ledger, &references).await?;
-        references::check(&mut self.ledger).await?;
-        self.statements(&plan.views).await?;
-        set_ledger_version(self.ledger.conn(), to).await?;
-        asks::arrive(self.ledger.conn(), self.registry.set(), to).await?;
-        let what = format!("schema apply {from} to {to}");
-        record_action(self.ledger.conn(), who, &what, why).await?;
-        Ok(())
-    }
-
-    async fn statements(&mut self, statements: &[String]) -> Result<(), SqlError> {
-        for statement in statements {
-            self.ledger.conn().ddl(statement).await?;
-        }
-        Ok(())
-    }
-
-    async fn free_names(&mut self, plan: &Plan) -> Result<(), SqlError> {
-        if self.ledger.conn().dialect() == Dialect::Postgres {
-            return Ok(());
-        }
-        for (table, _) in &plan.old {
-            let indexes = self.ledger.conn().fetch(SQLITE_INDEXES, vec![table.name.as_ref().into()]).await?;
-            for index in indexes {
-                let drop = format!("DROP INDEX {}", quote(&index.text(0)?));
-                self.ledger.conn().ddl(&drop).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn move_rows(
-        &mut self,
-        plan: &Plan,
-        from: SchemaVersion,
-        watch: &mut Watch<'_>,
-    ) -> Result<(), ReshapeError> {
-        let mut total: u64 = 0;
-        for (_, old) in &plan.old {
-            total += count(self.ledger.conn(), &old.name).await?;
-        }
-        let mut progress = Progress { done: 0, total: Some(total) };
-        let schema = plan.old_schema(from);
-        let mut asks = Counter::new(self.registry, self.order.to);
-        for (table, old) in &plan.old {
-            let mut moved = Moved { table: table.name.clone(), rows: 0 };
-            let mut after: Option<Vec<Value>> = None;
-            loop {
-                let page = self.ledger.scan(&schema, &old.name, after.as_deref(), PAGE_ROWS).await?;
-                let Some((last, _)) = page.last() else { break };
-                after = old.key_values(last);
-                moved.rows += page.len() as u64;
-                progress.done += page.len() as u64;
-                let mut images = Vec::with_capacity(page.len());
-                for (row, complement) in page {
-                    let key = old.key_values(&row).unwrap_or_default();
-                    let rows = self.registry.map_row(from, self.order.to, &table.name, row, complement);
-                    let rows = rows.map_err(|error| self.no_image(&table.name, &key, from, error))?;
-                    for mapped in rows {
-                        asks.row(&mapped.table, &mapped.row);
-                        self.done.complements += u64::from(!mapped.complement.is_empty());
-                        let complement = ComplementChange { set: mapped.complement, clear: Vec::new() };
-                        let change = Change::insert(mapped.table, mapped.row);
-                        images.push(Image { change, complement, if_new: None });
-                    }
-                }
-                self.ledger.apply(&images).await?;
-                watch(progress);
-            }
-            self.done.tables.push(moved);
-        }
-        self.done.asks = asks.finish();
-        Ok(())
-    }
-
-    fn no_image(&self, table: &Name, key: &[Value], from: SchemaVersion, error: MapError) -> ReshapeError {
-        match error {
-            MapError::CannotMap { reason, to, .. } => {
-                let (table, reason) = (table.clone(), reason.to_string());
-                ReshapeError::Row { table, key: key_text(key), from, to, reason }
-            }
-            error => error.into(),
+/// Puts every version of the set on record at a site.
+pub(crate) async fn release(url: &DbUrl, registry: &Registry) -> Result<(), ReshapeError> {
+    let mut conn = Conn::open(url, Access::Write, "release").await?;
+    conn.begin().await?;
+    match release_versions(conn.lend(), registry.set()).await {
+        Ok(()) => conn.commit().await?,
+        Err(error) => {
+            // A failed rollback changes nothing: the connection ends here.
+            drop(conn.rollback().await);
+            return Err(error.into());
         }
     }
-}
-
-fn desired_text(desired: Desired) -> &'static str {
-    match desired {
-        Desired::Running => "running",
-        Desired::Paused => "paused",
-    }
-}
-
-async fn count(mut conn: ConnRef<'_>, table: &str) -> Result<u64, SqlError> {
-    let record = conn.fetch_one(&format!("SELECT count(*) FROM {}", quote(table)), Vec::new()).await?;
-    Ok(u64::try_from(record.i64(0)?).unwrap_or(0))
+    conn.close().await;
+    Ok(())
 }

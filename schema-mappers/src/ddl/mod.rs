@@ -25,11 +25,16 @@ pub use journal_core::sql::Dialect;
 /// `ddl.sqlite.sql` or `ddl.postgres.sql`, its text stands there for the version's own as one element, with however many
 /// statements it has: run it without preparing.
 pub fn create_tables(version: &Version, dialect: Dialect) -> Vec<String> {
+    create_tables_but(version, dialect, &BTreeSet::new())
+}
+
+/// The same without some of the generated tables, which stand already.
+pub fn create_tables_but(version: &Version, dialect: Dialect, stand: &BTreeSet<Name>) -> Vec<String> {
     let mut statements = Vec::new();
     let own = version.ddl(dialect);
     statements.extend(own.map(str::to_owned));
     for (table, create) in created(version, dialect) {
-        if own.is_none() || is_kept(&table) {
+        if !stand.contains(&table) && (own.is_none() || is_kept(&table)) {
             statements.extend(create);
         }
     }

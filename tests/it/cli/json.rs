@@ -90,6 +90,11 @@ fn every_report_has_the_documented_fields_and_no_others() {
     check("quarantine list", &desk.json(&["quarantine", "list", "b"]));
     check("audit", &desk.json(&["audit", "b"]));
     check("rehearse", &desk.json(&["rehearse", "--site", "a", "--to", "2"]));
+    check("upgrade plan", &desk.json(&["upgrade", "plan", "--to", "2"]));
+    check("upgrade", &desk.json(&["upgrade", "--to", "2"]));
+    check("upgrade status", &desk.json(&["upgrade", "status"]));
+    let contract = ["upgrade", "contract", "--quiet", "0s", "--waive", "ask=none left"];
+    check("upgrade contract", &desk.json(&contract));
     check("replay", &desk.json(&["replay", "--site", "b", "--into", "sqlite:r.db"]));
     check("demo", &desk.json(&["demo", "--transactions", "2000"]));
     service.terminate();

@@ -1,0 +1,44 @@
+//! Objects in PostgreSQL that hang on a table and would silently stay with the old one: views of others, and references
+//! from tables that are none of the ledger's. They stop a reshape before anything is changed. SQLite's views hold names
+//! and go on with the new tables.
+
+use journal_core::sql::{ConnRef, Dialect, SqlError};
+
+use super::layout::Layout;
+use super::reshape::ReshapeError;
+
+/// Views over a table, without those of Daybook's own: these are in the schemas v1, v2 and so on.
+const VIEWS: &str = "SELECT DISTINCT n.nspname || '.' || c.relname FROM pg_depend d \
+     JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class c ON c.oid = r.ev_class \
+     JOIN pg_namespace n ON n.oid = c.relnamespace \
+     WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass \
+     AND d.refobjid = to_regclass($1) AND c.oid <> d.refobjid AND n.nspname !~ '^v[0-9]+$' ORDER BY 1";
+const REFERENCES: &str = "SELECT conrelid::regclass::text FROM pg_constraint WHERE contype = 'f' \
+     AND confrelid = to_regclass($1) ORDER BY 1";
+
+/// Insists that nothing but the ledger itself hangs on the tables that are to step aside.
+pub(super) async fn insist_on_none(mut conn: ConnRef<'_>, layout: &Layout) -> Result<(), ReshapeError> {
+    if conn.dialect() == Dialect::Sqlite {
+        return Ok(());
+    }
+    for table in &layout.old {
+        let name = layout.at_home(&table.name);
+        let mut found = names(&mut conn, VIEWS, &name).await?;
+        let known = |other: &String| layout.old.iter().any(|old| unquoted(other) == old.name.as_ref());
+        found.extend(names(&mut conn, REFERENCES, &name).await?.into_iter().filter(|other| !known(other)));
+        if let Some(object) = found.into_iter().next() {
+            return Err(ReshapeError::InTheWay { object, table: table.name.clone() });
+        }
+    }
+    Ok(())
+}
+
+async fn names(conn: &mut ConnRef<'_>, query: &str, table: &str) -> Result<Vec<String>, SqlError> {
+    let records = conn.fetch(query, vec![table.into()]).await?;
+    records.iter().map(|record| record.text(0)).collect()
+}
+
+/// The plain name of a table as the database spells it.
+fn unquoted(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name).trim_matches('"')
+}

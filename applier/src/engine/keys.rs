@@ -110,7 +110,9 @@ fn touch(change: &Change, table: &Table, schema: &Schema, out: &mut Vec<Touch>) 
         }
     }
     if matches!(change.op, Op::Insert | Op::Upsert | Op::Update) {
-        for (place, columns) in table.unique.iter().enumerate() {
+        // A unique index over some rows counts for all: which rows are in it is not seen from a change alone.
+        let indexes = table.indexes.iter().filter(|index| index.unique).map(|index| &index.columns);
+        for (place, columns) in table.unique.iter().chain(indexes).enumerate() {
             if let Some(values) = present(&change.cells, columns) {
                 out.push(Touch { key: hash(&table.name, place + 1, &values), kind: Kind::Existence });
             }

@@ -75,22 +75,8 @@ impl Evaluation<'_> {
             What::Units(units) => Cell::Units((*units).into()),
             What::Column(name) => self.row.get(name).map_or(Cell::Null, |value| opened(value, node.kind)),
             What::Not(part) => truth(self.truth(part).map(|value| !value)),
-            What::And(left, right) => match self.truth(left) {
-                Some(false) => truth(Some(false)),
-                left => truth(match (left, self.truth(right)) {
-                    (_, Some(false)) => Some(false),
-                    (Some(true), Some(true)) => Some(true),
-                    _ => None,
-                }),
-            },
-            What::Or(left, right) => match self.truth(left) {
-                Some(true) => truth(Some(true)),
-                left => truth(match (left, self.truth(right)) {
-                    (_, Some(true)) => Some(true),
-                    (Some(false), Some(false)) => Some(false),
-                    _ => None,
-                }),
-            },
+            What::And(left, right) => self.both(left, right, false),
+            What::Or(left, right) => self.both(left, right, true),
             What::IsNull(part) => truth(Some(self.cell(part) == Cell::Null)),
             What::Compare(comparison, left, right) => {
                 let (left, right) = (self.cell(left), self.cell(right));
@@ -132,16 +118,32 @@ impl Evaluation<'_> {
                 .find(|cell| *cell != Cell::Null)
                 .unwrap_or(Cell::Null),
             What::Call(function, arguments) => self.call(*function, arguments),
-            What::Cast(part, ty, lenient) => {
-                let value = stored(self.cell(part), part.kind, part.kind.ty());
-                if value.is_null() {
-                    return Cell::Null;
-                }
-                match convert(&value, *ty) {
-                    Some(value) => opened(&value, node.kind),
-                    None => self.lost(&Cell::Plain(value), *lenient, &format!("has no exact form as {ty}")),
-                }
-            }
+            What::Cast(part, ty, lenient) => self.cast(part, *ty, *lenient, node.kind),
+        }
+    }
+
+    /// Two conditions of which one that is `deciding` decides: true for "or", false for "and". What the first decides,
+    /// the second is not asked.
+    fn both(&mut self, left: &Node, right: &Node, deciding: bool) -> Cell {
+        let left = self.truth(left);
+        if left == Some(deciding) {
+            return truth(left);
+        }
+        match (left, self.truth(right)) {
+            (_, Some(right)) if right == deciding => truth(Some(deciding)),
+            (Some(_), Some(_)) => truth(Some(!deciding)),
+            _ => Cell::Null,
+        }
+    }
+
+    fn cast(&mut self, part: &Node, ty: Type, lenient: bool, kind: Kind) -> Cell {
+        let value = stored(self.cell(part), part.kind, part.kind.ty());
+        if value.is_null() {
+            return Cell::Null;
+        }
+        match convert(&value, ty) {
+            Some(value) => opened(&value, kind),
+            None => self.lost(&Cell::Plain(value), lenient, &format!("has no exact form as {ty}")),
         }
     }
 

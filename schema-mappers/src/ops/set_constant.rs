@@ -83,6 +83,7 @@ mod tests {
         assert_eq!(losses.len(), 1);
         assert_eq!((losses[0].operation.as_str(), losses[0].line), ("set_constant", 6));
         assert_eq!(losses[0].reason, "levels were never used");
+        pair.holds_its_laws();
         let error = fault(COLUMNS, COLUMNS, &format!("{OPERATION}\nlossy = \" \""));
         assert!(error.message.contains("lossy must give the reason"), "{error}");
     }

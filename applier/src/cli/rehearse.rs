@@ -17,6 +17,7 @@ use super::output::{Output, table};
 use super::schema::apply::registry;
 use crate::audit::Progress;
 use crate::audit::replay::{Listed, Until};
+use crate::laws::Lost;
 use crate::rehearse::{CatchUp, Moved, Phase, Plan, Report, Tail, rehearse};
 use crate::scratch::Scratch;
 
@@ -180,24 +181,8 @@ impl Told {
                 report.dialect
             ));
         }
-        if report.stuck_rows > 0 {
-            text.push_str(&format!(
-                "{} rows have no image at version {}, so the move was not tried:\n",
-                report.stuck_rows, report.to
-            ));
-            let rows = report.stuck.iter().map(|stuck| {
-                let keys = stuck.keys.join(" ");
-                vec![stuck.table.to_string(), stuck.rows.to_string(), keys, stuck.reason.clone()]
-            });
-            text.push_str(&table(&["table", "rows", "first keys", "reason"], rows));
-        }
-        for lost in &report.losses {
-            let columns = lost.columns.join(", ");
-            text.push_str(&format!(
-                "version {} loses {}.{columns} at {}: {}\n",
-                lost.version, lost.table, lost.place, lost.reason
-            ));
-        }
+        text.push_str(&stuck(report));
+        text.extend(report.losses.iter().map(loss));
         if let Some(why) = &report.move_failed {
             text.push_str(&format!("the move FAILED on the data: {why}\n"));
         }
@@ -217,6 +202,27 @@ impl Told {
         }
         text
     }
+}
+
+/// Rows that stop the move.
+fn stuck(report: &Report) -> String {
+    if report.stuck_rows == 0 {
+        return String::new();
+    }
+    let head = format!(
+        "{} rows have no image at version {}, so the move was not tried:\n",
+        report.stuck_rows, report.to
+    );
+    let rows = report.stuck.iter().map(|stuck| {
+        let keys = stuck.keys.join(" ");
+        vec![stuck.table.to_string(), stuck.rows.to_string(), keys, stuck.reason.clone()]
+    });
+    head + &table(&["table", "rows", "first keys", "reason"], rows)
+}
+
+fn loss(lost: &Lost) -> String {
+    let Lost { version, table, columns, place, reason, .. } = lost;
+    format!("version {version} loses {table}.{} at {place}: {reason}\n", columns.join(", "))
 }
 
 fn moved(moved: &Moved) -> String {

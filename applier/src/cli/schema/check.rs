@@ -1,12 +1,14 @@
 //! `daybook schema check`: whether a set is sound, and whether its mappings keep the laws.
 
+mod told;
+
 use anyhow::Context as _;
 use journal_core::model::{SchemaVersion, SiteName};
 use journal_core::sql::DbUrl;
 use schema_mappers::Registry;
 use schema_mappers::laws::{Break, Dice, Laws, Report, Tally};
-use serde::Serialize;
 
+use self::told::{Broken, Checked, Listed, SiteTried, Tried, ViewsTried};
 use super::{Set, load};
 use crate::audit::Progress;
 use crate::cli::Session;
@@ -14,8 +16,7 @@ use crate::cli::address;
 use crate::cli::code;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::group::Group;
-use crate::cli::output::table;
-use crate::laws::{Lost, lost, site, views};
+use crate::laws::{lost, site, views};
 use crate::scratch::Scratch;
 
 /// Cases that are made up at once, between two notes of progress.
@@ -45,68 +46,6 @@ pub(in crate::cli) struct Args {
     /// An empty database to try views in, besides SQLite. A password as ${VARIABLE}
     #[arg(long, value_name = "URL")]
     scratch: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct Checked {
-    directory: String,
-    versions: Vec<Listed>,
-    /// Ways between two versions, all of which are covered.
-    ways: usize,
-    losses: Vec<Lost>,
-    seed: u64,
-    made_up: Tried,
-    site: Option<SiteTried>,
-    views: Vec<ViewsTried>,
-    breaks: Vec<Broken>,
-}
-
-#[derive(Debug, Serialize)]
-struct Listed {
-    version: SchemaVersion,
-    hash: String,
-    tables: usize,
-    asks: usize,
-}
-
-#[derive(Debug, Default, Serialize)]
-struct Tried {
-    cases: u64,
-    rows: u64,
-    changes: u64,
-    refused: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct SiteTried {
-    site: SiteName,
-    at: SchemaVersion,
-    rows: u64,
-    changes: u64,
-    passed_over: u64,
-    refused: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct ViewsTried {
-    dialect: String,
-    at: SchemaVersion,
-    rows: u64,
-    views: u64,
-    refused: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct Broken {
-    /// `made up`, `site a`, or `views in SQLite`.
-    on: String,
-    law: String,
-    from: SchemaVersion,
-    to: SchemaVersion,
-    case: Option<u64>,
-    /// Operations that may be to blame, as `2/mapping.toml:7: split_column`.
-    places: Vec<String>,
-    text: String,
 }
 
 pub(in crate::cli) async fn run(args: Args, session: &Session) -> anyhow::Result<()> {
@@ -254,46 +193,6 @@ impl Checked {
             places: found.suspects.iter().map(place).collect(),
             text: found.to_string(),
         }));
-    }
-
-    fn text(&self) -> String {
-        let rows = self.versions.iter().map(|listed| {
-            let (tables, asks) = (listed.tables.to_string(), listed.asks.to_string());
-            vec![listed.version.to_string(), tables, asks, listed.hash.clone()]
-        });
-        let mut text = table(&["version", "tables", "ask columns", "hash"], rows);
-        text.push_str(&format!("{} ways between versions, all covered\n", self.ways));
-        for Lost { version, table, columns, operation, reason, place } in &self.losses {
-            text.push_str(&format!(
-                "version {version} loses {table}.{} by {operation} at {place}: {reason}\n",
-                columns.join(", ")
-            ));
-        }
-        let Tried { cases, rows, changes, refused } = &self.made_up;
-        if *cases > 0 {
-            text.push_str(&format!(
-                "{cases} cases made up from seed {}: {rows} rows and {changes} changes tried, {refused} refused with a reason\n",
-                self.seed
-            ));
-        }
-        if let Some(SiteTried { site, at, rows, changes, passed_over, refused }) = &self.site {
-            text.push_str(&format!(
-                "{rows} rows and {changes} changes of {site} at version {at} tried, {refused} times refused with a reason; \
-                 {passed_over} changes passed over\n"
-            ));
-        }
-        for ViewsTried { dialect, at, rows, views, .. } in &self.views {
-            text.push_str(&format!(
-                "{views} views of {dialect} ledgers at version {at} held against the mapper, {rows} rows\n"
-            ));
-        }
-        for broken in &self.breaks {
-            text.push_str(&format!("{}, {}", broken.on, broken.text));
-        }
-        if self.breaks.is_empty() && self.made_up.cases > 0 {
-            text.push_str("every law holds\n");
-        }
-        text
     }
 }
 

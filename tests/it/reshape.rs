@@ -20,7 +20,7 @@ fn order(to: i64, mode: Mode) -> ReshapeOrder {
     ReshapeOrder { to: SchemaVersion(to), mode, who: "dba".to_owned(), why: "release".to_owned() }
 }
 
-async fn apply(rig: &Rig, site: &str, to: i64) -> Result<ReshapeReport, ReshapeError> {
+pub(crate) async fn apply(rig: &Rig, site: &str, to: i64) -> Result<ReshapeReport, ReshapeError> {
     reshape(rig.url(site), &rig.registry, &order(to, Mode::CarryOut), &mut unwatched).await
 }
 

@@ -5,6 +5,7 @@ mod back;
 mod contract;
 mod hold;
 mod killed;
+mod stays;
 
 use journal_tests::process::Running;
 use journal_tests::servers::two_postgres_or_skip;

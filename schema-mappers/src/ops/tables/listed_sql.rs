@@ -38,7 +38,8 @@ pub(super) fn gather(listed: &Listed, relations: &mut Relations) {
         // Positions tell every list but the empty one.
         true => format!("NOT EXISTS (SELECT 1 FROM {rows})"),
         false => {
-            let parts = format!("SELECT {} AS v FROM {}", part(dialect), parts(listed, &kept.value, dialect));
+            let parts = parts(listed, &kept.value, dialect);
+            let parts = format!("SELECT {} AS v FROM {parts} WHERE {} <> ''", part(dialect), kept.value);
             let values = format!("SELECT {value} AS v FROM {rows}");
             format!("NOT EXISTS ({parts} EXCEPT {values}) AND NOT EXISTS ({values} EXCEPT {parts})")
         }

@@ -1,7 +1,7 @@
 //! Composes the steps of a set: from any version to any other, up and down, through declared operations and mappers in
 //! Rust. Holds no state but the set; every answer is a function of its arguments.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use journal_core::model::schema::ChangeError;
@@ -42,7 +42,7 @@ impl Registry {
     /// # Errors
     /// The first thing that lacks a mapper, or mapper that lacks its thing.
     pub fn new(set: SchemaSet, mappers: RustMappers) -> Result<Self, RegistryError> {
-        check_mappers(&set, &mappers)?;
+        cover::check(&set, &mappers)?;
         let versions = set.versions();
         let stale = (0..versions.len()).map(|at| {
             let tables = versions[at].ledger().tables.keys();
@@ -274,87 +274,15 @@ impl Inner {
         }
         Ok(images.into_iter().collect())
     }
-
-    /// The complement cells at `to` that a change of `from` makes stale though it never passes the operation that kept
-    /// them: those of the steps that are not between the two.
-    fn stale(&self, from: SchemaVersion, to: SchemaVersion, change: &Change) -> Vec<Name> {
-        if !matches!(change.op, Op::Update | Op::Upsert | Op::Add) {
-            return Vec::new();
-        }
-        let at = usize::try_from(from.0 - 1).unwrap_or(usize::MAX);
-        let Some(found) = self.stale.get(at).and_then(|tables| tables.get(&change.entity)) else {
-            return Vec::new();
-        };
-        let written = change.cells.names().filter_map(|column| found.stale.get(column)).flatten();
-        written.filter(|(step, _)| is_beside(from, to, *step)).map(|(_, cell)| cell.clone()).collect()
-    }
-
-    /// Whether what steps beside the way keep depends on the change in a way that is seen with the rows at hand only.
-    fn unsettles(&self, from: SchemaVersion, to: SchemaVersion, change: &Change) -> bool {
-        let at = usize::try_from(from.0 - 1).unwrap_or(usize::MAX);
-        let Some(found) = self.stale.get(at).and_then(|tables| tables.get(&change.entity)) else {
-            return false;
-        };
-        let matters = |steps: &BTreeSet<SchemaVersion>| steps.iter().any(|step| is_beside(from, to, *step));
-        match change.op {
-            Op::Update | Op::Add => {
-                change.cells.names().filter_map(|column| found.unsettled.get(column)).any(matters)
-            }
-            // A row that begins or ends changes all its columns; at the head of its family it takes all kept cells along.
-            Op::Insert | Op::Delete if self.heads(from, &change.entity) => false,
-            Op::Insert | Op::Upsert | Op::Delete => found.unsettled.values().any(matters),
-            Op::Call => false,
-        }
-    }
-
-    /// Whether a table is at the head of those it is tied to.
-    fn heads(&self, version: SchemaVersion, table: &Name) -> bool {
-        let version = self.set.version(version);
-        let household = version.and_then(|version| {
-            self.families.household(crate::family::place(version.number()), version, table)
-        });
-        household.is_none_or(|household| household.root.name == *table)
-    }
 }
 
-/// Whether a step is not between two versions.
-fn is_beside(from: SchemaVersion, to: SchemaVersion, step: SchemaVersion) -> bool {
-    step > from.max(to) || step <= from.min(to)
-}
-
-fn check_mappers(set: &SchemaSet, mappers: &RustMappers) -> Result<(), RegistryError> {
-    let newest = set.newest().number();
-    for (version, table) in mappers.tables.keys() {
-        let known = set.version(*version).filter(|version| version.step().is_some());
-        let known = known.ok_or(RegistryError::UnknownStep { version: *version, newest })?;
-        if !known.schema().tables.contains_key(table) {
-            return Err(RegistryError::UnknownTable { version: *version, table: table.clone() });
-        }
-        if known.step().is_some_and(|step| step.group(Direction::Down, table).is_some()) {
-            return Err(RegistryError::Tied { version: *version, table: table.clone() });
-        }
-    }
-    for (version, operation) in mappers.calls.keys() {
-        let known =
-            set.version(*version).is_some_and(|known| known.schema().operations.contains_key(operation));
-        if !known {
-            return Err(RegistryError::UnknownOperation { version: *version, operation: operation.clone() });
-        }
-    }
-    for version in set.versions() {
-        for operation in version.schema().operations.keys() {
-            if !mappers.calls.contains_key(&(version.number(), operation.clone())) {
-                let (version, operation) = (version.number(), operation.clone());
-                return Err(RegistryError::UncoveredOperation { version, operation });
-            }
-        }
-    }
-    Ok(())
-}
-
+mod cover;
 mod expect;
 mod feeds;
 mod roots;
 mod rows;
+mod stale;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tied_tests;

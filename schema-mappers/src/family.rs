@@ -38,6 +38,10 @@ type Place = (usize, Name);
 impl Families {
     /// The families of neighbouring versions; `versions[0]` is where the run begins.
     pub(crate) fn of(versions: &[Version]) -> Self {
+        if steps(versions).all(|(_, step)| step.groups().is_empty()) {
+            // Most sets tie nothing together.
+            return Self::default();
+        }
         let mut parts = Parts::default();
         for (at, version) in versions.iter().enumerate() {
             version.ledger().tables.keys().for_each(|table| parts.add((at, table.clone())));

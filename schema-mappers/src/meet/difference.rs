@@ -28,7 +28,7 @@ pub(super) fn images(found: &[MappedRow], rows: Vec<MappedRow>, schema: &Schema)
             changes.extend(update(table, from, to));
             continue;
         }
-        ends.extend(old.values().filter_map(|row| Some(delete(table, row)?)));
+        ends.extend(old.values().filter_map(|row| delete(table, row)));
         beginnings.extend(new.values().map(|row| insert(row)));
     }
     ends.reverse();

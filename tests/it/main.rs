@@ -12,6 +12,7 @@ mod check;
 mod cli;
 mod client_postgres;
 mod club;
+mod constraints;
 mod crash;
 mod demo;
 mod exact_views;

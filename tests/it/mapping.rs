@@ -86,6 +86,22 @@ async fn every_case_holds_on_postgres() {
     hold(Store::Postgres).await;
 }
 
+#[test]
+fn every_operation_that_is_documented_has_cases_and_there_are_enough() {
+    let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/schema-sets.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let headings = page.lines().filter_map(|line| line.strip_prefix("### "));
+    let documented = headings.flat_map(|heading| heading.split(", ")).filter(|name| name.contains('_'));
+    let cases: Vec<Case> = files().iter().flat_map(|(_, text)| Case::file(text, 0)).collect();
+    let without: Vec<&str> = documented.filter(|name| !cases.iter().any(|case| case.op == *name)).collect();
+    assert!(without.is_empty(), "no case of {without:?}");
+    assert!(
+        cases.len() >= 100,
+        "{} variants, and each is carried out in nine ways on two stores",
+        cases.len()
+    );
+}
+
 #[tokio::test]
 async fn a_case_is_read_from_a_directory_and_a_broken_promise_is_seen() {
     let directory = tempfile::tempdir().unwrap();

@@ -28,10 +28,11 @@ fn files() -> Vec<(String, String)> {
     files
 }
 
-/// The cases of all files, by how many versions they have and whether they lose something. With `CASES=split` in the environment, only those whose
+/// The cases of all files, by what they must have in common to run together: how many versions they have, whether they
+/// lose something, and whether their writings are kept apart. With `CASES=split` in the environment, only those whose
 /// operation or name says so.
-fn cases() -> BTreeMap<(i64, bool), Vec<Case>> {
-    let mut all: BTreeMap<(i64, bool), Vec<Case>> = BTreeMap::new();
+fn cases() -> BTreeMap<(i64, bool, bool), Vec<Case>> {
+    let mut all: BTreeMap<(i64, bool, bool), Vec<Case>> = BTreeMap::new();
     let mut count = 0;
     let only = std::env::var("CASES").ok();
     for (_, text) in files() {
@@ -42,7 +43,7 @@ fn cases() -> BTreeMap<(i64, bool), Vec<Case>> {
         cases
             .into_iter()
             .filter(asked)
-            .for_each(|case| all.entry((case.newest(), case.lossy)).or_default().push(case));
+            .for_each(|case| all.entry((case.newest(), case.lossy, case.apart)).or_default().push(case));
     }
     all
 }
@@ -62,7 +63,7 @@ async fn run_together(store: Store, cases: &[Case]) -> Option<Report> {
 
 async fn run_all(store: Store) -> Option<Report> {
     let mut report = Report::default();
-    for ((newest, _), cases) in cases() {
+    for ((newest, ..), cases) in cases() {
         let started = std::time::Instant::now();
         report.take(run_together(store, &cases).await?);
         println!("{store:?}: {} cases of {newest} versions in {:?}", cases.len(), started.elapsed());

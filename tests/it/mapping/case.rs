@@ -52,6 +52,9 @@ pub(crate) struct Case {
     pub(crate) refused: Vec<Lines>,
     /// Whether the mapping says that something is lost, so that the way back gives other rows than there were.
     pub(crate) lossy: bool,
+    /// Whether each writing is known at both sites before the next: for what would else be a conflict, by the mapping's own
+    /// rule.
+    pub(crate) apart: bool,
     /// What stands for `~`.
     pub(crate) suffix: String,
 }
@@ -69,7 +72,8 @@ impl Case {
     fn read(case: &Table, at: usize) -> Self {
         let name = case["name"].as_str().expect("a name").to_owned();
         let op = case["op"].as_str().expect("an operation").to_owned();
-        let known = ["name", "op", "key", "columns", "schema", "map", "write", "see", "refuse", "lossy"];
+        let known =
+            ["name", "op", "key", "columns", "schema", "map", "write", "see", "refuse", "lossy", "apart"];
         for member in case.keys() {
             assert!(known.contains(&member.as_str()), "{name}: {member} means nothing");
         }
@@ -94,6 +98,7 @@ impl Case {
             };
             by_version.into_iter().map(read).collect()
         };
+        let flag = |member: &str| case.get(member).and_then(Value::as_bool).unwrap_or(false);
         let seen = case.get("see").map(|seen| table(seen).clone()).unwrap_or_default();
         let expected = seen.into_iter().map(|(versions, rows)| {
             let (written, seen) = versions.split_once(" at ").expect("\"1 at 2\"");
@@ -106,7 +111,8 @@ impl Case {
             writes: lines("write"),
             expected: expected.collect(),
             refused: lines("refuse"),
-            lossy: case.get("lossy").and_then(Value::as_bool).unwrap_or(false),
+            lossy: flag("lossy"),
+            apart: flag("apart"),
             suffix: format!("_{at}"),
         }
     }
@@ -140,6 +146,7 @@ impl Case {
             expected: expected.collect(),
             refused: read("refuse"),
             lossy: false,
+            apart: false,
             versions,
             suffix: String::new(),
         }

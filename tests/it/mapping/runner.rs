@@ -62,6 +62,9 @@ impl Run<'_> {
         self.world.reshape("b", newest).await?;
         for writing in self.writings.clone().into_iter().skip(1) {
             self.write(writing).await;
+            if self.cases[0].apart {
+                self.world.settle().await;
+            }
         }
         self.world.settle().await;
         self.nothing_is_refused().await?;

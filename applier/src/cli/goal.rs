@@ -107,6 +107,12 @@ impl Goal {
         }
     }
 
+    /// How many numbers are missing now, at most: some were never used.
+    pub(crate) async fn behind(&self) -> Result<i64, LedgerError> {
+        let missing = self.look(&mut None).await?;
+        Ok(missing.iter().map(|missing| missing.until.0 - missing.posted.0).sum())
+    }
+
     async fn look(&self, ledger: &mut Option<SqlLedger>) -> Result<Vec<Missing>, LedgerError> {
         let ledger = match ledger {
             Some(ledger) => ledger,

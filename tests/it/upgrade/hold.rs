@@ -108,7 +108,7 @@ async fn a_long_reader_holds_the_switch_up_and_no_other_reader_waits_for_it() {
 
 #[tokio::test]
 async fn somebody_who_resumes_the_site_in_the_middle_costs_time_and_nothing_else() {
-    for (store, shop) in shops() {
+    for (store, shop) in shops().into_iter().filter(|(store, _)| *store != "mixed") {
         let mut busy = Busy::new(shop, 2);
         busy.write();
         busy.shop.done(&["upgrade", "--to", "2", "--pause-before", "switch"]);

@@ -10,6 +10,7 @@ use super::steps::{self, Done};
 use crate::cli::Session;
 use crate::cli::code;
 use crate::cli::failure::{Exit, Failure, Told};
+use crate::cli::goal::{Goal, Whose};
 use crate::cli::group::{Group, who};
 use crate::cli::patience::{Patience, Timeout};
 use crate::upgrade::machine::{Direction, Event, Next, Place, Step, next};
@@ -114,7 +115,7 @@ impl Drive<'_> {
         }
         let name = &self.group.config.group;
         hooks::run(self.conduct, When::Before, name, site, upgrade).await?;
-        self.line(site, upgrade);
+        self.line(site, upgrade).await?;
         let mut conn = Conn::open(self.group.url(site)?, Access::Read, "look").await?;
         let started_at = record::clock(conn.lend()).await?;
         conn.close().await;
@@ -184,8 +185,9 @@ impl Drive<'_> {
         }
     }
 
-    /// One line of where the upgrade is.
-    fn line(&self, site: &SiteName, upgrade: &Upgrade) {
+    /// One line of where the upgrade is, and how far the site is behind what was appended or received there.
+    async fn line(&self, site: &SiteName, upgrade: &Upgrade) -> anyhow::Result<()> {
+        let behind = Goal::capture(self.group, site, Whose::QueuedHere).await?.behind().await?;
         let Place { direction, step } = upgrade.place;
         let way = match direction {
             Direction::Forward => "",
@@ -194,9 +196,10 @@ impl Drive<'_> {
         let steps = Step::ALL.into_iter().filter(|other| *other != Step::Discard);
         let before = |last: Step| steps.clone().filter(|other| *other < last).count();
         let (at, of) = (before(step), before(Step::Verify));
-        let line =
-            format!("{site}: {step}{way}, step {at} of {of}, version {} to {}", upgrade.from, upgrade.to);
+        let Upgrade { from, to, .. } = upgrade;
+        let line = format!("{site}: {step}{way}, step {at} of {of}, version {from} to {to}, {behind} behind");
         self.session.output.remark(&line);
+        Ok(())
     }
 }
 

@@ -142,3 +142,47 @@ pub(super) fn parents(table: &Table, row: &Row) -> Vec<Place> {
     };
     table.parents.iter().filter_map(parent).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use schema_mappers::{SchemaSet, VersionSource};
+
+    use super::*;
+
+    const SCHEMA: &str = "[table.person]\nkey = [\"id\"]\nparents = [{ columns = [\"boss\"], table = \"person\" }]\n\
+        [table.person.columns]\nid = \"int\"\nboss = { type = \"int\", null = true }\n";
+
+    fn set() -> SchemaSet {
+        let source = VersionSource::new(SchemaVersion(1), [("schema.toml", SCHEMA)]);
+        SchemaSet::from_sources(vec![source]).unwrap()
+    }
+
+    fn cells(id: i64, boss: Option<i64>) -> Row {
+        Row::new().with("id", id).with("boss", boss.map_or(Value::Null, Value::from))
+    }
+
+    fn ids(rows: Option<Vec<MappedRow>>) -> Option<Vec<Value>> {
+        rows.map(|rows| rows.iter().filter_map(|row| row.row.get("id").cloned()).collect())
+    }
+
+    #[test]
+    fn a_row_comes_with_all_it_refers_to_or_not_at_all() {
+        let set = set();
+        let mut sample = Sample::new(set.newest().schema());
+        // 1 is boss of 2, 2 of 3; 4 and 5 are bosses of one another; the boss of 6 is not here.
+        for (id, boss) in [(1, None), (2, Some(1)), (3, Some(2)), (4, Some(5)), (5, Some(4)), (6, Some(9))] {
+            sample.add(MappedRow { table: "person".into(), row: cells(id, boss), complement: Row::new() });
+        }
+        let person = Name::from("person");
+        let with = |id: i64| ids(sample.with_parents(&person, &Row::new().with("id", id)));
+        let some = |ids: &[i64]| Some(ids.iter().map(|id| Value::from(*id)).collect::<Vec<_>>());
+        assert_eq!(with(3), some(&[1, 2, 3]));
+        assert_eq!(with(4), some(&[4, 5]));
+        assert_eq!((with(6), with(7)), (None, None));
+        let parents = |boss| ids(sample.parents_of(&person, &cells(8, boss)));
+        assert_eq!((parents(Some(2)), parents(None)), (some(&[1, 2]), some(&[])));
+        assert_eq!((parents(Some(6)), parents(Some(9))), (None, None));
+        let chunks: Vec<usize> = sample.chunks(2).iter().map(Vec::len).collect();
+        assert_eq!(chunks, [2, 5, 3], "each with the rows that its own refer to, as far as they are here");
+    }
+}

@@ -252,9 +252,21 @@ fn is_of_data(error: &ReshapeError) -> bool {
     match error {
         ReshapeError::Row { .. }
         | ReshapeError::Orphan { .. }
+        | ReshapeError::Unsure { .. }
         | ReshapeError::Ledger(LedgerError::Fault { .. }) => true,
         ReshapeError::Store(error) => matches!(error.class, SqlClass::Constraint(_) | SqlClass::Data),
-        _ => false,
+        ReshapeError::NotPaused
+        | ReshapeError::NotInstalled
+        | ReshapeError::Resumed
+        | ReshapeError::Elsewhere { .. }
+        | ReshapeError::NotExpanded
+        | ReshapeError::TwoMovers { .. }
+        | ReshapeError::TwoCommands
+        | ReshapeError::InTheWay { .. }
+        | ReshapeError::Locked { .. }
+        | ReshapeError::Version(_)
+        | ReshapeError::Release(_)
+        | ReshapeError::Ledger(_) => false,
     }
 }
 

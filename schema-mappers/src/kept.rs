@@ -68,7 +68,9 @@ fn parents(
     let names: BTreeMap<&Name, &Name> = step
         .tables()
         .iter()
-        .map(|table| if from < to { (&table.older, &table.newer) } else { (&table.newer, &table.older) })
+        .map(|table| (&table.older, &table.newer))
+        .chain(step.groups().iter().map(|group| (&group.older_root, &group.newer_root)))
+        .map(|(older, newer)| if from < to { (older, newer) } else { (newer, older) })
         .collect();
     let carried = table.parents.iter().filter_map(|parent| {
         let name = match is_kept(&parent.table) {

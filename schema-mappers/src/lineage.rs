@@ -25,6 +25,8 @@ pub(crate) struct Dependents {
     /// For a column, the steps that keep what depends on it elsewhere than in its own row, or only as long as rows stand
     /// that it brings about: what a write of it makes stale is seen with all the rows at hand only.
     pub(crate) unsettled: BTreeMap<Name, BTreeSet<SchemaVersion>>,
+    /// As `stale`, for cells that stand with the root row of the column's row.
+    pub(crate) stale_at_root: BTreeMap<Name, Vec<(SchemaVersion, Name)>>,
 }
 
 impl Dependents {
@@ -161,9 +163,8 @@ impl Trace {
             let elsewhere = columns.iter().filter(|_| !same_row).chain(fragile);
             elsewhere.for_each(|column| unsettle(found, column, version));
         }
-        if same_row {
-            stale(found, &columns, version, &kept);
-        }
+        let of = if same_row { &mut found.stale } else { &mut found.stale_at_root };
+        stale(of, &columns, version, &kept);
         if from.len() > 1 && columns.len() > 1 && same_row {
             found.join(columns.clone());
         }
@@ -194,7 +195,9 @@ impl Trace {
                 // What the structure itself keeps stands in the root row.
                 match (followed.same_row, origin.same_row && from.first() == Some(&table)) {
                     (true, _) => {}
-                    (false, true) if structure.settles() => stale(found, &origin.columns, version, &kept),
+                    (false, true) if structure.settles() => {
+                        stale(&mut found.stale, &origin.columns, version, &kept);
+                    }
                     (false, _) if !kept.is_empty() => {
                         origin.columns.iter().for_each(|column| unsettle(found, column, version));
                     }
@@ -208,9 +211,14 @@ impl Trace {
     }
 }
 
-fn stale(found: &mut Dependents, columns: &BTreeSet<Name>, version: SchemaVersion, cells: &[Name]) {
+fn stale(
+    found: &mut BTreeMap<Name, Vec<(SchemaVersion, Name)>>,
+    columns: &BTreeSet<Name>,
+    version: SchemaVersion,
+    cells: &[Name],
+) {
     for column in columns {
-        let known = found.stale.entry(column.clone()).or_default();
+        let known = found.entry(column.clone()).or_default();
         known.extend(cells.iter().map(|cell| (version, cell.clone())));
     }
 }

@@ -279,6 +279,7 @@ impl Inner {
 mod cover;
 mod expect;
 mod feeds;
+mod outline;
 mod roots;
 mod rows;
 mod stale;

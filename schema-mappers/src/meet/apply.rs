@@ -4,6 +4,7 @@ use journal_core::model::{Change, Name, Op, Row, Schema, Table, Type, Value};
 
 use super::{MeetError, Refusal};
 use crate::error::MapError;
+use crate::family;
 use crate::mapped::MappedRow;
 
 /// Applies a change of `schema` to `rows`. `stale` are the complement cells of a standing row that the change makes stale,
@@ -44,6 +45,31 @@ pub(super) fn apply(
         (Op::Call, _) => {}
     }
     references(rows, change, schema, tied)
+}
+
+/// Takes cells out of the complements of the root rows that a change's row belongs to, or will belong to. `tied` has the
+/// root first.
+pub(super) fn forget_at_root(
+    rows: &mut [MappedRow],
+    change: &Change,
+    cells: &[Name],
+    schema: &Schema,
+    tied: &[Name],
+) {
+    let table = |name: &Name| schema.tables.get(name);
+    let (Some(root), Some(table)) = (tied.first().and_then(table), table(&change.entity)) else { return };
+    if cells.is_empty() {
+        return;
+    }
+    for key in family::keys(table, change) {
+        let named = root.key.iter().zip(&table.key);
+        let named: Option<Row> =
+            named.map(|(name, own)| Some((name.clone(), key.get(own)?.clone()))).collect();
+        let own = rows.iter_mut().filter(|row| row.table == root.name);
+        for row in own.filter(|row| named.as_ref().is_some_and(|key| holds(&row.row, key))) {
+            cells.iter().for_each(|cell| drop(row.complement.remove(cell)));
+        }
+    }
 }
 
 /// Sets cells of a standing row; a new key must be free.

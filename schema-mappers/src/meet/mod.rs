@@ -4,7 +4,7 @@
 mod apply;
 mod difference;
 
-use journal_core::model::{Change, SchemaVersion};
+use journal_core::model::{Change, Op, Row, SchemaVersion, Value};
 
 use crate::error::MapError;
 use crate::image::Image;
@@ -59,11 +59,28 @@ impl Registry {
         found: &[MappedRow],
     ) -> Result<Vec<Image>, MeetError> {
         let mut rows = self.map_rows(to, from, found.to_vec())?;
-        let stale = self.stale_at(from, change);
         let tied = self.tied_to(from, &change.entity);
+        let written = self.written(from, change)?;
+        apply::forget_at_root(
+            &mut rows,
+            change,
+            &self.stale_at_root(from, &written),
+            self.ledger(from)?,
+            &tied,
+        );
+        let stale = self.stale_at(from, change);
         apply::apply(&mut rows, change, &stale, self.ledger(from)?, &tied)?;
         let rows = self.settled(to, self.map_rows(from, to, rows)?);
         Ok(difference::images(found, rows, self.ledger(to)?))
+    }
+
+    /// A change that writes every cell of its row by beginning or ending it, as one that says so.
+    fn written(&self, from: SchemaVersion, change: &Change) -> Result<Change, MapError> {
+        let table = self.ledger(from)?.tables.get(&change.entity);
+        let whole = matches!(change.op, Op::Insert | Op::Delete);
+        let Some(table) = table.filter(|_| whole) else { return Ok(change.clone()) };
+        let cells = table.columns.iter().map(|column| (column.name.clone(), Value::Null));
+        Ok(Change::update(table.name.clone(), Row::new(), cells.collect()))
     }
 
     /// Rows without what other versions kept of them and can no longer mean. Rows that another version has no place for

@@ -111,8 +111,13 @@ impl Registry {
     }
 
     /// Whether some step ties a table to others.
-    pub(super) fn is_tied(&self, version: SchemaVersion, table: &str) -> bool {
+    pub fn is_tied(&self, version: SchemaVersion, table: &str) -> bool {
         self.household(version, table).is_some()
+    }
+
+    /// Whether a table is at the head of tables that are tied together.
+    pub fn is_root(&self, version: SchemaVersion, table: &str) -> bool {
+        self.household(version, table).is_some_and(|household| household.root.name.as_ref() == table)
     }
 
     /// The tables that some step ties to a table, itself among them; none if there are no others.
@@ -147,6 +152,14 @@ impl Registry {
     /// The complement cells that a change makes stale in a row of its own version.
     pub(crate) fn stale_at(&self, version: SchemaVersion, change: &Change) -> Vec<Name> {
         self.inner.stale(version, version, change)
+    }
+
+    /// Those that it makes stale in the root row of its row.
+    pub(crate) fn stale_at_root(&self, version: SchemaVersion, change: &Change) -> Vec<Name> {
+        let tables = self.inner.stale.get(place(version));
+        let Some(found) = tables.and_then(|tables| tables.get(&change.entity)) else { return Vec::new() };
+        let written = change.cells.names().filter_map(|column| found.stale_at_root.get(column)).flatten();
+        written.map(|(_, cell)| cell.clone()).collect()
     }
 }
 

@@ -4,7 +4,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use journal_core::model::{Change, Name, Op, Row, Schema, Table, Value};
-use schema_mappers::Root;
+use schema_mappers::MappedRow;
 
 use crate::ledger::LedgerChange;
 
@@ -60,23 +60,6 @@ pub(super) fn touch_keys(changes: &[LedgerChange], schema: &Schema, out: &mut Ve
     }
 }
 
-/// The roots that a change touches. They are in names that all sites share, whatever version their ledgers stand at, so
-/// changes that meet in one version's tables meet everywhere.
-pub(super) fn touch_roots(roots: &[Root], op: Op, out: &mut Vec<Touch>) {
-    let kind = if op == Op::Add { Kind::Add } else { Kind::Update };
-    for root in roots {
-        let whole = hash(&root.table, ROOT, &[]);
-        if root.key.is_empty() {
-            out.push(Touch { key: whole, kind: Kind::Existence });
-            continue;
-        }
-        let values: Vec<Value> = root.key.iter().map(|(_, value)| value.clone()).collect();
-        out.push(Touch { key: hash(&root.table, ROOT, &values), kind });
-        // Meets only what may be any row of the table, or a row that is named by another key.
-        out.push(Touch { key: whole, kind: root.form.map_or(Kind::Reference, Kind::Form) });
-    }
-}
-
 /// The row of a table that holds this key.
 pub(super) fn touch_row(table: &Table, key: &[Value], kind: Kind, out: &mut Vec<Touch>) {
     out.push(Touch { key: primary(&table.name, key), kind });
@@ -89,9 +72,6 @@ pub(super) fn told(mut touches: Vec<Touch>) -> Vec<Touch> {
     touches
 }
 
-/// Sets roots apart from primary (0) and unique keys (from 1).
-const ROOT: usize = usize::MAX;
-
 fn touch(change: &Change, table: &Table, schema: &Schema, out: &mut Vec<Touch>) {
     let kind = match change.op {
         Op::Insert | Op::Upsert | Op::Delete | Op::Call => Kind::Existence,
@@ -100,7 +80,7 @@ fn touch(change: &Change, table: &Table, schema: &Schema, out: &mut Vec<Touch>) 
     };
     let source = if change.key.is_empty() { &change.cells } else { &change.key };
     if let Some(values) = table.key_values(source) {
-        let rekeyed = change.op == Op::Update && table.key.iter().any(|name| change.cells.contains(name));
+        let rekeyed = is_rekeyed(change, table);
         out.push(Touch {
             key: primary(&table.name, &values),
             kind: if rekeyed { Kind::Existence } else { kind },
@@ -110,22 +90,39 @@ fn touch(change: &Change, table: &Table, schema: &Schema, out: &mut Vec<Touch>) 
         }
     }
     if matches!(change.op, Op::Insert | Op::Upsert | Op::Update) {
-        // A unique index over some rows counts for all: which rows are in it is not seen from a change alone.
-        let indexes = table.indexes.iter().filter(|index| index.unique).map(|index| &index.columns);
-        for (place, columns) in table.unique.iter().chain(indexes).enumerate() {
-            if let Some(values) = present(&change.cells, columns) {
-                out.push(Touch { key: hash(&table.name, place + 1, &values), kind: Kind::Existence });
-            }
-        }
-        for parent in &table.parents {
-            // A table that refers to one the schema lacks does not load, so the lookup only guards.
-            if schema.tables.contains_key(&parent.table)
-                && let Some(values) = present(&change.cells, &parent.columns)
-            {
-                out.push(Touch { key: primary(&parent.table, &values), kind: Kind::Reference });
-            }
+        touch_claims(&change.cells, table, schema, out);
+    }
+}
+
+/// What a row claims beyond its own key.
+pub(super) fn touch_row_claims(row: &MappedRow, schema: &Schema, out: &mut Vec<Touch>) {
+    if let Some(table) = schema.tables.get(&row.table) {
+        touch_claims(&row.row, table, schema, out);
+    }
+}
+
+/// Unique keys, and parents referred to.
+fn touch_claims(cells: &Row, table: &Table, schema: &Schema, out: &mut Vec<Touch>) {
+    // A unique index over some rows counts for all: which rows are in it is not seen from a change alone.
+    let indexes = table.indexes.iter().filter(|index| index.unique).map(|index| &index.columns);
+    for (place, columns) in table.unique.iter().chain(indexes).enumerate() {
+        if let Some(values) = present(cells, columns) {
+            out.push(Touch { key: hash(&table.name, place + 1, &values), kind: Kind::Existence });
         }
     }
+    for parent in &table.parents {
+        // A table that refers to one the schema lacks does not load, so the lookup only guards.
+        if schema.tables.contains_key(&parent.table)
+            && let Some(values) = present(cells, &parent.columns)
+        {
+            out.push(Touch { key: primary(&parent.table, &values), kind: Kind::Reference });
+        }
+    }
+}
+
+/// Whether an update writes the key.
+pub(super) fn is_rekeyed(change: &Change, table: &Table) -> bool {
+    change.op == Op::Update && table.key.iter().any(|name| change.cells.contains(name))
 }
 
 fn new_key(table: &Table, change: &Change) -> Option<Vec<Value>> {
@@ -133,7 +130,7 @@ fn new_key(table: &Table, change: &Change) -> Option<Vec<Value>> {
 }
 
 /// The values of all columns, if all are there and none is NULL.
-fn present(cells: &Row, columns: &[Name]) -> Option<Vec<Value>> {
+pub(super) fn present(cells: &Row, columns: &[Name]) -> Option<Vec<Value>> {
     columns.iter().map(|name| cells.get(name).filter(|value| !value.is_null()).cloned()).collect()
 }
 
@@ -141,7 +138,7 @@ fn primary(table: &Name, values: &[Value]) -> KeyHash {
     hash(table, 0, values)
 }
 
-fn hash(table: &Name, place: usize, values: &[Value]) -> KeyHash {
+pub(super) fn hash(table: &Name, place: usize, values: &[Value]) -> KeyHash {
     let half = |seed: u8| {
         let mut hasher = DefaultHasher::new();
         (seed, table, place, values).hash(&mut hasher);

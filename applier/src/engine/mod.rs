@@ -17,4 +17,5 @@ pub mod reaction;
 mod rebuild;
 pub mod recent;
 mod release;
+mod roots;
 pub mod step;

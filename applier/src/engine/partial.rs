@@ -4,10 +4,11 @@
 
 use journal_core::codec::payload;
 use journal_core::model::{Change, Name, Op, Row, Schema, SchemaVersion, StoredTransaction};
-use schema_mappers::{Mapped, Meeting, Registry};
+use schema_mappers::{Mapped, MappedRow, Meeting, Registry};
 
-use super::keys::{Kind, Touch, told, touch_keys, touch_roots, touch_row};
+use super::keys::{Kind, Touch, told, touch_keys, touch_row, touch_row_claims};
 use super::prepare::{Judge, prepare};
+use super::roots::touch_roots;
 use crate::ledger::LedgerChange;
 
 /// All keys of a transaction that can be prepared; else those of every entry that can be read, without the cells that
@@ -21,15 +22,15 @@ pub fn touched(transaction: &StoredTransaction, registry: &Registry, to: SchemaV
     let mut touches = Vec::new();
     for entry in &transaction.entries {
         let Ok(change) = payload::decode(entry, schema) else { continue };
-        touch_roots(&registry.roots(from, &change), change.op, &mut touches);
+        touch_roots(&change, registry, (schema, from), &mut touches);
         let change = Change { expect: Row::new(), ..change };
         touch_keys(&alone(change, schema, registry, (from, to)), target, &mut touches);
     }
     told(touches)
 }
 
-/// The keys of a change that meets rows: of what maps without them, and of its row. Rows that belong to a root need no
-/// more, since the root stands for them all.
+/// The keys of a change that meets rows. Rows of tables that are tied together need no more than their root, which stands
+/// for them all, and what they are unique by and refer to; of any other row, what maps without it, and the row.
 pub(super) fn touch_met(
     meeting: &Meeting,
     registry: &Registry,
@@ -38,10 +39,19 @@ pub(super) fn touch_met(
     out: &mut Vec<Touch>,
 ) {
     let change = &meeting.change;
-    touch_keys(&alone(change.clone(), schema, registry, (from, to)), target, out);
-    if !registry.roots(from, change).is_empty() {
+    if registry.is_tied(from, &change.entity) {
+        let claims = |rows: &Vec<MappedRow>| {
+            let mut claims = Vec::new();
+            rows.iter().for_each(|row| touch_row_claims(row, target, &mut claims));
+            claims
+        };
+        if let Some(told) = registry.outline(from, to, change) {
+            let [first, second] = told.each_ref().map(claims);
+            out.extend(first.into_iter().filter(|touch| second.contains(touch)));
+        }
         return;
     }
+    touch_keys(&alone(change.clone(), schema, registry, (from, to)), target, out);
     let kind = match change.op {
         Op::Add => Kind::Add,
         // A second row is the one that it becomes.

@@ -5,8 +5,9 @@ use journal_core::codec::payload;
 use journal_core::model::{Row, SchemaVersion, StoredTransaction};
 use schema_mappers::{MapError, Meeting, Plan, Registry};
 
-use super::keys::{Touch, told, touch_keys, touch_roots};
+use super::keys::{Touch, told, touch_keys};
 use super::partial::touch_met;
+use super::roots::touch_roots;
 use crate::ledger::{Fault, LedgerChange};
 
 /// Longest detail kept of a fault; the content itself stays in the journal.
@@ -94,7 +95,7 @@ pub fn prepare(
             // may not even have the column.
             change.expect = Row::new();
         }
-        touch_roots(&registry.roots(from, &change), change.op, &mut parts.touches);
+        touch_roots(&change, registry, (schema, from), &mut parts.touches);
         let plan = registry.map(from, to, change).map_err(|error| match error {
             MapError::UnknownVersion { version, .. } => NotReady::UnknownVersion(version),
             error @ (MapError::UnknownTable { .. }

@@ -108,8 +108,9 @@ async fn open(
     // Read before the ledger opens: should a reshape come in between, the first transaction finds the difference.
     // The fence is the one taken: should another have taken over since, it finds that as well.
     let standing = Standing { fence, ..control.standing().await? };
-    let ledger = SqlLedger::open(url, "post").await?;
+    // Before the ledger: a release in between makes tables that this registry does not lead to yet, never the reverse.
     let registry = load_registry(url).await?;
+    let ledger = SqlLedger::open(url, "post").await?;
     let settings = Settings::new(context.config.sites.keys().cloned().collect(), registry);
     Ok(Poster::open(journal, ledger, WallClock, settings, standing).await?)
 }

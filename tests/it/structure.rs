@@ -1,6 +1,7 @@
 //! Changes of a schema's structure, with sites of both versions at work: what is written at either version, at either
 //! site, comes to the same ledger, and back again.
 
+mod split;
 mod tables;
 
 use applier::audit::cut::{Party, Patience, Pausing};
@@ -30,21 +31,22 @@ struct Story {
 }
 
 impl Story {
-    fn set(&self) -> SchemaSet {
+    /// The set up to a version.
+    fn set(&self, newest: usize) -> SchemaSet {
         let first = VersionSource::new(SchemaVersion(1), [("schema.toml", self.schemas[0])]);
         let second = VersionSource::new(
             SchemaVersion(2),
             [("schema.toml", self.schemas[1]), ("mapping.toml", self.mapping)],
         );
-        SchemaSet::from_sources(vec![first, second]).unwrap()
+        SchemaSet::from_sources([first, second].into_iter().take(newest).collect()).unwrap()
     }
 
-    /// Two sites at version 1, over SQLite and over PostgreSQL.
-    async fn rigs(&self) -> Vec<(&'static str, Rig)> {
-        let mut rigs = vec![("sqlite", Rig::sqlite(&["a", "b"], self.set()).await)];
+    /// Two sites at version 1 of the set up to a version, over SQLite and over PostgreSQL.
+    async fn rigs(&self, newest: usize) -> Vec<(&'static str, Rig)> {
+        let mut rigs = vec![("sqlite", Rig::sqlite(&["a", "b"], self.set(newest)).await)];
         if let Some((a, b)) = servers::two_postgres_or_skip() {
             let pair = [("a", a.create_database().url), ("b", b.create_database().url)];
-            rigs.push(("postgres", Rig::at(&pair, self.set()).await));
+            rigs.push(("postgres", Rig::at(&pair, self.set(newest)).await));
         }
         rigs
     }
@@ -52,7 +54,7 @@ impl Story {
     /// Lives it in every store: nothing is refused, the ledgers agree at both versions, so does an auditor, and the way up
     /// and down again changes nothing.
     async fn holds(&self) {
-        for (store, rig) in self.rigs().await {
+        for (store, rig) in self.rigs(2).await {
             let mut posters = posters(&rig).await;
             for changes in &self.before {
                 rig.append("a", 1, changes).await;

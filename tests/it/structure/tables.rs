@@ -1,9 +1,13 @@
 //! Tables that only one of two versions has.
 
+use applier::engine::poster::Turn;
+use applier::upgrade::install::release_versions;
 use journal_core::model::{Change, Value};
-use journal_tests::rig::row;
+use journal_core::sql::{Access, Conn};
+use journal_tests::rig::{Rig, drain, row};
+use schema_mappers::{Registry, RustMappers, SchemaSet};
 
-use super::Story;
+use super::{Story, digest_of, equal, move_to, posters, taken};
 
 const GUEST: &str = r#"
 [table.guest]
@@ -90,4 +94,48 @@ async fn a_table_of_the_older_version_is_written_and_kept_at_both_sites() {
         vec![vec![guest(1, "ANN"), guest(2, "BEN")], vec![visit(1, 7, Some("old")), visit(1, 8, None)]];
     let mapping = "[[map]]\nop = \"drop_table\"\ntable = \"visit\"\n";
     Story { schemas: [BOTH, GUEST], mapping, before, writes: visits(1) }.holds().await;
+}
+
+async fn release(rig: &Rig, site: &str, set: &SchemaSet) {
+    let mut conn = Conn::open(rig.url(site), Access::Write, "test").await.unwrap();
+    conn.begin().await.unwrap();
+    release_versions(conn.lend(), set).await.unwrap();
+    conn.commit().await.unwrap();
+    conn.close().await;
+}
+
+/// Sites are compared while only one of them knows the version, and writes of it wait until the other does.
+#[tokio::test]
+async fn a_release_gives_a_ledger_that_stands_the_tables_it_keeps() {
+    let story = created();
+    for (store, mut rig) in story.rigs(1).await {
+        rig.append("a", 1, &story.before[0]).await;
+        let mut old = posters(&rig).await;
+        rig.settle(&mut old).await;
+        let before = digest_of(&rig, "a", 1).await;
+        rig.registry = Registry::new(story.set(2), RustMappers::none()).unwrap();
+        release(&rig, "b", rig.registry.set()).await;
+        move_to(&rig, "b", 2).await;
+        equal(&rig, store).await;
+        rig.append("b", 2, &[visit(1, 1, Some("a"))]).await;
+        drain(&mut rig.poster("b").await).await.unwrap();
+        rig.ship("b", "a").await;
+        let waiting = old[0].1.turn().await.unwrap();
+        assert!(
+            matches!(&waiting, Turn::Waiting(why) if why.contains("schema version 2")),
+            "{store}: {waiting:?}"
+        );
+        assert_eq!(digest_of(&rig, "a", 1).await, before, "{store}");
+        drop(old);
+        for _again in 0..2 {
+            release(&rig, "a", rig.registry.set()).await;
+            assert_eq!(digest_of(&rig, "a", 1).await, before, "{store}: an empty table is as good as none");
+        }
+        let mut new = posters(&rig).await;
+        rig.settle(&mut new).await;
+        taken(&rig, store).await;
+        equal(&rig, store).await;
+        assert_eq!(rig.number("a", "SELECT count(*) FROM kept_2_visit").await, 1, "{store}");
+        assert_ne!(digest_of(&rig, "a", 1).await, before, "{store}");
+    }
 }

@@ -1,4 +1,4 @@
-//! The schema sets that histories run on: three versions of a small shop, each of seven changes in step 2 or in step 3.
+//! The schema sets that histories run on: three versions of a small shop, each of nine changes in step 2 or in step 3.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -14,6 +14,11 @@ pub(crate) const ASK: &str = "?";
 pub(crate) const FAX: &str = "none";
 /// As [`FAX`], for the colour.
 pub(crate) const COLOUR: &str = "red";
+
+const NOTE: &str = "[table.note]\nkey = [\"id\"]\nparents = [{ columns = [\"owner_id\"], table = \"owner\" }]\n\
+    [table.note.columns]\nid = \"int\"\nowner_id = { type = \"int\", null = true }\nwords = \"text\"\n";
+const CONTACT: &str = "[table.contact]\nkey = [\"id\"]\nparents = [{ columns = [\"id\"], table = \"owner\" }]\n\
+    [table.contact.columns]\nid = \"int\"\n";
 
 /// In which version each change comes: below it the older form holds, from it on the newer one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,12 +37,16 @@ pub(crate) struct Evolution {
     pub(crate) add: i64,
     /// Prices have four digits behind the point.
     pub(crate) widen: i64,
+    /// There are notes on owners.
+    pub(crate) note: i64,
+    /// An owner's `phone` stands in a table of its own, `contact`.
+    pub(crate) part: i64,
 }
 
 impl Evolution {
-    /// One of the 128.
-    pub(crate) fn new(which: u8) -> Self {
-        let step = |bit: u8| if which >> bit & 1 == 0 { 2 } else { 3 };
+    /// One of the 512.
+    pub(crate) fn new(which: u16) -> Self {
+        let step = |bit: u16| if which >> bit & 1 == 0 { 2 } else { 3 };
         Self {
             table: step(0),
             rename: step(1),
@@ -46,6 +55,8 @@ impl Evolution {
             drop: step(4),
             add: step(5),
             widen: step(6),
+            note: step(7),
+            part: step(8),
         }
     }
 
@@ -56,6 +67,11 @@ impl Evolution {
         };
         let name = pick(self.split, "name = \"text\"", "first = \"text\"\nlast = \"text\"");
         let phone = pick(self.require, "phone = { type = \"text\", null = true }", "phone = \"text\"");
+        let (beside, contact) = match version < self.part {
+            true => (phone, String::new()),
+            false => ("", format!("{CONTACT}{phone}\n")),
+        };
+        let note = pick(self.note, "", NOTE);
         let item = pick(self.table, "item", "article");
         let label = pick(self.rename, "label", "title");
         let fax = pick(self.drop, "fax = \"text\"", "");
@@ -63,7 +79,7 @@ impl Evolution {
         let price = pick(self.widen, "decimal(5,2)", "decimal(9,4)");
         format!(
             "[table.owner]\nkey = [\"id\"]\nunique = [[\"code\"]]\n[table.owner.columns]\nid = \"int\"\n{name}\n\
-             code = {{ type = \"text\", null = true }}\n{phone}\n\
+             code = {{ type = \"text\", null = true }}\n{beside}\n{contact}{note}\
              [table.{item}]\nkey = [\"id\"]\nparents = [{{ columns = [\"owner_id\"], table = \"owner\" }}]\n\
              [table.{item}.columns]\nid = \"int\"\nowner_id = {{ type = \"int\", null = true }}\n{label} = \"text\"\n\
              {fax}\n{colour}\nprice = \"{price}\"\n\
@@ -74,6 +90,13 @@ impl Evolution {
     fn mapping(self, version: i64) -> String {
         // The table's new name comes last, so that the others name it as it was; it may be the new one already.
         let item = if self.table < version { "article" } else { "item" };
+        let owner = if self.part < version { "contact" } else { "owner" };
+        // What a phone that nobody wrote yet shows in one table, where it may not be NULL.
+        let empty = if self.require <= self.part {
+            format!("default = {{ phone = \"{ASK}\" }}")
+        } else {
+            String::new()
+        };
         let operations = [
             (
                 self.split,
@@ -82,7 +105,7 @@ impl Evolution {
                 "column = \"name\"\ninto = [\"first\", \"last\"]\nseparator = \" \"\nat = \"last\""
                     .to_owned(),
             ),
-            (self.require, "require_column", "owner", format!("column = \"phone\"\nask = \"{ASK}\"")),
+            (self.require, "require_column", owner, format!("column = \"phone\"\nask = \"{ASK}\"")),
             (self.rename, "rename_column", item, "column = \"label\"\nto = \"title\"".to_owned()),
             (self.drop, "drop_column", item, format!("column = \"fax\"\ndefault = \"{FAX}\"")),
             (
@@ -93,6 +116,13 @@ impl Evolution {
             ),
             (self.widen, "change_type", item, "column = \"price\"\nto = \"decimal(9,4)\"".to_owned()),
             (self.table, "rename_table", item, "to = \"article\"".to_owned()),
+            (self.note, "create_table", "note", String::new()),
+            (
+                self.part,
+                "split_table",
+                "owner",
+                format!("into = \"contact\"\ncolumns = [\"phone\"]\n{empty}"),
+            ),
         ];
         let here = operations.iter().filter(|(at, ..)| *at == version);
         here.map(|(_, op, table, rest)| format!("[[map]]\nop = \"{op}\"\ntable = \"{table}\"\n{rest}\n"))

@@ -11,6 +11,7 @@ use journal_core::model::{Origin, SealNr, SealedRun, StoredTransaction, Transact
 use journal_core::store::memory::MemoryJournal;
 
 use crate::marks::{Mark, mark};
+use crate::oracle::Table;
 use crate::tasks::now;
 use crate::world::{Broken, Verdict, World};
 
@@ -130,7 +131,13 @@ impl World {
         } else {
             site.books.post(&tx.drawn.writes, rules)
         };
-        ensure!(posted.is_ok() == accepted, "S4: {id} accepted: {accepted}, but {posted:?}: {:?}", tx.drawn);
+        let refused = run.rejections.iter().find(|refused| refused.trans_nr == id.trans_nr);
+        ensure!(
+            posted.is_ok() == accepted,
+            "S4: {id} accepted: {accepted} ({}), but {posted:?}: {:?}",
+            refused.map_or("", |refused| &refused.detail),
+            tx.drawn
+        );
         mark(if accepted { Mark::Accepted } else { Mark::Rejected });
         let seal = &run.seal;
         let (trans_nr, seal_nr) = (id.trans_nr, seal.seal_nr);
@@ -213,6 +220,10 @@ impl World {
     fn effect(&mut self, at: usize, tx: usize, id: &TransactionId) -> Result<(), Broken> {
         let rules = self.rules(at, false);
         let drawn = &self.transactions[tx].drawn;
+        if rules.version < rules.evolution.note && drawn.writes.iter().any(|write| write.key.0 == Table::Note)
+        {
+            mark(Mark::Kept);
+        }
         let site = &mut self.sites[at];
         site.books
             .post(&drawn.writes, rules)

@@ -4,7 +4,7 @@ use applier::ledger::Release;
 use journal_core::model::{Name, Origin, Row, SealNr, TransactionId};
 
 use crate::checks::{ensure, runs};
-use crate::forms::{cells_at, table_name};
+use crate::forms::{cells_at, table_names};
 use crate::oracle::{Table, clash};
 use crate::world::{Broken, World};
 
@@ -14,12 +14,15 @@ impl World {
         let (evolution, site) = (self.plan.evolution, &mut self.sites[at]);
         let version = site.version();
         site.changed = false;
-        for table in [Table::Owner, Table::Item, Table::Tally] {
-            let name: Name = table_name(table, version, evolution).into();
-            let held = site.door.memory.rows(&name);
+        let tables = Table::ALL.into_iter().flat_map(|table| {
+            let names = table_names(table, version, evolution).iter().enumerate();
+            names.map(move |(at, name)| (table, at, name))
+        });
+        for (table, at, name) in tables {
+            let held = site.door.memory.rows(&Name::from(*name));
             let mine = site.books.rows().filter(|(key, _)| key.0 == table);
             let expected: Vec<Row> =
-                mine.map(|(key, cells)| cells_at(cells, version, evolution).with("id", key.1)).collect();
+                mine.map(|(key, cells)| cells_at(cells, at, version, evolution).with("id", key.1)).collect();
             if !held.iter().map(|(row, _)| row).eq(&expected) {
                 let held: Vec<&Row> = held.iter().map(|(row, _)| row).collect();
                 let odd = |row: &&&Row| !expected.iter().any(|other| other == **row);

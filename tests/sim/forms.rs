@@ -6,20 +6,29 @@ use journal_core::model::{Change, Row, Value};
 use crate::catalogue::{ASK, Evolution};
 use crate::oracle::{Act, Cells, Col, Datum, Table, Write};
 
-/// The table's name at a version.
-pub(crate) fn table_name(table: Table, version: i64, evolution: Evolution) -> &'static str {
+/// The names of the tables in which a row stands at a version, parents first.
+pub(crate) fn table_names(table: Table, version: i64, evolution: Evolution) -> &'static [&'static str] {
     match table {
-        Table::Owner => "owner",
-        Table::Item if version < evolution.table => "item",
-        Table::Item => "article",
-        Table::Tally => "tally",
+        Table::Owner if version < evolution.part => &["owner"],
+        Table::Owner => &["owner", "contact"],
+        Table::Item if version < evolution.table => &["item"],
+        Table::Item => &["article"],
+        Table::Tally => &["tally"],
+        Table::Note if version >= evolution.note => &["note"],
+        Table::Note if evolution.note == 2 => &["kept_2_note"],
+        Table::Note => &["kept_3_note"],
     }
 }
 
-/// Cells in the names and forms of a version.
-pub(crate) fn cells_at(cells: &Cells, version: i64, evolution: Evolution) -> Row {
+/// In which of its row's tables a column stands.
+fn place(col: Col, version: i64, evolution: Evolution) -> usize {
+    usize::from(col == Col::Phone && version >= evolution.part)
+}
+
+/// Those cells that stand in one of their row's tables, in the names and forms of a version.
+pub(crate) fn cells_at(cells: &Cells, at: usize, version: i64, evolution: Evolution) -> Row {
     let mut row = Row::new();
-    for (col, datum) in cells {
+    for (col, datum) in cells.iter().filter(|(col, _)| place(**col, version, evolution) == at) {
         match col {
             Col::Name if version < evolution.split => row.set("name", whole(datum)),
             Col::Name => {
@@ -32,6 +41,7 @@ pub(crate) fn cells_at(cells: &Cells, version: i64, evolution: Evolution) -> Row
             Col::Phone => row.set("phone", plain(datum)),
             Col::Owner => row.set("owner_id", plain(datum)),
             Col::Label => row.set(if version < evolution.rename { "label" } else { "title" }, plain(datum)),
+            Col::Words => row.set("words", plain(datum)),
             Col::Fax if version < evolution.drop => row.set("fax", plain(datum)),
             Col::Colour if version >= evolution.add => row.set("colour", plain(datum)),
             Col::Fax | Col::Colour => {}
@@ -43,19 +53,28 @@ pub(crate) fn cells_at(cells: &Cells, version: i64, evolution: Evolution) -> Row
     row
 }
 
-/// A mutation in the names and forms of a version.
-pub(crate) fn change_at(write: &Write, version: i64, evolution: Evolution) -> Change {
-    let table = table_name(write.key.0, version, evolution);
-    let key = Row::new().with("id", write.key.1);
-    let cells = cells_at(&write.cells, version, evolution);
-    let expect = cells_at(&write.expect, version, evolution);
-    match write.act {
-        Act::Insert => Change::insert(table, cells.with("id", write.key.1)),
-        Act::Upsert => Change::upsert(table, cells.with("id", write.key.1)),
-        Act::Update => Change::update(table, key, cells).expecting(expect),
-        Act::Add => Change::add(table, key, cells),
-        Act::Delete => Change::delete(table, key).expecting(expect),
+/// A mutation in the names and forms of a version: one change for each table it touches.
+pub(crate) fn changes_at(write: &Write, version: i64, evolution: Evolution) -> Vec<Change> {
+    let tables = table_names(write.key.0, version, evolution);
+    let key = || Row::new().with("id", write.key.1);
+    let changes = tables.iter().enumerate().filter_map(|(at, table)| {
+        let cells = cells_at(&write.cells, at, version, evolution);
+        let expect = cells_at(&write.expect, at, version, evolution);
+        let untouched = cells.is_empty() && expect.is_empty() && tables.len() > 1;
+        match write.act {
+            Act::Insert => Some(Change::insert(*table, cells.with("id", write.key.1))),
+            Act::Upsert => Some(Change::upsert(*table, cells.with("id", write.key.1))),
+            Act::Update | Act::Add if untouched => None,
+            Act::Update => Some(Change::update(*table, key(), cells).expecting(expect)),
+            Act::Add => Some(Change::add(*table, key(), cells)),
+            Act::Delete => Some(Change::delete(*table, key()).expecting(expect)),
+        }
+    });
+    let mut changes: Vec<Change> = changes.collect();
+    if write.act == Act::Delete {
+        changes.reverse();
     }
+    changes
 }
 
 fn plain(datum: &Datum) -> Value {

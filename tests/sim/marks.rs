@@ -50,6 +50,8 @@ marks! {
     ReshapeUp = "reshaped up",
     ReshapeDown = "reshaped down",
     ReshapeRefused = "reshape refused",
+    Met = "looked at rows that a change meets",
+    Kept = "posted into a table that another version has",
     Bypass = "a DBA wrote into the ledger",
     ClockBack = "clock set back",
 }

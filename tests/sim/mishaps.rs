@@ -10,7 +10,7 @@ use journal_core::model::SealNr;
 use rand::RngExt as _;
 
 use crate::checks::{ensure, runs};
-use crate::forms::change_at;
+use crate::forms::changes_at;
 use crate::hooks::{JournalTrouble, Transit};
 use crate::marks::{Mark, mark};
 use crate::oracle::{Act, Rules, claims};
@@ -64,13 +64,14 @@ impl World {
         if site.books.post(&drawn.writes, rules).is_err() {
             return Ok(());
         }
-        let change = LedgerChange::new(change_at(write, rules.version, rules.evolution));
+        let changes = changes_at(write, rules.version, rules.evolution).into_iter().map(LedgerChange::new);
+        let changes: Vec<LedgerChange> = changes.collect();
         let memory = site.door.memory.clone();
         memory.faults().disarm();
         let done = now(async {
             let mut ledger = memory.ledger();
             ledger.begin().await?;
-            ledger.apply(&[change]).await?;
+            ledger.apply(&changes).await?;
             ledger.commit().await
         });
         mark(Mark::Bypass);

@@ -13,6 +13,12 @@ pub(crate) enum Table {
     Owner,
     Item,
     Tally,
+    Note,
+}
+
+impl Table {
+    /// Every one, parents first.
+    pub(crate) const ALL: [Self; 4] = [Self::Owner, Self::Item, Self::Tally, Self::Note];
 }
 
 /// A row, whatever the version.
@@ -25,6 +31,7 @@ pub(crate) enum Col {
     Phone,
     Owner,
     Label,
+    Words,
     Fax,
     Colour,
     /// In ten-thousandths.
@@ -58,6 +65,8 @@ pub(crate) enum Act {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Write {
     pub(crate) key: Key,
+    /// The version it is written at.
+    pub(crate) version: i64,
     pub(crate) act: Act,
     pub(crate) cells: Cells,
     pub(crate) expect: Cells,
@@ -153,7 +162,7 @@ impl Books {
         let me = Datum::Number(id.into());
         let refers = |cells: &Cells| cells.get(&Col::Owner) == Some(&me);
         match table == Table::Owner && self.rows.values().any(refers) {
-            true => Err("items refer to the owner"),
+            true => Err("items or notes refer to the owner"),
             false => Ok(()),
         }
     }
@@ -189,6 +198,17 @@ fn sum(mut row: Cells, write: &Write, rules: Rules) -> Result<Cells, &'static st
 }
 
 fn expected(write: &Write, row: &Cells, rules: Rules) -> Result<(), &'static str> {
+    let Rules { evolution, version, .. } = rules;
+    // What stands beside the row is seen in the row as it is at the version of the write, which must have one.
+    let beside = |col: &Col| match col {
+        Col::Fax => version >= evolution.drop,
+        Col::Colour => version < evolution.add,
+        _ => false,
+    };
+    let formless = || row.get(&Col::Price).is_some_and(|price| !price_fits(price, evolution, write.version));
+    if rules.origin && write.expect.keys().any(beside) && formless() {
+        return Err("the row has no form at the version that knows what is expected");
+    }
     match rules.origin && write.expect.iter().any(|(col, datum)| row.get(col) != Some(datum)) {
         true => Err("the row does not hold what is expected"),
         false => Ok(()),
@@ -197,14 +217,6 @@ fn expected(write: &Write, row: &Cells, rules: Rules) -> Result<(), &'static str
 
 fn fits(write: &Write, rules: Rules) -> Result<(), &'static str> {
     let Rules { evolution, version, .. } = rules;
-    let unseen = |col: &Col| match col {
-        Col::Fax => version >= evolution.drop,
-        Col::Colour => version < evolution.add,
-        _ => false,
-    };
-    if rules.origin && write.expect.keys().any(unseen) {
-        return Err("the ledger does not have what is expected");
-    }
     if write.cells.get(&Col::Price).is_some_and(|price| !price_fits(price, evolution, version)) {
         return Err("the price does not fit");
     }

@@ -4,13 +4,13 @@ use applier::control::{ControlStore as _, Desired};
 use applier::ledger::Asked;
 use journal_core::model::{Name, NewTransaction, SchemaVersion, TransactionId};
 use rand::RngExt as _;
+use schema_mappers::MappedRow;
+use schema_mappers::ddl::tables_in_order;
 use uuid::Uuid;
 
 use crate::catalogue::{NEWEST, registry};
 use crate::checks::ensure;
-use crate::forms::table_name;
 use crate::marks::{Mark, mark};
-use crate::oracle::Table;
 use crate::tasks::Task;
 use crate::workload::Drawn;
 use crate::world::{Broken, Done, World};
@@ -177,15 +177,15 @@ impl World {
         let (registry, memory) = (registry(evolution, NEWEST), &site.door.memory);
         let mut rows = Vec::new();
         let mut refused = None;
-        for table in [Table::Owner, Table::Item, Table::Tally] {
-            let name: Name = table_name(table, from, evolution).into();
-            for (row, complement) in memory.rows(&name) {
-                match registry.map_row(SchemaVersion(from), SchemaVersion(to), &name, row, complement) {
-                    Ok(mapped) => {
-                        rows.extend(mapped.into_iter().map(|row| (row.table, row.row, row.complement)))
-                    }
-                    Err(error) => refused = Some(error),
-                }
+        for feed in registry.feeds(SchemaVersion(from), SchemaVersion(to)).expect("known versions") {
+            let tables = std::iter::once(feed.root).chain(feed.members);
+            let given = tables.flat_map(|source| {
+                let rows = memory.rows(&source.table).into_iter();
+                rows.map(move |(row, complement)| MappedRow { table: source.table.clone(), row, complement })
+            });
+            match registry.map_rows(SchemaVersion(from), SchemaVersion(to), given.collect()) {
+                Ok(mapped) => rows.extend(mapped.into_iter().map(|row| (row.table, row.row, row.complement))),
+                Err(error) => refused = Some(error),
             }
         }
         ensure!(refused.is_none() == fits, "S14: rows fit version {to}: {fits}, but {refused:?}");
@@ -193,7 +193,9 @@ impl World {
             mark(Mark::ReshapeRefused);
             return Ok(());
         }
-        let schema = registry.schema(SchemaVersion(to)).expect("a known version").clone();
+        let schema = registry.ledger(SchemaVersion(to)).expect("a known version").clone();
+        let order: Vec<&Name> = tables_in_order(&schema).into_iter().map(|table| &table.name).collect();
+        rows.sort_by_key(|(table, ..)| order.iter().position(|name| *name == table));
         memory
             .reshape(schema.into(), rows)
             .map_err(|error| format!("S14: the rows do not fit version {to}: {error}"))?;

@@ -2,13 +2,13 @@
 
 use journal_core::codec::payload;
 use journal_core::journal::ReadLimit;
-use journal_core::model::{Codec, NewTransaction, SchemaVersion};
+use journal_core::model::{Codec, NewTransaction, Op, SchemaVersion};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use uuid::Uuid;
 
 use crate::catalogue::{Evolution, NEWEST, registry};
-use crate::forms::change_at;
+use crate::forms::changes_at;
 use crate::oracle::{Act, Books, Cells, Col, Datum, FORBIDDEN, Table, Write};
 
 /// Shared counters.
@@ -42,7 +42,7 @@ impl Plan {
         Self {
             sites,
             exclusive,
-            evolution: Evolution::new(rng.random_range(0..128)),
+            evolution: Evolution::new(rng.random_range(0..512)),
             keys: rng.random_range(5..=20),
             steps: rng.random_range(60..=140),
             batch: ReadLimit { transactions: rng.random_range(1..=8), bytes },
@@ -76,6 +76,7 @@ impl Drawn {
         let zero = Cells::from([(Col::Total, Datum::Number(0)), (Col::Big, Datum::Number(0))]);
         let write = |id| Write {
             key: (Table::Tally, id),
+            version: 1,
             act: Act::Insert,
             cells: zero.clone(),
             expect: Cells::new(),
@@ -101,12 +102,12 @@ impl Drawn {
         let registry = registry(evolution, NEWEST);
         let schema = registry.schema(SchemaVersion(self.version)).expect("a known version");
         let codec = if rng.random_bool(0.7) { Codec::Bincode } else { Codec::Json };
+        let changes = self.writes.iter().flat_map(|write| changes_at(write, self.version, evolution));
         let mut entries: Vec<_> = (1..)
-            .zip(&self.writes)
-            .map(|(nr, write)| {
-                let mut change = change_at(write, self.version, evolution);
+            .zip(changes)
+            .map(|(nr, mut change)| {
                 if self.defect == Some(Defect::UnknownColumn) {
-                    let cells = if write.act == Act::Delete { &mut change.key } else { &mut change.cells };
+                    let cells = if change.op == Op::Delete { &mut change.key } else { &mut change.cells };
                     cells.set("nowhere", 1);
                 }
                 payload::encode(&change, nr, codec, schema).expect("it encodes")
@@ -144,11 +145,15 @@ impl Drawing<'_> {
         let (total, big) = (self.rng.random_range(1..1000), self.rng.random_range(-1..i64::MAX / 4));
         let cells = Cells::from([(Col::Total, Datum::Number(total)), (Col::Big, Datum::Number(big.into()))]);
         let key = (Table::Tally, self.rng.random_range(0..TALLIES));
-        Write { key, act: Act::Add, cells, expect: Cells::new() }
+        Write { key, version: self.version, act: Act::Add, cells, expect: Cells::new() }
     }
 
     fn write(&mut self) -> Write {
-        let table = if self.rng.random_bool(0.4) { Table::Owner } else { Table::Item };
+        let table = match self.rng.random_range(0..100) {
+            0..40 => Table::Owner,
+            40..55 if self.version >= self.plan.evolution.note => Table::Note,
+            _ => Table::Item,
+        };
         let key = (table, self.id());
         let stands = self.books.row(key).is_some() != self.rng.random_bool(0.06);
         let act = match (stands, self.rng.random_range(0..100)) {
@@ -176,7 +181,7 @@ impl Drawing<'_> {
             Act::Update | Act::Delete if self.rng.random_bool(0.25) => self.expect((table, key.1)),
             _ => Cells::new(),
         };
-        Write { key, act, cells, expect }
+        Write { key, version: self.version, act, cells, expect }
     }
 
     /// A whole row of a table, as far as the version knows its columns.
@@ -191,6 +196,10 @@ impl Drawing<'_> {
         }
         let owner = if self.rng.random_bool(0.3) { Datum::Null } else { self.owner() };
         cells.insert(Col::Owner, owner);
+        if table == Table::Note {
+            cells.insert(Col::Words, Datum::Text(self.pick(&["", "vip", "late"]).to_owned()));
+            return cells;
+        }
         let label = if self.rng.random_bool(0.015) {
             FORBIDDEN
         } else {
@@ -270,6 +279,7 @@ impl Drawing<'_> {
         let evolution = self.plan.evolution;
         let cols = [
             (Col::Label, true),
+            (Col::Words, true),
             (Col::Fax, self.version < evolution.drop),
             (Col::Colour, self.version >= evolution.add),
         ];

@@ -218,7 +218,7 @@ fn site(plan: &Plan, group: &[SiteName], at: usize, bug: Option<Bug>) -> Site {
     let origin = Origin { site: group[at].clone(), epoch: Epoch(1) };
     let registry = registry(plan.evolution, plan.known);
     let schema = crate::catalogue::registry(plan.evolution, NEWEST)
-        .schema(SchemaVersion(1))
+        .ledger(SchemaVersion(1))
         .expect("version 1")
         .clone();
     let memory = MemorySite::new(MemoryJournal::new(origin.clone()), schema.into());

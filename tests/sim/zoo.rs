@@ -5,11 +5,15 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use applier::control::{Desired, Standing};
+use applier::ledger::memory::MemorySite;
 use applier::ledger::{Fault, Ledger, LedgerChange, LedgerError, Posted};
 use journal_core::codec::chain::{self, SealDraft};
 use journal_core::journal::{Appended, Head};
-use journal_core::model::{Epoch, NewTransaction, Origin, Row, Seal, SealNr, SealedRun, TransNr, Value};
+use journal_core::model::{
+    Epoch, Name, NewTransaction, Origin, Row, Seal, SealNr, SealedRun, TransNr, Value,
+};
 use journal_core::sql::SqlClass;
+use schema_mappers::MappedRow;
 
 use crate::ledger::SimLedger;
 
@@ -49,6 +53,7 @@ zoo! {
     NullIsEmpty = "null-is-empty",
     DecimalIsFloat = "decimal-is-float",
     OwnRowsAgain = "own-rows-again",
+    MeetsBeforehand = "meets-beforehand",
 }
 
 /// A bug in a ledger, with what it needs to remember.
@@ -113,6 +118,10 @@ impl LedgerBug {
         self.is(Bug::HeldKeysForgotten)
     }
 
+    pub(crate) fn looks_beforehand(&self) -> bool {
+        self.is(Bug::MeetsBeforehand)
+    }
+
     fn swallows(&self, fault: Fault) -> bool {
         self.is(Bug::FaultSwallowed) || (self.is(Bug::NoRowsIsFine) && fault == Fault::MissingRow)
     }
@@ -163,6 +172,13 @@ pub(crate) async fn apply(ledger: &mut SimLedger, changes: &[LedgerChange]) -> R
         }
     }
     Ok(())
+}
+
+/// The rows that a change meets, as they stood before the open transaction.
+pub(crate) fn committed(site: &MemorySite, table: &Name, columns: &Row) -> Vec<MappedRow> {
+    let rows = site.rows(table).into_iter();
+    let equal = rows.filter(|(row, _)| columns.iter().all(|(name, value)| row.get(name) == Some(value)));
+    equal.map(|(row, complement)| MappedRow { table: table.clone(), row, complement }).collect()
 }
 
 /// Moves a checkpoint as the bug has it.

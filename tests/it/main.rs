@@ -9,6 +9,7 @@ mod bad_input;
 mod balancer;
 mod cancel;
 mod check;
+mod classic;
 mod cli;
 mod client_postgres;
 mod club;

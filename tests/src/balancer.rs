@@ -1,7 +1,9 @@
 //! A private HAProxy: the sample configuration of this repository in front of a test's own databases and services.
 
 use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -13,6 +15,10 @@ use crate::tether;
 const INSTALL: &str = "install haproxy 2.4 or newer, for instance with `apt-get install haproxy`";
 /// Where distributions put it, outside the `PATH` of most users.
 const SYSTEM_PROGRAM: &str = "/usr/sbin/haproxy";
+/// Far above a start on a loaded machine.
+const START_BOUND: Duration = Duration::from_secs(30);
+/// Between two tries to connect while it starts.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// The socket file that clients of PostgreSQL's default port look for.
 const SOCKET_FILE: &str = ".s.PGSQL.5432";
 
@@ -52,10 +58,10 @@ pub fn haproxy_or_skip() -> Option<PathBuf> {
 }
 
 impl Haproxy {
-    /// Starts it with the sample configuration in front of sites a and b. It says nothing once it takes connections: try.
+    /// Starts it with the sample configuration in front of sites a and b; returns once it takes connections.
     ///
     /// # Panics
-    /// When it cannot be started.
+    /// When it does not start.
     pub fn start(program: &Path, sites: [&Behind; 2]) -> Self {
         let homes = [(); 2].map(|()| tether::short_directory("daybook-ha-"));
         let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/balancer/haproxy.cfg");
@@ -71,7 +77,14 @@ impl Haproxy {
                 .env(format!("SERVICE_{name}_HOST"), site.service.ip().to_string())
                 .env(format!("SERVICE_{name}_PORT"), site.service.port().to_string());
         }
-        Self { homes, _running: haproxy.spawn() }
+        let running = haproxy.spawn();
+        let deadline = Instant::now() + START_BOUND;
+        // It says nothing when it listens.
+        while homes.iter().any(|home| UnixStream::connect(home.path().join(SOCKET_FILE)).is_err()) {
+            assert!(Instant::now() < deadline, "haproxy takes no connections");
+            std::thread::sleep(LOOK_AGAIN);
+        }
+        Self { homes, _running: running }
     }
 
     /// The directory whose socket leads readers of version 1 or 2 to a site that is ready for them.

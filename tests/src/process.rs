@@ -249,16 +249,27 @@ fn follow(output: impl Read + Send + 'static, stream: Stream, lines: SyncSender<
 /// # Panics
 /// When it is not there, which cargo sees to for the integration tests of this crate.
 pub fn daybook() -> Program {
-    let path = std::env::var_os("DAYBOOK_BIN").map_or_else(built_beside_this_test, PathBuf::from);
+    let beside = || built_beside_this_test("daybook-under-test");
+    let path = std::env::var_os("DAYBOOK_BIN").map_or_else(beside, PathBuf::from);
+    assert!(path.is_file(), "{} is not there; run the tests with cargo", path.display());
+    Program::new(path)
+}
+
+/// The application for tests, built likewise; `app/main.rs` tells its arguments.
+///
+/// # Panics
+/// As [`daybook`].
+pub fn application() -> Program {
+    let path = built_beside_this_test("application-under-test");
     assert!(path.is_file(), "{} is not there; run the tests with cargo", path.display());
     Program::new(path)
 }
 
 /// Test binaries are in `deps`, below the directory of the binaries of the same build.
-fn built_beside_this_test() -> PathBuf {
+fn built_beside_this_test(name: &str) -> PathBuf {
     let this = std::env::current_exe().expect("the path of the test binary");
     let build = this.parent().and_then(Path::parent).expect("a test binary is two directories deep");
-    build.join("daybook-under-test")
+    build.join(name)
 }
 
 #[cfg(test)]

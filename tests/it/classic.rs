@@ -1,0 +1,155 @@
+//! The classic procedure: two PostgreSQL servers behind HAProxy, two applications of version 1 and two of version 2 that
+//! write and read without a pause, while first one site and then the other goes to version 2. No request fails, nothing
+//! is lost, nobody waits for a second. Then the whole again with the services killed in every step.
+
+mod judge;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use journal_tests::balancer::{Behind, Haproxy, haproxy_or_skip};
+use journal_tests::process::{Program, Running, application};
+use journal_tests::servers::{PostgresServer, Settings, own_postgres_or_skip};
+
+use self::judge::{Told, nothing_is_lost_or_doubled};
+use crate::shop::{BOUND, SITES, Shop, books};
+
+/// The longest that anybody may wait for one request.
+const STALL_MAX_MS: u64 = 1_000;
+
+/// The services of both sites, each of which can be killed and is then started again, as by a supervisor.
+struct Services {
+    commands: Vec<Program>,
+    running: Vec<Option<Running>>,
+    addresses: Vec<SocketAddr>,
+}
+
+impl Services {
+    fn start(shop: &Shop) -> Self {
+        let addresses: Vec<SocketAddr> = SITES.iter().map(|_| free_address()).collect();
+        let commands: Vec<Program> = SITES
+            .iter()
+            .zip(&addresses)
+            .map(|(site, address)| shop.command(&["run", "--site", site, "--http", &address.to_string()]))
+            .collect();
+        let running = commands.iter().map(|command| Some(Shop::serve_with(command))).collect();
+        Self { commands, running, addresses }
+    }
+
+    fn kill(&mut self) {
+        for (command, running) in self.commands.iter().zip(&mut self.running) {
+            // Killed when dropped; the next one needs its address.
+            drop(running.take());
+            *running = Some(command.spawn());
+        }
+    }
+}
+
+/// An address that nobody listens at now: a service that is started again needs the same one.
+fn free_address() -> SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// Everything that runs.
+struct Stage {
+    shop: Shop,
+    services: Services,
+    balancer: Haproxy,
+    database: String,
+}
+
+impl Stage {
+    fn set(haproxy: &Path, servers: [&PostgresServer; 2]) -> Self {
+        let database = "shop".to_owned();
+        let shop = Shop::at(servers.map(|server| server.create_named(&database).url));
+        shop.append("a", &books::lines(1));
+        let services = Services::start(&shop);
+        shop.settle();
+        let behind =
+            |at: usize| Behind { socket: servers[at].socket_file(), service: services.addresses[at] };
+        let balancer = Haproxy::start(haproxy, [&behind(0), &behind(1)]);
+        Self { shop, services, balancer, database }
+    }
+
+    /// Starts an application that writes at one of the sites first.
+    fn application(&self, version: usize, number: usize, style: &str) -> Running {
+        let readers = self.balancer.readers(version).display();
+        let readers = format!("postgres://daybook@localhost/{}?host={readers}", self.database);
+        let mut sites = SITES.map(|site| format!("{site}={}", self.shop.url_text(site)));
+        sites.rotate_left(number % 2);
+        let arguments = [version.to_string(), number.to_string(), style.to_owned(), readers];
+        let mut running = application().args(arguments).args(sites).spawn();
+        running.wait_for_line("application: at work", BOUND);
+        running
+    }
+}
+
+fn end(running: Running) -> Told {
+    running.terminate();
+    let ended = running.wait(BOUND);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    if !ended.stderr.is_empty() {
+        println!("{}", ended.stderr);
+    }
+    Told::read(&ended.stdout)
+}
+
+/// A DBA's steps at one site, each of which may be disturbed.
+fn reshape(stage: &mut Stage, site: &str, disturb: &mut dyn FnMut(&mut Services)) {
+    let steps: [&[&str]; 7] = [
+        &["traffic", site, "away", "--reason", "version 2"],
+        &["wait", site, "--all"],
+        &["pause", site, "--drain"],
+        &["schema", "apply", site, "--to", "2"],
+        &["resume", site],
+        &["wait", site, "--all"],
+        &["traffic", site, "here"],
+    ];
+    for step in steps {
+        disturb(&mut stage.services);
+        stage.shop.done(step);
+        if step[0] == "traffic" {
+            std::thread::sleep(Duration::from_millis(1500));
+        }
+    }
+}
+
+async fn play(haproxy: &PathBuf, style: &str, mut disturb: impl FnMut(&mut Services)) {
+    let own = || own_postgres_or_skip(Settings::default()).unwrap();
+    let servers = [own(), own()];
+    let mut stage = Stage::set(haproxy, [&servers[0], &servers[1]]);
+    let applications: Vec<Running> = [(1, 1), (1, 2), (2, 3), (2, 4)]
+        .map(|(version, number)| stage.application(version, number, style))
+        .into();
+    for site in SITES {
+        reshape(&mut stage, site, &mut disturb);
+    }
+    let told: Vec<Told> = applications.into_iter().map(end).collect();
+    stage.shop.settle();
+    for told in &told {
+        for name in ["writes", "reads", "longest_write_ms", "longest_decision_ms", "longest_read_ms"] {
+            print!("{name} {} ", told.number(name));
+        }
+        println!();
+        for failures in ["failed_writes", "rejected", "failed_reads"] {
+            assert_eq!(told.number(failures), 0, "{failures}");
+        }
+        for stall in ["longest_write_ms", "longest_read_ms"] {
+            assert!(told.number(stall) < STALL_MAX_MS, "{stall} {}", told.number(stall));
+        }
+    }
+    nothing_is_lost_or_doubled(&stage.shop, &told).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_sites_go_to_the_next_version_and_no_request_fails() {
+    let Some(haproxy) = haproxy_or_skip() else { return };
+    play(&haproxy, "updates", |_| {}).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_with_the_services_killed_in_every_step() {
+    let Some(haproxy) = haproxy_or_skip() else { return };
+    play(&haproxy, "inserts", Services::kill).await;
+}

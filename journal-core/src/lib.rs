@@ -25,6 +25,9 @@
 //! # }
 //! ```
 //!
+//! An application that is to outlive an upgrade of its databases opens the whole group instead, with
+//! [`client::Journal::open_group`]: it writes at the site in service and moves by itself.
+//!
 //! `examples/counter_shop` is a whole program, with the commands that make its site.
 //!
 //! # The parts

@@ -4,9 +4,10 @@
 
 mod judge;
 
+use std::fs::OpenOptions;
+use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
 use journal_tests::balancer::{Behind, Haproxy, haproxy_or_skip};
 use journal_tests::process::{Program, Running, application};
@@ -95,51 +96,91 @@ fn end(running: Running) -> Told {
     Told::read(&ended.stdout)
 }
 
-/// A DBA's steps at one site, each of which may be disturbed.
-fn reshape(stage: &mut Stage, site: &str, disturb: &mut dyn FnMut(&mut Services)) {
-    let steps: [&[&str]; 7] = [
-        &["traffic", site, "away", "--reason", "version 2"],
-        &["wait", site, "--all"],
-        &["pause", site, "--drain"],
-        &["schema", "apply", site, "--to", "2"],
-        &["resume", site],
-        &["wait", site, "--all"],
-        &["traffic", site, "here"],
-    ];
-    for step in steps {
-        disturb(&mut stage.services);
-        stage.shop.done(step);
-        if step[0] == "traffic" {
-            std::thread::sleep(Duration::from_millis(1500));
+/// The steps of each site, as the hook is told them.
+const STEPS: [&str; 11] = [
+    "preflight",
+    "leave",
+    "drain",
+    "pause",
+    "expand",
+    "move",
+    "switch",
+    "views",
+    "resume",
+    "catch_up",
+    "verify",
+];
+
+/// `daybook upgrade` over both sites, disturbed as each step begins.
+fn upgrade(stage: &mut Stage, disturb: &mut dyn FnMut(&mut Services)) {
+    let told = stage.shop.file("steps", "").with_extension("fifo");
+    let made = std::process::Command::new("mkfifo").arg(&told).status().unwrap();
+    assert!(made.success());
+    let hook = format!("echo \"$DAYBOOK_SITE $DAYBOOK_STEP\" > {}", told.display());
+    // Longer than HAProxy needs to see that a site is leaving.
+    let command =
+        stage.shop.command(&["upgrade", "--to", "2", "--first", "a", "--leave", "2s", "--before", &hook]);
+    // Open both ways, so that no reader of the pipe waits for its writer to open it.
+    let pipe = OpenOptions::new().read(true).write(true).open(&told).unwrap();
+    let ending = std::thread::spawn(move || {
+        let ended = command.run();
+        std::fs::write(&told, "end\n").unwrap();
+        ended
+    });
+    let mut steps = Vec::new();
+    for line in BufReader::new(pipe).lines().map(Result::unwrap) {
+        if line == "end" {
+            break;
         }
+        disturb(&mut stage.services);
+        steps.push(line);
+    }
+    let ended = ending.join().unwrap();
+    assert_eq!(
+        ended.code,
+        Some(0),
+        "after {steps:?}: {ended:?}\n{:?}",
+        stage.shop.command(&["status"]).run()
+    );
+    let expected: Vec<String> =
+        SITES.iter().flat_map(|site| STEPS.iter().map(move |step| format!("{site} {step}"))).collect();
+    steps.dedup();
+    assert_eq!(steps, expected);
+}
+
+async fn play(haproxy: &Path, style: &str, mut disturb: impl FnMut(&mut Services)) {
+    let Some(servers) = pair() else { return };
+    let mut stage = Stage::set(haproxy, [&servers[0], &servers[1]]);
+    let old = [1, 2].map(|number| stage.application(1, number, style));
+    let new = [3, 4].map(|number| stage.application(2, number, style));
+    upgrade(&mut stage, &mut disturb);
+    // Nobody writes or reads version 1 any more.
+    let mut told: Vec<Told> = old.into_iter().map(end).collect();
+    stage.shop.settle();
+    disturb(&mut stage.services);
+    stage.shop.done(&["upgrade", "contract", "--quiet", "0s"]);
+    told.extend(new.into_iter().map(end));
+    stage.shop.settle();
+    told.iter().for_each(no_request_failed);
+    nothing_is_lost_or_doubled(&stage.shop, &told).await;
+}
+
+fn no_request_failed(told: &Told) {
+    let numbers = ["writes", "reads", "longest_write_ms", "longest_decision_ms", "longest_read_ms"];
+    let numbers = numbers.map(|name| format!("{name} {}", told.number(name)));
+    println!("{}", numbers.join(", "));
+    for failures in ["failed_writes", "rejected", "failed_reads"] {
+        assert_eq!(told.number(failures), 0, "{failures}");
+    }
+    assert!(told.number("writes") > 0 && told.number("reads") > 0);
+    for stall in ["longest_write_ms", "longest_read_ms"] {
+        assert!(told.number(stall) < STALL_MAX_MS, "{stall} {}", told.number(stall));
     }
 }
 
-async fn play(haproxy: &PathBuf, style: &str, mut disturb: impl FnMut(&mut Services)) {
-    let own = || own_postgres_or_skip(Settings::default()).unwrap();
-    let servers = [own(), own()];
-    let mut stage = Stage::set(haproxy, [&servers[0], &servers[1]]);
-    let applications: Vec<Running> = [(1, 1), (1, 2), (2, 3), (2, 4)]
-        .map(|(version, number)| stage.application(version, number, style))
-        .into();
-    for site in SITES {
-        reshape(&mut stage, site, &mut disturb);
-    }
-    let told: Vec<Told> = applications.into_iter().map(end).collect();
-    stage.shop.settle();
-    for told in &told {
-        for name in ["writes", "reads", "longest_write_ms", "longest_decision_ms", "longest_read_ms"] {
-            print!("{name} {} ", told.number(name));
-        }
-        println!();
-        for failures in ["failed_writes", "rejected", "failed_reads"] {
-            assert_eq!(told.number(failures), 0, "{failures}");
-        }
-        for stall in ["longest_write_ms", "longest_read_ms"] {
-            assert!(told.number(stall) < STALL_MAX_MS, "{stall} {}", told.number(stall));
-        }
-    }
-    nothing_is_lost_or_doubled(&stage.shop, &told).await;
+fn pair() -> Option<[PostgresServer; 2]> {
+    let a = own_postgres_or_skip(Settings::default())?;
+    Some([a, own_postgres_or_skip(Settings::default())?])
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

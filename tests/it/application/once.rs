@@ -207,6 +207,28 @@ async fn a_restarted_process_finds_what_it_had_appended_or_waits_for_the_site_th
     assert_eq!(standing(&pair.rig, transaction.tx_id()).await, [first.id().to_string()]);
 }
 
+#[tokio::test]
+async fn a_file_that_is_not_there_is_a_site_that_does_not_answer() {
+    let rig = Rig::sqlite(&SITES, rental()).await;
+    let urls = SITES.map(|site| (site, rig.url(site).clone()));
+    let file = rig.url("a").sqlite_path().unwrap().to_owned();
+    let elsewhere = file.with_extension("away");
+    std::fs::rename(&file, &elsewhere).unwrap();
+    let group = client(&urls).patience(Duration::from_millis(100)).open().await.unwrap();
+    let first = group.append(&sale(1)).await.unwrap();
+    assert_eq!(first.id().origin.site.as_str(), "b");
+    assert!(!group.supports(SchemaVersion(1)), "nobody knows of a");
+    let second = sale(2);
+    let unknown = group.append_again(&second).await.unwrap_err();
+    assert!(matches!(unknown, GroupFailure::OutcomeUnknown { .. }), "{unknown}");
+    std::fs::rename(&elsewhere, &file).unwrap();
+    let receipt = group.append_again(&second).await.unwrap();
+    assert_eq!(standing(&rig, second.tx_id()).await, [receipt.id().to_string()]);
+    let nobody = [("a", format!("sqlite:{}.none", file.display()).parse().unwrap())];
+    let error = client(&nobody).open().await.unwrap_err();
+    assert!(error.to_string().starts_with("no site of the group answers: a: "), "{error}");
+}
+
 /// What the world does to the sites while clients write.
 async fn trouble(pair: &Pair, rng: &mut rand_chacha::ChaCha8Rng) {
     let at = rng.random_range(0..2);

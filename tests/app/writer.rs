@@ -72,7 +72,7 @@ async fn write(
     decisions.spawn(async move {
         match receipt.applied().await {
             Ok(Decision::Applied { .. }) => application.tally.decided(begun.elapsed()),
-            other => application.tally.rejected(&other),
+            other => application.tally.rejected(&(receipt.id(), other)),
         }
     });
 }

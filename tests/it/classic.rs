@@ -97,7 +97,8 @@ fn end(running: Running) -> Told {
 }
 
 /// The steps of each site, as the hook is told them.
-const STEPS: [&str; 11] = [
+const STEPS: [&str; 12] = [
+    "waiting",
     "preflight",
     "leave",
     "drain",
@@ -119,7 +120,7 @@ fn upgrade(stage: &mut Stage, disturb: &mut dyn FnMut(&mut Services)) {
     let hook = format!("echo \"$DAYBOOK_SITE $DAYBOOK_STEP\" > {}", told.display());
     // Longer than HAProxy needs to see that a site is leaving.
     let command =
-        stage.shop.command(&["upgrade", "--to", "2", "--first", "a", "--leave", "2s", "--before", &hook]);
+        stage.shop.command(&["upgrade", "--to", "2", "--first", "a", "--leave", "4s", "--before", &hook]);
     // Open both ways, so that no reader of the pipe waits for its writer to open it.
     let pipe = OpenOptions::new().read(true).write(true).open(&told).unwrap();
     let ending = std::thread::spawn(move || {

@@ -88,7 +88,7 @@ impl GroupJournal {
                 patience: Duration::from_secs(30),
                 switch_after: Duration::from_millis(250),
                 look_every: Duration::from_millis(100),
-                follow: Duration::from_millis(500),
+                follow: Duration::from_millis(800),
             },
         }
     }
@@ -203,16 +203,14 @@ impl Shared {
         if next != *current {
             let (from, to) = (&self.members[*current], &self.members[next]);
             tracing::info!(from = %from.site, to = %to.site, why = ?fitness[*current], "moving to another site");
-            if fitness[*current] > Fitness::Gone {
-                self.follow(from, to).await;
-            }
+            self.follow(from, to).await;
             *current = next;
         }
         choose(next, &fitness, taken)
     }
 
     /// Waits until the site moved to has posted what this client wrote at the other, so that it finds its own rows there.
-    /// Bounded: a site that is paused already ships nothing new.
+    /// Bounded: a site that is lost, or paused already, may ship nothing more.
     async fn follow(&self, from: &Member, to: &Member) {
         let until = Instant::now() + self.options.follow;
         let mut conn = None;
@@ -297,8 +295,8 @@ impl GroupBuilder {
         self
     }
 
-    /// How long a move waits for the next site to post what was written at the site that is left. 500 ms unless said
-    /// otherwise. A site that is lost is not waited for.
+    /// How long a move waits for the next site to post what was written at the site that is left. 800 ms unless said
+    /// otherwise: nobody is to wait for a second.
     #[must_use]
     pub fn follow(mut self, follow: Duration) -> Self {
         self.options.follow = follow;

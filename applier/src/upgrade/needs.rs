@@ -16,6 +16,7 @@ use crate::ledger::LedgerError;
 
 const LATELY: &str = "SELECT j.schema_version, count(*) FROM {d}journal j \
      JOIN {d}site s ON s.name = j.origin WHERE j.schema_version < $1 AND j.entry_nr = 1 \
+     AND j.entity <> 'daybook_void' \
      AND j.appended_at > {now} - $2 GROUP BY j.schema_version ORDER BY j.schema_version";
 const QUEUED: &str = "SELECT count(*) FROM {d}journal j LEFT JOIN {d}posted p ON p.origin = j.origin \
      AND p.epoch = j.epoch WHERE j.schema_version < $1 AND j.entry_nr = 1 \

@@ -10,10 +10,13 @@ use journal_core::sql::DbUrl;
 use super::groups;
 use crate::shop::{BOUND, SITES, Shop};
 
+/// Long enough to be passed over once, short enough for a test.
+const GRACE: Duration = Duration::from_millis(300);
+
 async fn client(shop: &Shop) -> GroupJournal {
     let sites: Vec<(SiteName, DbUrl)> =
         SITES.iter().map(|site| (SiteName::new(site).unwrap(), shop.url(site))).collect();
-    Journal::group_builder(&sites).schema_version(SchemaVersion(1)).open().await.unwrap()
+    Journal::group_builder(&sites).schema_version(SchemaVersion(1)).pause_grace(GRACE).open().await.unwrap()
 }
 
 fn store(id: i64) -> Transaction {

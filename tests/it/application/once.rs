@@ -42,6 +42,7 @@ fn client(urls: &[(&str, DbUrl)]) -> GroupBuilder {
         .switch_after(Duration::ZERO)
         .look_every(Duration::from_millis(5))
         .follow(Duration::ZERO)
+        .pause_grace(Duration::ZERO)
 }
 
 /// Where a transaction stands: site and number of each entry in a journal that is its own site's and not void.

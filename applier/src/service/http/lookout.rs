@@ -23,6 +23,10 @@ const AGE_MAX: Duration = Duration::from_secs(2);
 /// How long a check that comes before the first look waits for it.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
 
+/// How long a pause that nobody announced is passed over: a comparison of ledgers pauses a site for a moment, and readers
+/// lose nothing by it.
+const PAUSE_GRACE: Duration = Duration::from_secs(5);
+
 type Seen = Option<(Instant, Result<Look, String>)>;
 
 /// What was last seen of each site.
@@ -75,13 +79,21 @@ fn fresh(seen: &Seen) -> Result<Look, String> {
 async fn watch_site(site: SiteName, url: DbUrl, seen: watch::Sender<Seen>, shutdown: CancellationToken) {
     let mut conn = None;
     let mut pause = LOOK_EVERY;
+    let mut paused_since = None;
     while !shutdown.is_cancelled() {
-        let found = match look_once(&url, &mut conn).await {
+        let mut found = match look_once(&url, &mut conn).await {
             Ok(look) if look.origin.site != site => {
                 Err(format!("it is the database of site {}", look.origin.site))
             }
             found => found.map_err(|error| error.to_string()),
         };
+        if let Ok(look) = &mut found {
+            let paused = look.serving.paused.is_some() && look.serving.away.is_none();
+            paused_since = paused.then(|| paused_since.unwrap_or_else(Instant::now));
+            if paused_since.is_some_and(|since: Instant| since.elapsed() < PAUSE_GRACE) {
+                look.serving.paused = None;
+            }
+        }
         pause = if found.is_ok() { LOOK_EVERY } else { (pause * 2).min(LOOK_EVERY_MAX) };
         seen.send_replace(Some((Instant::now(), found)));
         tokio::select! {

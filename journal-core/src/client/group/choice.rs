@@ -14,6 +14,9 @@ pub(super) struct Sight {
     pub(super) at: Instant,
     /// What the site can do for applications, or why it cannot be asked.
     pub(super) found: Result<Serving, String>,
+    /// It is paused, nobody asked applications to leave, and it has not been so for long: a comparison of ledgers pauses a
+    /// site for a moment, which is no reason to move.
+    pub(super) momentary: bool,
 }
 
 /// How good a site is for writing, the best last. Whoever is worse than leaving takes appends only if nobody is better:
@@ -31,6 +34,9 @@ pub(super) enum Fitness {
 }
 
 pub(super) fn fitness(sight: Option<&Sight>) -> Fitness {
+    if sight.is_some_and(|sight| sight.momentary) {
+        return Fitness::Serving;
+    }
     match sight.map(|sight| &sight.found) {
         None | Some(Err(_)) => Fitness::Gone,
         Some(Ok(Serving { paused: Some(_), .. })) => Fitness::Paused,
@@ -59,7 +65,7 @@ pub(super) fn supports(
 ) -> bool {
     !sights.is_empty()
         && sights.iter().all(|sight| match sight {
-            Some(Sight { at, found: Ok(serving) }) => {
+            Some(Sight { at, found: Ok(serving), .. }) => {
                 now.duration_since(*at) <= age_max && serving.reads(version)
             }
             Some(Sight { found: Err(_), .. }) | None => false,
@@ -106,7 +112,8 @@ mod tests {
     fn sight(at: Instant, versions: &[i64]) -> Option<Sight> {
         let readable: Vec<SchemaVersion> = versions.iter().copied().map(SchemaVersion).collect();
         let ledger_version = readable.last().copied().unwrap_or(SchemaVersion(1));
-        Some(Sight { at, found: Ok(Serving { paused: None, away: None, ledger_version, readable }) })
+        let found = Ok(Serving { paused: None, away: None, ledger_version, readable });
+        Some(Sight { at, found, momentary: false })
     }
 
     #[test]
@@ -118,7 +125,7 @@ mod tests {
         let old = now - Duration::from_secs(3);
         assert!(!supports(&[sight(now, &[2]), sight(old, &[2])], two, now, age), "one may have changed");
         assert!(!supports(&[sight(now, &[2]), None], two, now, age), "one was never seen");
-        let gone = Some(Sight { at: now, found: Err("no route".to_owned()) });
+        let gone = Some(Sight { at: now, found: Err("no route".to_owned()), momentary: false });
         assert!(!supports(&[sight(now, &[2]), gone], two, now, age), "one is away");
         assert!(!supports(&[], two, now, age));
     }

@@ -47,7 +47,8 @@ impl Member {
 
     /// Takes note that the site does not answer, until a look finds otherwise.
     pub(super) fn lost(&self, why: &dyn std::fmt::Display) {
-        self.sight.send_replace(Some(Sight { at: Instant::now(), found: Err(why.to_string()) }));
+        let found = Err(why.to_string());
+        self.sight.send_replace(Some(Sight { at: Instant::now(), found, momentary: false }));
     }
 
     /// The journal, opened now if it was not.
@@ -94,13 +95,18 @@ impl Member {
     }
 
     /// Looks at the site again and again until the group is closed (`end`). A connection in doubt is replaced.
-    pub(super) async fn watch(&self, every: Duration, mut end: watch::Receiver<bool>) {
+    pub(super) async fn watch(&self, every: Duration, pause_grace: Duration, mut end: watch::Receiver<bool>) {
         let mut conn = None;
+        let mut paused_since = None;
         let mut pause = every;
         loop {
             let found = self.look(&mut conn).await.map_err(|error| error.to_string());
             pause = if found.is_ok() { every } else { (pause * 2).min(LOOK_EVERY_MAX) };
-            self.sight.send_replace(Some(Sight { at: Instant::now(), found }));
+            let at = Instant::now();
+            let paused = found.as_ref().is_ok_and(|seen| seen.paused.is_some() && seen.away.is_none());
+            paused_since = paused.then(|| paused_since.unwrap_or(at));
+            let momentary = paused_since.is_some_and(|since| at - since < pause_grace);
+            self.sight.send_replace(Some(Sight { at, found, momentary }));
             // Only the pause is cut short, never a look.
             if timeout(pause, end.wait_for(|end| *end)).await.is_ok() {
                 return;

@@ -57,6 +57,7 @@ struct Options {
     switch_after: Duration,
     look_every: Duration,
     follow: Duration,
+    pause_grace: Duration,
 }
 
 /// Why an append to a group has no receipt.
@@ -89,6 +90,7 @@ impl GroupJournal {
                 switch_after: Duration::from_millis(250),
                 look_every: Duration::from_millis(100),
                 follow: Duration::from_millis(800),
+                pause_grace: Duration::from_secs(5),
             },
         }
     }
@@ -303,6 +305,14 @@ impl GroupBuilder {
         self
     }
 
+    /// How long a site may be paused that nobody announced before it is left: appends are durable there and wait. 5 s unless
+    /// said otherwise, since a comparison of ledgers pauses a site for a moment.
+    #[must_use]
+    pub fn pause_grace(mut self, pause_grace: Duration) -> Self {
+        self.options.pause_grace = pause_grace;
+        self
+    }
+
     /// Opens it: at least one site must answer. Call it inside a tokio runtime: its tasks live there.
     pub async fn open(self) -> Result<GroupJournal, OpenError> {
         let version = match self.version {
@@ -325,8 +335,8 @@ impl GroupBuilder {
         let end = watch::Sender::new(false);
         for member in &members {
             let (member, end) = (member.clone(), end.subscribe());
-            let every = self.options.look_every;
-            drop(tokio::spawn(async move { member.watch(every, end).await }));
+            let Options { look_every, pause_grace, .. } = self.options;
+            drop(tokio::spawn(async move { member.watch(look_every, pause_grace, end).await }));
         }
         let shared = Shared {
             members,

@@ -36,7 +36,7 @@ fn write_value(value: &Value) -> Json {
     Json::Object(Map::from_iter([(value.kind().to_owned(), content)]))
 }
 
-/// The row of a text. Nothing is guessed: what [`write`] does not write is an error.
+/// The row of a text. Nothing is guessed: what [`write()`] does not write is an error.
 pub fn read(text: &str) -> Result<Row, CellsError> {
     let json: Json = serde_json::from_str(text).map_err(|error| CellsError(error.to_string()))?;
     let cells = json.as_object().ok_or_else(|| CellsError("it is no JSON object".to_owned()))?;

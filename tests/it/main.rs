@@ -17,6 +17,7 @@ mod constraints;
 mod crash;
 mod demo;
 mod exact_views;
+mod examples;
 mod expressions;
 mod journal_postgres;
 mod law;

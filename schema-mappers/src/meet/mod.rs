@@ -83,13 +83,17 @@ impl Registry {
         Ok(Change::update(table.name.clone(), Row::new(), cells.collect()))
     }
 
-    /// Rows without what other versions kept of them and can no longer mean. Rows that another version has no place for
-    /// stay as they are: nothing is posted there before that is settled.
+    /// Rows without what other versions kept of them and can no longer mean: each way, as far as there is a place for them.
+    /// Beyond that nothing is posted before it is settled there.
     fn settled(&self, at: SchemaVersion, rows: Vec<MappedRow>) -> Vec<MappedRow> {
-        let ends = [self.set().newest().number(), SchemaVersion(1)];
-        ends.into_iter().filter(|end| *end != at).fold(rows, |rows, end| {
-            let there = self.map_rows(at, end, rows.clone());
-            there.and_then(|there| self.map_rows(end, at, there)).unwrap_or(rows)
+        let newer = (at.0 + 1..=self.set().newest().number().0).rev().collect::<Vec<_>>();
+        let older = (1..at.0).collect();
+        [newer, older].into_iter().fold(rows, |rows, farthest_first| {
+            let mut settled = farthest_first.into_iter().map(SchemaVersion).filter_map(|end| {
+                let there = self.map_rows(at, end, rows.clone()).ok()?;
+                self.map_rows(end, at, there).ok()
+            });
+            settled.next().unwrap_or(rows)
         })
     }
 }

@@ -31,6 +31,11 @@ pub(crate) struct Table {
     pub(crate) checks: Vec<(String, String, String)>,
     /// Columns of which an operation of the step at hand keeps something; one version keeps no two things under one name.
     pub(crate) kept: Vec<String>,
+    /// Whether its rows are the parts of a list. Operations on those come back into the list, one at a time: see `groups`.
+    pub(crate) listed: bool,
+    /// Whether some step has cut it in two, or made rows of a list of it, or it is what came of that. A set does that once
+    /// to a table, and may put it together again.
+    pub(crate) tied: bool,
     /// Whether the step at hand creates it: it is then as the newer version declares it, and no operation follows.
     pub(crate) fresh: bool,
 }

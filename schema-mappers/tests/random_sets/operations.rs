@@ -1,8 +1,10 @@
 //! Every operation a mapping can have, as a draw: it looks for a place in the design, changes the design as the operation
 //! would, and gives the operation's text. `None` where the design has no place for it.
 
+mod cells;
 mod columns;
 mod constraints;
+mod groups;
 mod tables;
 mod values;
 
@@ -18,6 +20,10 @@ type Draw = fn(&mut Design, &mut Dice) -> Option<String>;
 pub(crate) const OPERATIONS: &[(&str, Draw)] = &[
     ("create_table", tables::create_table),
     ("drop_table", tables::drop_table),
+    ("split_table", groups::split_table),
+    ("merge_tables", groups::merge_tables),
+    ("list_to_rows", groups::list_to_rows),
+    ("rows_to_list", groups::rows_to_list),
     ("rename_table", tables::rename_table),
     ("rename_column", columns::rename_column),
     ("add_column", columns::add_column),
@@ -27,6 +33,10 @@ pub(crate) const OPERATIONS: &[(&str, Draw)] = &[
     ("change_type", columns::change_type),
     ("require_column", columns::require_column),
     ("allow_null", columns::allow_null),
+    ("map_values", cells::map_values),
+    ("set_constant", cells::set_constant),
+    ("compute", cells::compute),
+    ("reorder_columns", cells::reorder_columns),
     ("add_unique", constraints::add_unique),
     ("drop_unique", constraints::drop_unique),
     ("add_reference", constraints::add_reference),

@@ -93,7 +93,8 @@ pub(super) fn allow_null(design: &mut Design, dice: &mut Dice) -> Option<String>
 
 /// A table of the design that the older version has as well.
 pub(super) fn table<'a>(design: &'a mut Design, dice: &mut Dice) -> Option<&'a mut Table> {
-    let mut tables: Vec<&mut Table> = design.tables.iter_mut().filter(|table| !table.fresh).collect();
+    let mut tables: Vec<&mut Table> =
+        design.tables.iter_mut().filter(|table| !table.fresh && !table.listed).collect();
     let at = dice.below(tables.len());
     (at < tables.len()).then(|| tables.swap_remove(at))
 }

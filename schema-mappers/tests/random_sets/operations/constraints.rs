@@ -26,7 +26,7 @@ pub(super) fn drop_unique(design: &mut Design, dice: &mut Dice) -> Option<String
 pub(super) fn add_reference(design: &mut Design, dice: &mut Dice) -> Option<String> {
     let at = dice.below(design.tables.len());
     let target = design.tables.get(dice.below(at)).filter(|_| at > 0)?.clone();
-    if design.tables[at].fresh {
+    if design.tables[at].fresh || design.tables[at].listed {
         return None;
     }
     let [key] = target.key.as_slice() else { return None };

@@ -62,6 +62,8 @@ pub(crate) fn new_table(design: &mut Design, dice: &mut Dice) -> Table {
         indexes: vec![],
         checks: vec![],
         kept: vec![],
+        listed: false,
+        tied: false,
         fresh: false,
     }
 }

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 
 use journal_core::model::{Change, Name, Op, Row, SchemaVersion, Table};
 
+use crate::error::SetError;
+use crate::group::GroupStep;
 use crate::set::Version;
-use crate::step::Direction;
+use crate::step::{Direction, Step};
 
 /// The families of a run of versions.
 #[derive(Debug, Default)]
@@ -20,6 +22,8 @@ pub(crate) struct Families {
 #[derive(Debug, Default)]
 struct Family {
     roots: Vec<Option<Name>>,
+    /// Whether the root is at the head in every version.
+    is_headed: bool,
 }
 
 /// A family's tables in one version.
@@ -81,7 +85,37 @@ impl Families {
     }
 }
 
-fn steps(versions: &[Version]) -> impl DoubleEndedIterator<Item = (usize, &crate::step::Step)> {
+/// Refuses what rows that go together cannot have: two heads, or a head's key that names them in some versions only.
+pub(crate) fn check(versions: &[Version]) -> Result<(), SetError> {
+    let families = Families::of(versions);
+    for (number, family) in families.families.iter().enumerate() {
+        let tables = |tables: &BTreeMap<Name, usize>| -> Vec<String> {
+            tables.iter().filter(|(_, of)| **of == number).map(|(name, _)| name.to_string()).collect()
+        };
+        let tables = families.of.iter().map(tables).max_by_key(Vec::len).unwrap_or_default();
+        let groups =
+            steps(versions).flat_map(|(at, step)| step.groups().iter().map(move |group| (at, group)));
+        let groups: Vec<_> =
+            groups.filter(|(at, group)| families.same(*at, &group.newer_root, number)).collect();
+        let rekeyed = groups.iter().find(|(_, group)| group.rekeys());
+        let (at, message) = match (rekeyed, family.is_headed) {
+            _ if tables.len() < 2 => continue,
+            (Some((at, group)), _) => (*at, format!("it gives {} another key", group.newer_root)),
+            (None, false) => {
+                (groups.last().map_or(0, |(at, _)| *at), "it puts another table at the head".to_owned())
+            }
+            (None, true) => continue,
+        };
+        let message = format!(
+            "{message}, but the set ties {} together, so that their rows go by one key; it can have only one of the two",
+            tables.join(", ")
+        );
+        return Err(SetError { file: format!("{}/mapping.toml", versions[at].number()), line: 0, message });
+    }
+    Ok(())
+}
+
+fn steps(versions: &[Version]) -> impl DoubleEndedIterator<Item = (usize, &Step)> {
     let later = versions.iter().enumerate().skip(1).collect::<Vec<_>>().into_iter();
     later.filter_map(|(at, version)| Some((at, version.step()?)))
 }
@@ -112,7 +146,7 @@ impl Parts {
                 }
                 numbers.insert(*part, families.families.len());
                 let own = |at: usize, table: &Name| self.0.get(&(at, table.clone())) == Some(part);
-                families.families.push(Family { roots: roots(versions, own) });
+                families.families.push(family(versions, own));
             }
         }
         for ((at, table), part) in &self.0 {
@@ -124,15 +158,33 @@ impl Parts {
     }
 }
 
-/// The root of a family in each version: that of its group with the shortest key, followed both ways.
-fn roots(versions: &[Version], own: impl Fn(usize, &Name) -> bool) -> Vec<Option<Name>> {
-    let mut roots: Vec<Option<Name>> = vec![None; versions.len()];
+/// A family by its root in each version: that of its group with the shortest key, followed both ways. Of several such
+/// groups, one whose root is at the head of every other group it comes to: where a group ties `b` to `a` and another one
+/// `c` to `b`, all hang on `a`.
+fn family(versions: &[Version], own: impl Fn(usize, &Name) -> bool) -> Family {
     let groups = steps(versions).flat_map(|(at, step)| step.groups().iter().map(move |group| (at, group)));
     let groups = groups.filter(|(at, group)| own(at - 1, &group.older_root));
     let key =
         |at: usize, table: &Name| versions[at].ledger().tables.get(table).map_or(0, |table| table.key.len());
-    let Some((at, group)) = groups.min_by_key(|(at, group)| key(at - 1, &group.older_root)) else {
-        return roots;
+    let followed = groups.map(|(at, group)| (key(at - 1, &group.older_root), follow(versions, at, group)));
+    let best = followed.min_by_key(|(key, family)| (*key, !family.is_headed));
+    best.map(|(_, family)| family).unwrap_or_default()
+}
+
+/// The family whose root is that of the group that makes version `at`.
+fn follow(versions: &[Version], at: usize, group: &GroupStep) -> Family {
+    let mut roots: Vec<Option<Name>> = vec![None; versions.len()];
+    let mut is_headed = true;
+    let mut leave = |step: &Step, direction: Direction, name: &Name| match (
+        step.leaving(direction, name),
+        step.group(direction, name),
+    ) {
+        (Some(table), _) => table.arriving(direction).clone(),
+        (None, Some(group)) => {
+            is_headed &= group.roots(direction).0 == name;
+            group.roots(direction).1.clone()
+        }
+        (None, None) => name.clone(),
     };
     let mut name = group.newer_root.clone();
     roots[at] = Some(name.clone());
@@ -146,15 +198,7 @@ fn roots(versions: &[Version], own: impl Fn(usize, &Name) -> bool) -> Vec<Option
         name = leave(step, Direction::Down, &name);
         roots[at - 1] = Some(name.clone());
     }
-    roots
-}
-
-fn leave(step: &crate::step::Step, direction: Direction, name: &Name) -> Name {
-    match (step.leaving(direction, name), step.group(direction, name)) {
-        (Some(table), _) => table.arriving(direction).clone(),
-        (None, Some(group)) => group.roots(direction).1.clone(),
-        (None, None) => name.clone(),
-    }
+    Family { roots, is_headed }
 }
 
 /// The keys of the rows that a change names: the one it is about, and a new one that it gives.

@@ -179,6 +179,11 @@ impl Trace {
             Direction::Down => (structure.newer(), Direction::Up),
         };
         let kept = structure.kept(back);
+        if !kept.is_empty() {
+            // What it keeps may depend on whether there are rows of its tables.
+            let fragile = from.iter().filter_map(|table| self.fragile.get(table)).flatten();
+            fragile.for_each(|column| unsettle(found, column, version));
+        }
         if let Some((table, columns)) = structure.fragile(self.direction) {
             let known = columns
                 .iter()

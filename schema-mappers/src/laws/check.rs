@@ -190,6 +190,13 @@ impl Laws {
         (from.0 + 1..=to.0).any(|version| !self.registry.losses(SchemaVersion(version)).is_empty())
     }
 
+    /// Whether a step between two versions gives a table another primary key.
+    fn rekeys(&self, from: SchemaVersion, to: SchemaVersion) -> bool {
+        let between = (from.min(to).0 + 1..=from.max(to).0).map(SchemaVersion);
+        let steps = between.filter_map(|version| self.registry.set().version(version)?.step());
+        steps.flat_map(|step| step.groups()).any(|group| group.rekeys())
+    }
+
     /// [`Law::Square`] for a change on a book of its version: the other version's book after it. `None` when an origin
     /// at the change's own version would not accept it, or the other version's own rules do not.
     pub(super) fn square(
@@ -218,6 +225,11 @@ impl Laws {
             Err(refusal)
                 if refusal.is_of_rows() && found.as_ref().is_ok_and(|found| self.is_sound(to, found)) =>
             {
+                // What is the key here need not even be unique there; then the rows there have no way back.
+                let lost = |found: &Book| ledger::carry(registry, to, from, found).is_err();
+                if self.rekeys(from, to) && found.as_ref().is_ok_and(lost) {
+                    return Err(Stop::Refused);
+                }
                 return Err(Stop::broken(Law::Square, Err(refusal), found));
             }
             _ => return Ok(None),

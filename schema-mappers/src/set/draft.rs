@@ -27,6 +27,8 @@ struct Draft {
     table: Table,
     /// Where it belongs.
     thread: usize,
+    /// Whether an operation of the step made a key unique.
+    adds_unique: bool,
 }
 
 /// Tables that are tied together, and what is done to them.
@@ -46,7 +48,7 @@ impl Drafts {
     }
 
     fn begin(&mut self, older: Name, table: Table) {
-        let draft = Draft { table, thread: self.threads.len() };
+        let draft = Draft { table, thread: self.threads.len(), adds_unique: false };
         self.threads.push(Thread { older: vec![older], ..Thread::default() });
         self.tables.insert(draft.table.name.clone(), draft);
     }
@@ -59,6 +61,11 @@ impl Drafts {
     /// One table as it stands so far.
     pub(crate) fn table(&self, name: &str) -> Option<&Table> {
         self.tables.get(name).map(|draft| &draft.table)
+    }
+
+    /// Whether the step has made a key of a table unique: rows of the older version need not keep to it.
+    pub(crate) fn adds_unique(&self, name: &Name) -> bool {
+        self.tables.get(name).is_some_and(|draft| draft.adds_unique)
     }
 
     /// A table that refers to a table, so far.
@@ -102,6 +109,7 @@ impl Drafts {
         let thread = &mut self.threads[draft.thread];
         thread.stages.push(Stage::Columns { older: name.clone(), newer: table.name.clone(), operation });
         check_cells(&thread.stages, &table.name, node)?;
+        draft.adds_unique |= table.unique.len() > draft.table.unique.len();
         draft.table = table;
         let renamed = draft.table.name.clone();
         let others = self.tables.values_mut().chain(&mut self.dropped).chain([&mut draft]);
@@ -151,7 +159,8 @@ impl Drafts {
             draft.thread = self.threads.len();
         }
         for table in tables {
-            self.tables.insert(table.name.clone(), Draft { table, thread: self.threads.len() });
+            self.tables
+                .insert(table.name.clone(), Draft { table, thread: self.threads.len(), adds_unique: false });
         }
         self.threads.push(joined);
         Ok(())

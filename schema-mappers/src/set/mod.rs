@@ -18,6 +18,7 @@ pub use source::VersionSource;
 
 use crate::ddl::Dialect;
 use crate::error::SetError;
+use crate::family;
 use crate::kept;
 use crate::lineage;
 use crate::loss::Loss;
@@ -135,6 +136,7 @@ impl SchemaSet {
         }
         lineage::fill_together(&mut versions);
         kept::fill(&mut versions);
+        family::check(&versions)?;
         Ok(Self { versions })
     }
 

@@ -31,11 +31,17 @@ pub(crate) struct Table {
     pub(crate) checks: Vec<(String, String, String)>,
     /// Columns of which an operation of the step at hand keeps something; one version keeps no two things under one name.
     pub(crate) kept: Vec<String>,
+    /// Columns to whose values some step did something.
+    pub(crate) touched: Vec<String>,
     /// Whether its rows are the parts of a list. Operations on those come back into the list, one at a time: see `groups`.
     pub(crate) listed: bool,
     /// Whether some step has cut it in two, or made rows of a list of it, or it is what came of that. A set does that once
     /// to a table, and may put it together again.
     pub(crate) tied: bool,
+    /// Whether some step gave it another primary key: the one before stays unique, so that every version finds its rows.
+    pub(crate) rekeyed: bool,
+    /// Whether the step at hand made a key unique: it becomes the primary key in a later one at the earliest.
+    pub(crate) adds_unique: bool,
     /// Whether the step at hand creates it: it is then as the newer version declares it, and no operation follows.
     pub(crate) fresh: bool,
 }
@@ -44,6 +50,8 @@ pub(crate) struct Table {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Design {
     pub(crate) tables: Vec<Table>,
+    /// How many names version 1 knows: what has a later one is not in every version.
+    pub(crate) first: usize,
     named: usize,
 }
 
@@ -52,6 +60,17 @@ impl Design {
     pub(crate) fn name(&mut self, kind: &str) -> String {
         self.named += 1;
         format!("{kind}{}", self.named)
+    }
+
+    /// Ends version 1.
+    pub(crate) fn begin(mut self) -> Self {
+        self.first = self.named;
+        self
+    }
+
+    /// Whether every version has a column, under whatever name: version 1 does, under this one.
+    pub(crate) fn is_old(&self, column: &str) -> bool {
+        column[1..].parse::<usize>().is_ok_and(|nr| nr <= self.first)
     }
 
     /// Gives a table another name, wherever it is named.

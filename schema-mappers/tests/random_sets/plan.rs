@@ -37,8 +37,8 @@ impl Plan {
         let mut texts = vec![(design.schema(), String::new())];
         for step in &self.steps {
             for table in &mut design.tables {
-                table.kept.clear();
-                table.fresh = false;
+                table.touched.append(&mut table.kept);
+                (table.fresh, table.adds_unique) = (false, false);
             }
             let mapping: String =
                 step.iter().filter_map(|seed| draw(&mut design, &mut Dice::new(*seed))).collect();
@@ -89,5 +89,5 @@ fn first(dice: &mut Dice) -> Design {
         let table = new_table(&mut design, dice);
         design.tables.push(table);
     }
-    design
+    design.begin()
 }

@@ -32,7 +32,7 @@ fn check(table: &Table, key: &[Name], drafts: &Drafts) -> Result<(), String> {
     if table.key == key {
         return Err(format!("this is the key of {} already", table.name));
     }
-    if !table.unique.iter().any(|unique| unique == key) {
+    if !table.unique.iter().any(|unique| unique == key) || drafts.adds_unique(&table.name) {
         return Err(format!(
             "({}) must be a unique key of {} before it can be its primary key; put an add_unique into an earlier version",
             key.join(", "),
@@ -150,11 +150,25 @@ mod tests {
     }
 
     #[test]
+    fn a_table_with_another_key_is_not_tied_to_others() {
+        let split = "[[map]]\nop = \"split_table\"\ntable = \"t\"\ninto = \"s\"\ncolumns = [\"n\"]\ndefault = { n = 0 }\n";
+        let cut = NEW.replace("n = \"int\"\n", "")
+            + "[table.s]\nkey = [\"code\"]\nparents = [{ columns = [\"code\"], table = \"t\" }]\n\
+               [table.s.columns]\ncode = \"text\"\nn = \"int\"\n";
+        let fault = set_of(&[(OLD, ""), (NEW, CHANGE), (&cut, split)]).expect_err("a fault");
+        assert_eq!(fault.file, "2/mapping.toml");
+        assert!(fault.message.contains("it gives t another key, but the set ties s, t together"), "{fault}");
+    }
+
+    #[test]
     fn what_cannot_be_the_key_is_told() {
         let bare = OLD.replace("unique = [[\"code\"]]\n", "");
         let fault = set_of(&[(&bare, ""), (NEW, CHANGE)]).expect_err("a fault");
         assert_eq!(fault.line, 4);
         assert!(fault.message.contains("must be a unique key of t"), "{fault}");
+        let unique = "[[map]]\nop = \"add_unique\"\ntable = \"t\"\ncolumns = [\"code\"]\n";
+        let fault = set_of(&[(&bare, ""), (NEW, &format!("{unique}{CHANGE}"))]).expect_err("in one step");
+        assert!(fault.message.contains("put an add_unique into an earlier version"), "{fault}");
         let child = "[table.c]\nkey = [\"id\"]\nparents = [{ columns = [\"t\"], table = \"t\" }]\n\
                      [table.c.columns]\nid = \"int\"\nt = \"int\"\n";
         let free = child.replace("parents = [{ columns = [\"t\"], table = \"t\" }]\n", "");

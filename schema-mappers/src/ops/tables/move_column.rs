@@ -1,7 +1,7 @@
 //! `move_column`: a column goes to another table that is tied to the first by its key, from the one side to the other of a
 //! row and the row beside it. Where there is no row beside, the value is kept with the row that stands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use journal_core::model::{Column, Name, Parent, SchemaVersion, Table, Type, Value};
 
@@ -95,8 +95,8 @@ fn key(root: &Table, member: &Table) -> Option<Vec<(Name, Name)>> {
 }
 
 impl MoveColumn {
-    fn to_member(&self, rows: &mut [GroupRow]) {
-        let members = self.members(rows);
+    fn to_member(&self, rows: &mut [GroupRow]) -> Result<(), CannotMap> {
+        let members = self.members(rows)?;
         for at in 0..rows.len() {
             if rows[at].table != self.root {
                 continue;
@@ -109,10 +109,11 @@ impl MoveColumn {
                 None => rows[at].kept.set(self.cell.clone(), value),
             }
         }
+        Ok(())
     }
 
-    fn to_root(&self, rows: &mut [GroupRow]) {
-        let members = self.members(rows);
+    fn to_root(&self, rows: &mut [GroupRow]) -> Result<(), CannotMap> {
+        let members = self.members(rows)?;
         for at in 0..rows.len() {
             if rows[at].table != self.root {
                 continue;
@@ -124,22 +125,33 @@ impl MoveColumn {
             };
             rows[at].row.set(self.column.clone(), value);
         }
+        Ok(())
     }
 
-    /// The places of the members' rows by the key they share with their root.
-    fn members(&self, rows: &[GroupRow]) -> BTreeMap<Vec<Value>, usize> {
+    /// The places of the members' rows by the key they share with their root. A row that has no root to go with is
+    /// refused: its column would have nowhere to go, or to come from.
+    fn members(&self, rows: &[GroupRow]) -> Result<BTreeMap<Vec<Value>, usize>, CannotMap> {
         let own = rows.iter().enumerate().filter(|(_, row)| row.table == self.member);
         let key = |row: &GroupRow| {
             self.key.iter().map(|(_, name)| row.row.get(name).cloned().unwrap_or(Value::Null)).collect()
         };
-        own.map(|(at, row)| (key(row), at)).collect()
+        let members: BTreeMap<Vec<Value>, usize> = own.map(|(at, row)| (key(row), at)).collect();
+        let roots = rows.iter().filter(|row| row.table == self.root).map(|row| self.root_key(row));
+        let roots: BTreeSet<Vec<Value>> = roots.collect();
+        match members.keys().all(|key| roots.contains(key)) {
+            true => Ok(members),
+            false => {
+                let reason = format!("a row of it has no row of {} to go with", self.root);
+                Err(CannotMap::change(&self.member, reason))
+            }
+        }
     }
 
     fn root_key(&self, row: &GroupRow) -> Vec<Value> {
         self.key.iter().map(|(name, _)| row.row.get(name).cloned().unwrap_or(Value::Null)).collect()
     }
 
-    fn carry(&self, direction: Direction, rows: &mut [GroupRow]) {
+    fn carry(&self, direction: Direction, rows: &mut [GroupRow]) -> Result<(), CannotMap> {
         if direction == self.outward { self.to_member(rows) } else { self.to_root(rows) }
     }
 
@@ -166,13 +178,11 @@ impl Structure for MoveColumn {
     }
 
     fn up(&self, rows: &mut Vec<GroupRow>) -> Result<(), CannotMap> {
-        self.carry(Direction::Up, rows);
-        Ok(())
+        self.carry(Direction::Up, rows)
     }
 
     fn down(&self, rows: &mut Vec<GroupRow>) -> Result<(), CannotMap> {
-        self.carry(Direction::Down, rows);
-        Ok(())
+        self.carry(Direction::Down, rows)
     }
 
     fn follow(&self, direction: Direction, table: &Name, column: &Name) -> Vec<Followed> {
@@ -241,7 +251,10 @@ impl Structure for MoveColumn {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::testing::{Pair, set_of};
+    use journal_core::model::SchemaVersion;
+
+    use super::super::super::testing::{Pair, row, set_of};
+    use crate::{MappedRow, Registry, RustMappers};
 
     fn tables(person: &str, address: &str) -> String {
         format!(
@@ -280,6 +293,63 @@ mod tests {
         let drop =
             "[[map]]\nop = \"drop_column\"\ntable = \"address\"\ncolumn = \"fax\"\ndefault = \"counter\"\n";
         Pair::of(set_of(&[(&one, ""), (&two, &out), (&three, drop)]).expect("a good set")).holds_its_laws();
+    }
+
+    #[test]
+    fn a_row_without_its_root_is_refused_and_loses_nothing() {
+        for way in [OUT, IN] {
+            let (older, newer) = match way == OUT {
+                true => (tables(NULL, ""), tables("", NULL)),
+                false => (tables("", NULL), tables(NULL, "")),
+            };
+            let set = set_of(&[(&older, ""), (&newer, way)]).expect("a good set");
+            let registry = Registry::new(set, RustMappers::none()).expect("a covered set");
+            let orphan = row(&[("p", 1.into()), ("town", "Graz".into())]);
+            let orphan = MappedRow { table: "address".into(), row: orphan, complement: row(&[]) };
+            for (from, to) in [(1, 2), (2, 1)] {
+                let refused = registry
+                    .map_rows(SchemaVersion(from), SchemaVersion(to), vec![orphan.clone()])
+                    .expect_err("it has nowhere to go");
+                assert!(refused.to_string().contains("has no row of person to go with"), "{refused}");
+            }
+        }
+    }
+
+    const CUT: &str = "[[map]]\nop = \"split_table\"\ntable = \"address\"\ninto = \"street\"\ncolumns = [\"nr\"]\n\
+                       optional = true\n";
+
+    /// Person, address, and what the second is cut into; `address` and `street` are their columns.
+    fn chain(person: &str, address: &str, street: &str) -> String {
+        let street = match street {
+            "" => String::new(),
+            street => format!(
+                "[table.street]\nkey = [\"p\"]\nparents = [{{ columns = [\"p\"], table = \"address\" }}]\n\
+                 [table.street.columns]\np = \"int\"\n{street}"
+            ),
+        };
+        format!("{}{street}", tables(person, address))
+    }
+
+    #[test]
+    fn a_column_moves_to_a_table_that_is_itself_the_head_of_another() {
+        let nr = "nr = { type = \"text\", null = true }\n";
+        let one = chain(NULL, nr, "");
+        let (two, three) = (chain(NULL, "", nr), chain("", NULL, nr));
+        Pair::of(set_of(&[(&one, ""), (&two, CUT), (&three, OUT)]).expect("a good set")).holds_its_laws();
+    }
+
+    #[test]
+    fn what_a_head_keeps_of_a_moved_column_is_forgotten_once_a_row_beside_comes() {
+        let one = "[table.person]\nkey = [\"id\"]\n[table.person.columns]\nid = \"int\"\nname = \"text\"\n\
+                   town = { type = \"text\", null = true }\nfax = { type = \"text\", null = true }\n";
+        let split = "[[map]]\nop = \"split_table\"\ntable = \"person\"\ninto = \"address\"\ncolumns = [\"town\", \"fax\"]\n";
+        let two = "[table.person]\nkey = [\"id\"]\n[table.person.columns]\nid = \"int\"\nname = \"text\"\n\
+                   [table.address]\nkey = [\"id\"]\nparents = [{ columns = [\"id\"], table = \"person\" }]\n\
+                   [table.address.columns]\nid = \"int\"\ntown = { type = \"text\", null = true }\n\
+                   fax = { type = \"text\", null = true }\n";
+        let three = two.replace("name = \"text\"\n", &format!("name = \"text\"\n{NULL}"));
+        let three = three.trim_end_matches(NULL);
+        Pair::of(set_of(&[(one, ""), (two, split), (three, IN)]).expect("a good set")).holds_its_laws();
     }
 
     #[test]

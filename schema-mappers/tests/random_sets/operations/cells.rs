@@ -85,3 +85,15 @@ pub(super) fn reorder_columns(design: &mut Design, dice: &mut Dice) -> Option<St
     let names: Vec<String> = table.columns.iter().map(|column| column.name.clone()).collect();
     Some(format!("table = \"{}\"\ncolumns = {}\n", table.name, list(&names)))
 }
+
+pub(super) fn local_time_to_utc(design: &mut Design, dice: &mut Dice) -> Option<String> {
+    let table = table(design, dice)?;
+    let column = free(table, dice, |column| column.ty == "date" || column.ty == "timestamp")?.name;
+    let zone = dice.pick(&["America/New_York", "Europe/Vienna", "Asia/Kathmandu"])?;
+    let ambiguous = dice.pick(&["earlier", "later"])?;
+    "timestamp".clone_into(&mut table.column(&column)?.ty);
+    let table = &table.name;
+    Some(format!(
+        "table = \"{table}\"\ncolumn = \"{column}\"\nzone = \"{zone}\"\nambiguous = \"{ambiguous}\"\n"
+    ))
+}

@@ -12,11 +12,12 @@ pub(super) fn add_unique(design: &mut Design, dice: &mut Dice) -> Option<String>
         return None;
     }
     table.unique.push(columns.clone());
+    table.adds_unique = true;
     Some(format!("table = \"{}\"\ncolumns = {}\n", table.name, list(&columns)))
 }
 
 pub(super) fn drop_unique(design: &mut Design, dice: &mut Dice) -> Option<String> {
-    let table = table(design, dice)?;
+    let table = table(design, dice).filter(|table| !table.rekeyed)?;
     let columns = dice.pick(&table.unique)?.clone();
     table.unique.retain(|kept| *kept != columns);
     Some(format!("table = \"{}\"\ncolumns = {}\n", table.name, list(&columns)))

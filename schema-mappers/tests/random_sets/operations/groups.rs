@@ -84,6 +84,31 @@ pub(super) fn merge_tables(design: &mut Design, dice: &mut Dice) -> Option<Strin
     Some(text)
 }
 
+/// Between a table and the one beside it, either way.
+pub(super) fn move_column(design: &mut Design, dice: &mut Dice) -> Option<String> {
+    let beside = dice.below(design.tables.len());
+    let Table { parents, key, .. } = design.tables.get(beside)?;
+    let [Parent { columns, table: root }] = parents.as_slice() else { return None };
+    let root = design.tables.iter().position(|table| table.name == *root)?;
+    if columns != key || root == beside || [root, beside].iter().any(|at| design.tables[*at].fresh) {
+        return None;
+    }
+    let (from, to) = if dice.percent(50) { (root, beside) } else { (beside, root) };
+    let column = free(&mut design.tables[from], dice, |column| column.ty != "json")?;
+    let default = match column.nullable {
+        true => String::new(),
+        false => format!("default = {}\n", literal(dice, &column.ty)),
+    };
+    let (table, name, into) = (&design.tables[from].name, &column.name, &design.tables[to].name);
+    let text = format!("table = \"{table}\"\ncolumn = \"{name}\"\nto = \"{into}\"\n{default}");
+    design.tables[from].columns.retain(|kept| *kept != column);
+    design.tables[to].columns.push(column);
+    for at in [root, beside] {
+        design.tables[at].fresh = true;
+    }
+    Some(text)
+}
+
 pub(super) fn list_to_rows(design: &mut Design, dice: &mut Dice) -> Option<String> {
     let (into, value, nr) = (design.name("t"), design.name("v"), design.name("n"));
     let table = table(design, dice).filter(|table| !table.tied)?;

@@ -4,7 +4,7 @@ use schema_mappers::laws::Dice;
 
 use super::columns::table;
 use super::values::{key_ty, ty};
-use crate::design::{Column, Design, Parent, Table};
+use crate::design::{Column, Design, Parent, Table, list};
 
 /// Tables of a version, at most.
 const TABLES_MAX: usize = 5;
@@ -62,8 +62,11 @@ pub(crate) fn new_table(design: &mut Design, dice: &mut Dice) -> Table {
         indexes: vec![],
         checks: vec![],
         kept: vec![],
+        touched: vec![],
         listed: false,
         tied: false,
+        rekeyed: false,
+        adds_unique: false,
         fresh: false,
     }
 }
@@ -79,4 +82,23 @@ fn refer(columns: &mut Vec<Column>, design: &mut Design, dice: &mut Dice, parent
         columns.push(Column { name: names[names.len() - 1].clone(), ty, nullable });
     }
     Parent { columns: names, table: parent.name.clone() }
+}
+
+pub(super) fn change_key(design: &mut Design, dice: &mut Dice) -> Option<String> {
+    let parents: Vec<String> =
+        design.tables.iter().flat_map(|table| &table.parents).map(|parent| parent.table.clone()).collect();
+    let known = design.clone();
+    let table = table(design, dice)?;
+    let free = !table.tied && !table.adds_unique && !parents.contains(&table.name) && table.kept.is_empty();
+    let at = dice.below(table.unique.len());
+    let to = table.unique.get(at).filter(|_| free)?.clone();
+    let required =
+        |name: &String| table.columns.iter().any(|column| column.name == *name && !column.nullable);
+    // A version that lacks a column of the key, or another value of it, cannot take changes that name their rows by it.
+    if !to.iter().all(|name| required(name) && known.is_old(name) && !table.touched.contains(name)) {
+        return None;
+    }
+    table.unique[at] = std::mem::replace(&mut table.key, to.clone());
+    (table.fresh, table.tied, table.rekeyed) = (true, true, true);
+    Some(format!("table = \"{}\"\nto = {}\n", table.name, list(&to)))
 }

@@ -52,12 +52,10 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         }
         let own = self.origin.clone();
         let from = self.lock_posted(&own).await?;
-        for at in range.clone() {
-            if let (Some(prepared), None) = (&ready[at], narrow.verdict(at))
-                && let Some(verdict) = self.apply(prepared).await?
-            {
-                return Ok(Attempt::Refused { at: Some(at), verdict });
-            }
+        let good = range.clone().filter(|at| narrow.verdict(*at).is_none());
+        let good: Vec<_> = good.filter_map(|at| Some((at, ready[at].as_ref()?))).collect();
+        if let Some((at, verdict)) = self.apply(&good, narrow.way()).await? {
+            return Ok(Attempt::Refused { at, verdict });
         }
         let run = self.draw_seal(tail, range, narrow);
         let to = Posted { seal_nr: run.seal.seal_nr, trans_nr: run.seal.last_nr };

@@ -3,10 +3,11 @@
 
 use std::collections::HashSet;
 
+use journal_core::model::SchemaVersion;
 use schema_mappers::{MappedRow, MeetError, Meeting, Refusal, Registry};
 
 use super::prepare::{Part, Ready, at_entry};
-use crate::ledger::{Fault, Ledger, LedgerError};
+use crate::ledger::{Fault, Ledger, LedgerChange, LedgerError};
 
 /// Applies a prepared transaction to a ledger whose transaction is open. [`LedgerError::Fault`] is this transaction's
 /// fault; the database transaction can then only be rolled back.
@@ -19,14 +20,46 @@ pub(crate) async fn carry_out<L: Ledger>(
         match part {
             Part::Changes(changes) => ledger.apply(changes).await?,
             Part::Meets { entry_nr, meeting } => {
-                let found = found(ledger, meeting).await?;
-                let to = ledger.schema().version;
-                let images = registry.map_with(ready.version, to, &meeting.change, &found);
-                ledger.apply(&images.map_err(|error| fault(*entry_nr, &error))?).await?;
+                meet(ledger, registry, ready.version, *entry_nr, meeting).await?;
             }
         }
     }
     Ok(())
+}
+
+/// The same for a batch, put together as far as that goes: a change that meets rows needs all before it done. A fault need
+/// not be of any one of them.
+pub(crate) async fn carry_out_together<L: Ledger>(
+    ledger: &mut L,
+    registry: &Registry,
+    batch: &[(usize, &Ready)],
+) -> Result<(), LedgerError> {
+    let mut waiting: Vec<&LedgerChange> = Vec::new();
+    for (_, ready) in batch {
+        for part in &ready.parts {
+            match part {
+                Part::Changes(changes) => waiting.extend(changes),
+                Part::Meets { entry_nr, meeting } => {
+                    ledger.apply_together(&std::mem::take(&mut waiting)).await?;
+                    meet(ledger, registry, ready.version, *entry_nr, meeting).await?;
+                }
+            }
+        }
+    }
+    ledger.apply_together(&waiting).await
+}
+
+async fn meet<L: Ledger>(
+    ledger: &mut L,
+    registry: &Registry,
+    from: SchemaVersion,
+    entry_nr: i64,
+    meeting: &Meeting,
+) -> Result<(), LedgerError> {
+    let found = found(ledger, meeting).await?;
+    let to = ledger.schema().version;
+    let images = registry.map_with(from, to, &meeting.change, &found);
+    ledger.apply(&images.map_err(|error| fault(entry_nr, &error))?).await
 }
 
 /// The rows that a change meets, each once.

@@ -144,6 +144,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
             return Ok(Attempt::Paused);
         }
         let from = self.lock_posted(origin).await?;
+        let mut good = Vec::with_capacity(range.len());
         for at in range.clone() {
             let member = &members[at];
             if let Some((fault, detail)) = narrow.verdict(at) {
@@ -155,9 +156,12 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
                     depends_on: depends_on[at].clone(),
                 };
                 self.ledger.quarantine(&quarantined).await?;
-            } else if let Some(verdict) = self.apply(&member.ready).await? {
-                return Ok(Attempt::Refused { at: Some(at), verdict });
+            } else {
+                good.push((at, &member.ready));
             }
+        }
+        if let Some((at, verdict)) = self.apply(&good, narrow.way()).await? {
+            return Ok(Attempt::Refused { at, verdict });
         }
         let to = reached(runs, members, range, from);
         self.ledger.advance(origin, from, to).await?;

@@ -10,7 +10,8 @@ use schema_mappers::Registry;
 
 use super::clock::Clock;
 use super::held::Held;
-use super::meet::carry_out;
+use super::meet::{carry_out, carry_out_together};
+use super::narrow::Way;
 use super::order;
 use super::prepare::Ready;
 use super::reaction::PostError;
@@ -248,10 +249,24 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         if found == believed { Ok(found) } else { Err(LedgerError::Moved { origin: origin.clone() }.into()) }
     }
 
-    /// Applies one transaction. A fault rolls the database transaction back and is the verdict.
-    pub(super) async fn apply(&mut self, ready: &Ready) -> Result<Option<Verdict>, PostError> {
-        let applied = carry_out(&mut self.ledger, &self.settings.registry, ready).await;
-        self.verdict(applied).await
+    /// Applies the members of a part of a batch. A fault rolls the database transaction back and is the verdict; `None`
+    /// beside it says that the members were put together, so that it is nobody's yet.
+    pub(super) async fn apply(
+        &mut self,
+        members: &[(usize, &Ready)],
+        way: Way,
+    ) -> Result<Option<(Option<usize>, Verdict)>, PostError> {
+        if way == Way::Together {
+            let applied = carry_out_together(&mut self.ledger, &self.settings.registry, members).await;
+            return Ok(self.verdict(applied).await?.map(|verdict| (None, verdict)));
+        }
+        for (at, ready) in members {
+            let applied = carry_out(&mut self.ledger, &self.settings.registry, ready).await;
+            if let Some(verdict) = self.verdict(applied).await? {
+                return Ok(Some((Some(*at), verdict)));
+            }
+        }
+        Ok(None)
     }
 
     /// Commits. A fault here is a deferred constraint's: the database does not say whose.

@@ -6,6 +6,7 @@ use journal_core::journal::{JournalStore, ReadLimit};
 use journal_core::model::{SealNr, SealedRun, TransactionId};
 
 use super::clock::Clock;
+use super::narrow::Way;
 use super::poster::{Begun, Poster, Turn, Verdict};
 use super::prepare::{Judge, NotReady, Ready, prepare, shorten};
 use super::reaction::PostError;
@@ -88,7 +89,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         if self.begin().await? == Begun::Paused {
             return Ok(Released::Done(Turn::Paused));
         }
-        if let Some(verdict) = self.apply(ready).await? {
+        if let Some((_, verdict)) = self.apply(&[(0, ready)], Way::OneByOne).await? {
             return Ok(Released::Refused(verdict));
         }
         self.ledger.release(&entry.id, Release::Posted).await?;

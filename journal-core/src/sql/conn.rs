@@ -295,7 +295,7 @@ fn unbindable(error: Box<dyn std::error::Error + Send + Sync>) -> SqlError {
 }
 
 macro_rules! arguments {
-    ($name:ident, $arguments:ty) => {
+    ($name:ident, $arguments:ty, $list:expr) => {
         fn $name(params: Vec<Param>) -> Result<$arguments, SqlError> {
             let mut arguments = <$arguments>::default();
             for param in params {
@@ -306,6 +306,7 @@ macro_rules! arguments {
                     Param::Text(value) => arguments.add(value),
                     Param::Bytes(value) => arguments.add(value),
                     Param::Uuid(value) => arguments.add(value),
+                    Param::List(values) => $list(&mut arguments, values),
                 }
                 .map_err(unbindable)?;
             }
@@ -314,5 +315,33 @@ macro_rules! arguments {
     };
 }
 
-arguments!(sqlite_arguments, SqliteArguments);
-arguments!(postgres_arguments, PgArguments);
+type Bound = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+fn no_list(_: &mut SqliteArguments, _: Vec<Param>) -> Bound {
+    Err("SQLite has no arrays".into())
+}
+
+/// Adds an array of the kind of its first member.
+fn list(arguments: &mut PgArguments, values: Vec<Param>) -> Bound {
+    macro_rules! of {
+        ($kind:ident) => {{
+            let members = values.into_iter().map(|value| match value {
+                Param::$kind(member) => Ok(member),
+                _ => Err("an array of several kinds"),
+            });
+            arguments.add(members.collect::<Result<Vec<_>, _>>()?)
+        }};
+    }
+    match values.first() {
+        Some(Param::Bool(_)) => of!(Bool),
+        Some(Param::I64(_)) => of!(I64),
+        Some(Param::F64(_)) => of!(F64),
+        Some(Param::Text(_)) => of!(Text),
+        Some(Param::Bytes(_)) => of!(Bytes),
+        Some(Param::Uuid(_)) => of!(Uuid),
+        Some(Param::List(_)) | None => Err("an array of nothing, or of arrays".into()),
+    }
+}
+
+arguments!(sqlite_arguments, SqliteArguments, no_list);
+arguments!(postgres_arguments, PgArguments, list);

@@ -16,6 +16,8 @@ pub enum Param {
     Text(Option<String>),
     Bytes(Option<Vec<u8>>),
     Uuid(Option<Uuid>),
+    /// An array: parameters of one kind, at least one. PostgreSQL only.
+    List(Vec<Param>),
 }
 
 impl From<i64> for Param {

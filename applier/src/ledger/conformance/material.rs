@@ -3,6 +3,7 @@
 use journal_core::codec::chain::{self, SealDraft};
 use journal_core::conformance::{UNLIMITED, new_transaction, origin};
 use journal_core::journal::JournalStore;
+use journal_core::model::schema::Check;
 use journal_core::model::seal::GENESIS;
 use journal_core::model::{
     Change, Column, Hlc, Name, Parent, Rejection, Row, Schema, SchemaVersion, SealNr, SealedRun, Table,
@@ -42,6 +43,8 @@ pub fn schema() -> Schema {
     tables[1].unique.push(vec!["code".into()]);
     tables[1].parents.push(Parent { columns: vec!["shop".into()], table: "shop".into() });
     tables[2].parents.push(Parent { columns: vec!["boss".into()], table: "staff".into() });
+    let check = Check { name: "amount_is_not_negative".into(), that: "amount >= 0".to_owned() };
+    tables[4].checks.push(check);
     let tables = tables.into_iter().map(|table| (table.name.clone(), table)).collect();
     Schema { version: SchemaVersion(1), tables, operations: std::collections::BTreeMap::new() }
 }
@@ -247,6 +250,10 @@ mod memory {
 
         fn checks(&self) -> bool {
             false
+        }
+
+        fn batches(&self) -> usize {
+            20_000
         }
 
         async fn someone_waits(&self) {

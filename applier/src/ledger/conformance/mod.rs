@@ -12,6 +12,7 @@ mod fetch;
 pub(crate) mod material;
 mod quarantine;
 mod sql_rig;
+mod together;
 mod values;
 
 use std::future::Future;
@@ -31,6 +32,7 @@ pub use fetch::*;
 pub use material::schema;
 pub use quarantine::*;
 pub use sql_rig::{SqlRig, initialise};
+pub use together::*;
 pub use values::*;
 
 /// How the suite gets at one site of one kind: a new one for each case, its ledger empty at version 1 of [`schema`].
@@ -60,6 +62,9 @@ pub trait Rig: Sync {
     /// Whether the table `checked` has its CHECK, that `amount` is not negative.
     fn checks(&self) -> bool;
 
+    /// Random batches that the suite tries.
+    fn batches(&self) -> usize;
+
     /// Returns once another session waits for a lock of the open transaction, or surely would if it did not pass it.
     fn someone_waits(&self) -> impl Future<Output = ()> + Send;
 }
@@ -83,6 +88,7 @@ macro_rules! ledger_conformance {
             expected_values_are_compared_exactly_and_null_is_a_value,
             a_row_may_be_its_own_parent,
             a_change_of_many_rows_is_carried_out_in_order,
+            a_batch_put_together_comes_to_what_one_by_one_comes_to,
             a_second_row_of_a_primary_key_is_a_duplicate,
             a_second_row_of_a_unique_key_is_a_duplicate_and_nulls_are_not,
             a_row_without_its_parent_is_refused,

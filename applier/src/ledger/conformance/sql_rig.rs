@@ -101,6 +101,10 @@ impl Rig for SqlRig {
         true
     }
 
+    fn batches(&self) -> usize {
+        std::env::var("BATCHES").ok().and_then(|text| text.parse().ok()).unwrap_or(300)
+    }
+
     async fn someone_waits(&self) {
         match self.url.dialect() {
             // Writers of one process take turns before they reach the database, so going round is enough.

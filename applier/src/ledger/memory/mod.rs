@@ -18,7 +18,7 @@ use journal_core::sql::{SqlClass, SqlError};
 use schema_mappers::MappedRow;
 use tokio::sync::OwnedMutexGuard;
 
-use super::{Asked, Ledger, LedgerChange, LedgerError, LedgerReader, Posted, Quarantined, Release};
+use super::{Asked, Ledger, LedgerChange, LedgerError, LedgerReader, Posted, Quarantined, Release, sets};
 use crate::control::Standing;
 use link::{After, Call, Link};
 use site::Books;
@@ -166,6 +166,15 @@ impl Ledger for MemoryLedger {
     async fn apply(&mut self, changes: &[LedgerChange]) -> Result<(), LedgerError> {
         self.work(Call::Apply, |_, schema, open| {
             changes.iter().try_for_each(|change| open.books.tables.apply(schema, change))
+        })
+        .await
+    }
+
+    async fn apply_together(&mut self, changes: &[&LedgerChange]) -> Result<(), LedgerError> {
+        self.work(Call::Apply, |_, schema, open| {
+            let rules = sets::Rules::of(schema);
+            let steps = sets::plan(schema, &rules, changes.iter().copied(), |_| false)?;
+            steps.iter().try_for_each(|step| open.books.tables.carry_out(schema, step))
         })
         .await
     }

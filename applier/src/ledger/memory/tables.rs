@@ -10,6 +10,7 @@ use journal_core::model::{Name, Op, Parent, Row, Schema, Table, Value};
 use schema_mappers::ComplementChange;
 
 use crate::ledger::fit::{self, Misfit};
+use crate::ledger::sets::{Set, Step};
 use crate::ledger::{Fault, LedgerChange, LedgerError};
 
 type Key = Arc<[Value]>;
@@ -92,6 +93,26 @@ impl Tables {
         let done = work.carry_out(image);
         let key = work.key;
         done.map_err(|misfit| misfit.at(table, &key))
+    }
+
+    /// Carries out a step of a plan. The rows of a set come last first: their order says nothing.
+    pub(super) fn carry_out(&mut self, schema: &Schema, step: &Step<'_>) -> Result<(), LedgerError> {
+        let Set { table, action, rows } = match step {
+            Step::One(change) => return self.apply(schema, change),
+            Step::Set(set) => set,
+        };
+        for row in rows.iter().rev() {
+            let stands = self.table(&table.name).and_then(|rows| rows.rows.get(row.key.as_slice()));
+            for (name, sum) in &row.sums {
+                let base = stands.and_then(|stored| stored.row.get(name)).unwrap_or(&Value::Null);
+                if !table.column(name).is_some_and(|column| sum.has_room(column.ty, base)) {
+                    let misfit = Misfit::new(Fault::OutOfRange, "the sums may be more than the column holds");
+                    return Err(misfit.at(table, &row.key));
+                }
+            }
+            row.changes(table, action).iter().try_for_each(|change| self.apply(schema, change))?;
+        }
+        Ok(())
     }
 
     fn table(&self, name: &Name) -> Option<&Rows> {

@@ -36,6 +36,19 @@ pub(super) fn of_change(
     Misfit::new(fault, why(fault, &error, schema, table, change)).at(table, key)
 }
 
+/// The error of a statement on many rows: what the data can be at fault for is a fault, of which row nobody says.
+pub(super) fn of_set(error: SqlError, table: &Table) -> LedgerError {
+    let fault = match &error.class {
+        SqlClass::Constraint(Constraint::Unique) => Fault::DuplicateKey,
+        SqlClass::Constraint(Constraint::ForeignKey) => Fault::MissingParent,
+        SqlClass::Constraint(Constraint::NotNull) => Fault::NotNull,
+        SqlClass::Constraint(Constraint::Check) => Fault::Check,
+        SqlClass::Data | SqlClass::Schema => Fault::OutOfRange,
+        _ => return LedgerError::Store(error),
+    };
+    LedgerError::Fault { fault, detail: format!("{}: refused for some of its rows", table.name) }
+}
+
 /// The error of a COMMIT. A constraint that only speaks up here is the data's fault, of which row nobody says.
 pub(super) fn of_commit(error: SqlError) -> LedgerError {
     let fault = match &error.class {

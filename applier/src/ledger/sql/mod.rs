@@ -11,6 +11,7 @@ mod quarantine;
 pub(crate) mod released;
 mod rows;
 mod text;
+mod together;
 mod values;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use schema_mappers::MappedRow;
 use super::{Asked, Ledger, LedgerChange, LedgerError, LedgerReader, Posted, Quarantined, Release};
 use crate::control::Standing;
 use crate::control::sql::lock_standing;
+use crate::ledger::sets::Rules;
 use asks::Asks;
 use complement::Seen;
 use text::Texts;
@@ -34,6 +36,8 @@ pub struct SqlLedger {
     conn: Conn,
     schema: Arc<Schema>,
     texts: Texts,
+    /// What the order of changes matters for.
+    rules: Rules,
     /// Whether any row of the ledger has a complement; ledgers without pay nothing for them.
     complemented: bool,
     /// Whether the open transaction met an error. PostgreSQL answers COMMIT of such a one with a silent ROLLBACK.
@@ -69,7 +73,8 @@ impl SqlLedger {
     pub fn over(conn: Conn, schema: Arc<Schema>) -> Self {
         let texts = Texts::new(conn.dialect());
         // Nothing is known yet, so complements are looked for until `begin` says that there are none.
-        Self { conn, schema, texts, complemented: true, failed: false, asks: Asks::default(), seen: None }
+        let (rules, asks) = (Rules::of(&schema), Asks::default());
+        Self { conn, schema, texts, rules, complemented: true, failed: false, asks, seen: None }
     }
 
     /// Lends the connection, for statements in the open transaction.
@@ -162,6 +167,11 @@ impl Ledger for SqlLedger {
             self.noted(applied)?;
         }
         Ok(())
+    }
+
+    async fn apply_together(&mut self, changes: &[&LedgerChange]) -> Result<(), LedgerError> {
+        let applied = self.carry_out_together(changes).await;
+        self.noted(applied)
     }
 
     async fn seal(&mut self, run: &SealedRun) -> Result<(), LedgerError> {

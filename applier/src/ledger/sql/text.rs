@@ -37,6 +37,13 @@ pub(super) const ASKED: &str = "SELECT 1 FROM {d}quarantine WHERE state IN ('ret
 pub(super) const COMPLEMENT: &str =
     "SELECT CAST(cells AS text) FROM {d}complement WHERE entity = $1 AND row_key = $2";
 pub(super) const DROP_COMPLEMENT: &str = "DELETE FROM {d}complement WHERE entity = $1 AND row_key = $2";
+/// PostgreSQL: those of many rows.
+pub(super) const DROP_COMPLEMENTS: &str =
+    "DELETE FROM {d}complement WHERE entity = $1 AND row_key = ANY($2::text[])";
+/// PostgreSQL: those of many rows that have none.
+pub(super) const KEEP_COMPLEMENTS: &str = "INSERT INTO {d}complement (entity, row_key, cells) \
+     SELECT $1, s.row_key, CAST(s.cells AS jsonb) FROM unnest($2::text[], $3::text[]) AS s(row_key, cells) \
+     ON CONFLICT (entity, row_key) DO UPDATE SET cells = excluded.cells";
 pub(super) const MOVE_COMPLEMENT: &str =
     "UPDATE {d}complement SET row_key = $3 WHERE entity = $1 AND row_key = $2";
 /// Those of before migration 3: JSON texts, not objects.

@@ -1,0 +1,194 @@
+//! A batch put together comes to what its changes come to one by one: random batches, full of conflicts.
+
+use journal_core::model::{Change, Name, Op, Row, Value};
+use schema_mappers::MappedRow;
+use schema_mappers::laws::Dice;
+
+use super::Rig;
+use super::material::{decimal, id, item, row};
+use crate::ledger::{Ledger, LedgerChange, LedgerError};
+
+/// Tables that the batches write, parents first.
+const TABLES: [&str; 5] = ["shop", "item", "staff", "pair", "checked"];
+/// Changes of a batch, at most.
+const CHANGES_MAX: usize = 40;
+/// Of a hundred changes that the ledger would refuse, so many stay in the batch.
+const FAULTS_KEPT: usize = 6;
+
+/// What became of the batches.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Good one by one, and together.
+    both: usize,
+    /// Refused either way.
+    refused: usize,
+    /// Good one by one only: slower, and no harm.
+    one_by_one: usize,
+}
+
+/// Random batches. A failure names the seed that replays it.
+pub async fn a_batch_put_together_comes_to_what_one_by_one_comes_to<R: Rig>(rig: &R) {
+    let mut ledger = rig.ledger().await;
+    let mut seen = Seen::default();
+    let seed = std::env::var("BATCH_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(7);
+    let mut dice = Dice::new(seed);
+    for batch in 0..rig.batches() {
+        let changes = batch_of(&mut ledger, &mut dice).await;
+        let place = format!("BATCH_SEED={seed}, batch {batch}");
+        try_batch(&mut ledger, &changes, &mut seen, &place).await;
+    }
+    assert!(seen.both * 2 > rig.batches(), "too little is put together: {seen:?}");
+    assert!(seen.refused * 20 > rig.batches(), "too little is refused: {seen:?}");
+    assert!(seen.one_by_one * 20 < rig.batches(), "too much is refused only together: {seen:?}");
+}
+
+async fn try_batch<L: Ledger>(
+    ledger: &mut L,
+    changes: &[LedgerChange],
+    seen: &mut Seen,
+    place: &str,
+) {
+    let all: Vec<&LedgerChange> = changes.iter().collect();
+    ledger.begin().await.expect("begin");
+    let together = match ledger.apply_together(&all).await {
+        Ok(()) => Some(state(ledger).await),
+        Err(LedgerError::Fault { .. }) => None,
+        Err(other) => panic!("{place}: {other}"),
+    };
+    ledger.rollback().await.expect("roll back");
+    ledger.begin().await.expect("begin");
+    match (ledger.apply(changes).await, together) {
+        (Ok(()), together) => {
+            let expected = state(ledger).await;
+            seen.both += usize::from(together.is_some());
+            seen.one_by_one += usize::from(together.is_none());
+            if let Some(found) = together {
+                assert_eq!(found, expected, "{place}: {changes:#?}");
+            }
+            ledger.commit().await.expect("commit");
+        }
+        (Err(LedgerError::Fault { detail, .. }), together) => {
+            assert!(together.is_none(), "{place}: together nobody saw that {detail}: {changes:#?}");
+            seen.refused += 1;
+            ledger.rollback().await.expect("roll back");
+        }
+        (Err(other), _) => panic!("{place}: {other}"),
+    }
+}
+
+/// All rows as the open transaction sees them.
+async fn state<L: Ledger>(ledger: &mut L) -> Vec<MappedRow> {
+    let mut rows = Vec::new();
+    for table in TABLES {
+        rows.extend(ledger.fetch(&Name::from(table), &Row::new()).await.expect("fetch"));
+    }
+    rows
+}
+
+/// Random changes, most of which the ledger takes after those before them.
+async fn batch_of<L: Ledger>(ledger: &mut L, dice: &mut Dice) -> Vec<LedgerChange> {
+    let wanted = 1 + dice.below(CHANGES_MAX);
+    let mut changes: Vec<LedgerChange> = Vec::new();
+    ledger.begin().await.expect("begin");
+    for _ in 0..wanted {
+        let change = change(dice);
+        if dice.percent(FAULTS_KEPT) {
+            changes.push(change);
+            continue;
+        }
+        if ledger.apply(std::slice::from_ref(&change)).await.is_ok() {
+            changes.push(change);
+        } else {
+            // A fault ends a transaction: what was good so far is done again.
+            ledger.rollback().await.expect("roll back");
+            ledger.begin().await.expect("begin");
+            if ledger.apply(&changes).await.is_err() {
+                break;
+            }
+        }
+    }
+    ledger.rollback().await.expect("roll back");
+    changes
+}
+
+fn change(dice: &mut Dice) -> LedgerChange {
+    let nr = |dice: &mut Dice| -> Value { dice.between(0, 4).into() };
+    let own = nr(dice);
+    let key = Row::new().with("id", own.clone());
+    let change = match dice.below(12) {
+        0 => Change::insert("shop", row([("id", own), ("name", "s".into())])),
+        1 => Change::delete("shop", key),
+        2 | 3 => {
+            let cells = [("shop", maybe(nr(dice), dice)), ("code", code(dice)), ("stock", maybe(3.into(), dice))];
+            let Value::Int(id) = own else { unreachable!("a number") };
+            Change::insert("item", item(id, row(cells)))
+        }
+        4 => Change::delete("item", key),
+        5 | 6 => Change::update("item", key, item_cells(dice)),
+        7 => {
+            let delta = if dice.percent(8) { i64::MAX - 5 } else { dice.between(-3, 3) };
+            let price = decimal(if dice.percent(8) { "99999999" } else { "-0.25" });
+            let both = row([("stock", delta.into()), ("price", price)]);
+            let one = row([("stock", delta.into())]);
+            Change::add("item", key, if dice.percent(40) { both } else { one })
+        }
+        8 => {
+            let boss = maybe(nr(dice), dice);
+            Change::insert("staff", row([("id", own), ("boss", boss)]))
+        }
+        9 => pair(dice),
+        10 => {
+            let amount = dice.between(-1, 8);
+            Change::insert("checked", row([("id", own), ("amount", amount.into())]))
+        }
+        _ => {
+            let amount = row([("amount", dice.between(-4, 4).into())]);
+            if dice.percent(50) { Change::add("checked", key, amount) } else { Change::update("checked", key, amount) }
+        }
+    };
+    let mut image = LedgerChange::new(change);
+    if image.change.op == Op::Insert && dice.percent(20) {
+        image.complement.set = row([("2:gone", dice.between(0, 9).into())]);
+    } else if image.change.op == Op::Update && dice.percent(10) {
+        image.complement.set = row([("2:left", dice.between(0, 9).into())]);
+    }
+    image
+}
+
+fn pair(dice: &mut Dice) -> Change {
+    let key = row([("a", if dice.percent(50) { "x" } else { "y" }.into()), ("b", dice.between(0, 2).into())]);
+    let v = row([("v", dice.between(0, 9).to_string().as_str().into())]);
+    match dice.below(4) {
+        0 => {
+            let mut whole = key;
+            whole.extend(v);
+            Change::insert("pair", whole)
+        }
+        1 => {
+            let mut whole = key;
+            whole.extend(v);
+            Change::upsert("pair", whole)
+        }
+        2 => Change::delete("pair", key),
+        _ => Change::update("pair", key, v),
+    }
+}
+
+fn item_cells(dice: &mut Dice) -> Row {
+    match dice.below(6) {
+        0 => row([("code", code(dice))]),
+        1 => row([("shop", maybe(dice.between(0, 4).into(), dice))]),
+        2 => row([("stock", dice.between(0, 99).into()), ("note", "n".into())]),
+        3 => row([("price", maybe(decimal("12.50"), dice))]),
+        4 => row([("title", dice.between(0, 9).to_string().as_str().into())]),
+        _ => id(dice.between(0, 4)),
+    }
+}
+
+fn code(dice: &mut Dice) -> Value {
+    if dice.percent(40) { Value::Null } else { ["k", "l", "m"][dice.below(3)].into() }
+}
+
+fn maybe(value: Value, dice: &mut Dice) -> Value {
+    if dice.percent(30) { Value::Null } else { value }
+}

@@ -1,0 +1,192 @@
+//! Carrying out a batch by sets: one statement for all rows of a table that are changed alike, its values as arrays.
+//! PostgreSQL only; SQLite has no wire to save, and takes the changes one by one.
+
+use std::fmt::Write as _;
+
+use journal_core::codec::cells;
+use journal_core::codec::payload::key_text;
+use journal_core::model::{Column, Name, Table, Type, Value};
+use journal_core::sql::{Dialect, Param, quote};
+
+use super::values::bind;
+use super::{SqlLedger, fault, text};
+use crate::ledger::sets::{self, Action, Set, SetRow, Step};
+use crate::ledger::{Fault, LedgerChange, LedgerError};
+
+impl SqlLedger {
+    pub(super) async fn carry_out_together(&mut self, changes: &[&LedgerChange]) -> Result<(), LedgerError> {
+        let schema = self.schema.clone();
+        if self.dialect() == Dialect::Sqlite {
+            for change in changes {
+                self.apply_one(&schema, change).await?;
+            }
+            return Ok(());
+        }
+        let asked = |table: &Name| self.asks.of(table).is_some();
+        let steps = sets::plan(&schema, &self.rules, changes.iter().copied(), asked)?;
+        for step in &steps {
+            match step {
+                Step::One(change) => self.apply_one(&schema, change).await?,
+                Step::Set(set) => self.apply_set(set).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn apply_set(&mut self, set: &Set<'_>) -> Result<(), LedgerError> {
+        let (table, rows) = (set.table, &set.rows);
+        let (statement, params) = statement(table, &set.action, rows)?;
+        let done = self.conn.lend().execute(&statement, params).await;
+        let done = done.map_err(|error| fault::of_set(error, table))?;
+        if usize::try_from(done) != Ok(rows.len()) {
+            let detail = format!("{}: of {} rows, {done} were there and had room", table.name, rows.len());
+            return Err(LedgerError::Fault { fault: Fault::MissingRow, detail });
+        }
+        match set.action {
+            Action::Insert => self.begin_complements(table, rows).await,
+            Action::Update { .. } => Ok(()),
+            Action::Delete => self.end_complements(table, rows).await,
+        }
+    }
+
+    async fn begin_complements(&mut self, table: &Table, rows: &[SetRow<'_>]) -> Result<(), LedgerError> {
+        self.end_complements(table, rows).await?;
+        let kept = rows.iter().filter_map(|row| {
+            let complement = row.complement.filter(|complement| !complement.is_empty())?;
+            Some((Param::from(key_text(&row.key)), Param::from(cells::write(complement))))
+        });
+        let (keys, kept): (Vec<Param>, Vec<Param>) = kept.unzip();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let params = vec![table.name.as_ref().into(), Param::List(keys), Param::List(kept)];
+        self.conn.lend().execute(text::KEEP_COMPLEMENTS, params).await?;
+        self.complemented = true;
+        Ok(())
+    }
+
+    async fn end_complements(&mut self, table: &Table, rows: &[SetRow<'_>]) -> Result<(), LedgerError> {
+        if self.complemented {
+            let keys = rows.iter().map(|row| key_text(&row.key).into()).collect();
+            let params = vec![table.name.as_ref().into(), Param::List(keys)];
+            self.conn.lend().execute(text::DROP_COMPLEMENTS, params).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A statement in the making: its arrays, one a column of what it reads as `s`.
+#[derive(Debug, Default)]
+struct Arrays {
+    sources: Vec<String>,
+    params: Vec<Param>,
+}
+
+impl Arrays {
+    /// Adds an array; the name of its column.
+    fn add<'v>(
+        &mut self,
+        table: &Table,
+        column: &Column,
+        values: impl Iterator<Item = (&'v [Value], &'v Value)>,
+    ) -> Result<String, LedgerError> {
+        let bound = values.map(|(key, value)| {
+            bind(Dialect::Postgres, column, value).map_err(|misfit| misfit.at(table, key))
+        });
+        self.params.push(Param::List(bound.collect::<Result<_, _>>()?));
+        self.sources.push(array(column.ty, self.params.len()));
+        Ok(format!("s.v{}", self.params.len()))
+    }
+
+    /// The rows of all arrays, under the name `s`.
+    fn source(&self) -> String {
+        let names: Vec<String> = (1..=self.params.len()).map(|number| format!("v{number}")).collect();
+        format!("unnest({}) AS s({})", self.sources.join(", "), names.join(", "))
+    }
+}
+
+/// An array parameter as values of the type. What has no parameter of its own comes as text.
+fn array(ty: Type, number: usize) -> String {
+    match ty {
+        Type::Bool => format!("${number}::boolean[]"),
+        Type::Int => format!("${number}::bigint[]"),
+        Type::Float => format!("${number}::double precision[]"),
+        Type::Text { .. } => format!("${number}::text[]"),
+        Type::Bytes => format!("${number}::bytea[]"),
+        Type::Uuid => format!("${number}::uuid[]"),
+        Type::Decimal { .. } => format!("${number}::text[]::numeric[]"),
+        Type::Date => format!("${number}::text[]::date[]"),
+        Type::Time => format!("${number}::text[]::time[]"),
+        Type::Timestamp => format!("${number}::text[]::timestamptz[]"),
+        Type::Json => format!("${number}::text[]::json[]"),
+    }
+}
+
+fn statement(
+    table: &Table,
+    action: &Action,
+    rows: &[SetRow<'_>],
+) -> Result<(String, Vec<Param>), LedgerError> {
+    let mut arrays = Arrays::default();
+    let name = quote(&table.name);
+    let text = match action {
+        Action::Insert => {
+            let mut columns = Vec::new();
+            for column in &table.columns {
+                let cell = |row| cell(row, &column.name);
+                arrays.add(table, column, rows.iter().map(cell))?;
+                columns.push(quote(&column.name));
+            }
+            format!("INSERT INTO {name} ({}) SELECT * FROM {}", columns.join(", "), arrays.source())
+        }
+        Action::Update { sets, adds } => {
+            let mut condition = by_key(&mut arrays, table, rows)?;
+            let mut changes = Vec::new();
+            for column in sets.iter().filter_map(|name| table.column(name)) {
+                let value = arrays.add(table, column, rows.iter().map(|row| cell(row, &column.name)))?;
+                changes.push(format!("{} = {value}", quote(&column.name)));
+            }
+            for column in adds.iter().filter_map(|name| table.column(name)) {
+                let sums = || rows.iter().map(|row| (&row.key[..], &row.sums[&column.name]));
+                let total = arrays.add(table, column, sums().map(|(key, sum)| (key, &sum.total)))?;
+                let spread = arrays.add(table, column, sums().map(|(key, sum)| (key, &sum.spread)))?;
+                let column_name = quote(&column.name);
+                changes.push(format!("{column_name} = t.{column_name} + {total}"));
+                let _ = write!(condition, " AND {}", room(column, &spread));
+            }
+            format!("UPDATE {name} AS t SET {} FROM {} WHERE {condition}", changes.join(", "), arrays.source())
+        }
+        Action::Delete => {
+            let condition = by_key(&mut arrays, table, rows)?;
+            format!("DELETE FROM {name} AS t USING {} WHERE {condition}", arrays.source())
+        }
+    };
+    Ok((text, arrays.params))
+}
+
+fn cell<'r>(row: &'r SetRow<'_>, name: &Name) -> (&'r [Value], &'r Value) {
+    (&row.key, row.cells.get(name).unwrap_or(&Value::Null))
+}
+
+fn by_key(arrays: &mut Arrays, table: &Table, rows: &[SetRow<'_>]) -> Result<String, LedgerError> {
+    let mut conditions = Vec::new();
+    for (at, column) in table.key.iter().filter_map(|name| table.column(name)).enumerate() {
+        let value = arrays.add(table, column, rows.iter().map(|row| (&row.key[..], &row.key[at])))?;
+        conditions.push(format!("t.{} = {value}", quote(&column.name)));
+    }
+    Ok(conditions.join(" AND "))
+}
+
+/// That a column can go as far as the spread, either way; not so where it is NULL.
+fn room(column: &Column, spread: &str) -> String {
+    let name = quote(&column.name);
+    match column.ty {
+        Type::Decimal { precision, scale } => {
+            let digits = usize::from(precision - scale);
+            format!("abs(t.{name}) + {spread} < '1{}'::numeric", "0".repeat(digits))
+        }
+        _ => format!(
+            "t.{name} BETWEEN '-9223372036854775808'::bigint + {spread} AND 9223372036854775807 - {spread}"
+        ),
+    }
+}

@@ -35,8 +35,8 @@ pub struct Settings {
 
 /// Most transactions of a batch: enough to make a commit's cost small, few enough that a pause waits well below 1 s.
 pub const BATCH_TRANSACTIONS: usize = 1000;
-/// Most bytes of a batch.
-pub const BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// Most bytes of a batch, as stored; decoded and mapped they take some twenty times the room.
+pub const BATCH_BYTES: usize = 1024 * 1024;
 /// Between two acknowledging seals.
 pub const ACKNOWLEDGE_EVERY_MICROS: i64 = 50_000;
 

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use journal_core::model::{Origin, SealNr, SiteName, Vector};
+use smallvec::SmallVec;
 
 use super::keys::{KeyHash, Kind, Touch};
 
@@ -21,7 +22,8 @@ struct Stamp {
 #[derive(Debug, Default)]
 pub struct Recent {
     origins: Vec<Origin>,
-    keys: HashMap<KeyHash, Vec<Stamp>>,
+    /// There may be millions, each with one stamp as a rule: no room is made elsewhere for that one.
+    keys: HashMap<KeyHash, SmallVec<[Stamp; 1]>>,
     /// What each site had seen in the newest of its seals posted here.
     seen_by: BTreeMap<SiteName, Vector>,
     sweep_at: usize,

@@ -3,6 +3,7 @@
 //! constants and of identifiers quoted by [`quote`], never of data.
 
 mod conn;
+mod copy;
 mod dialect;
 mod error;
 mod migrate;
@@ -11,6 +12,7 @@ mod read_url;
 mod url;
 
 pub use conn::{Access, Conn, ConnRef};
+pub(crate) use copy::CopyIn;
 pub use dialect::{Dialect, quote};
 pub use error::{Constraint, SqlClass, SqlError};
 pub use migrate::MigrationFile;

@@ -1,10 +1,11 @@
 //! Appending: numbers, rows, and what a repeated idempotency key gives. Begins and commits nothing.
 
 use crate::journal::{AppendError, Appended, ReadError};
-use crate::model::{NewTransaction, Origin, StoredEntry, StoredTransaction, TransNr, TransactionId};
-use crate::sql::{ConnRef, Dialect, Param, SqlClass, SqlError};
+use crate::model::{NewTransaction, Origin, StoredTransaction, TransNr, TransactionId};
+use crate::sql::{ConnRef, Constraint, Dialect, Param, SqlClass, SqlError};
 use crate::store::{check_batch, same_content, wall_clock};
 
+use super::row::{JournalRow, copy_all};
 use super::text;
 
 /// Appends transactions inside the database transaction that is open on `conn`; they are durable when, and only when,
@@ -39,80 +40,40 @@ pub async fn append_in(
     Ok(appended)
 }
 
+/// Begins a database transaction on PostgreSQL and appends to it, taking every key for new. A key that is there already
+/// is an error that ends the transaction ([`Constraint::Unique`]): roll back, and ask [`append_in`], which knows what a
+/// repetition gives.
+pub(super) async fn begin_and_append_new(
+    mut conn: ConnRef<'_>,
+    origin: &Origin,
+    batch: &[NewTransaction],
+) -> Result<Vec<Appended>, AppendError> {
+    conn.script(text::BEGIN_AND_LOCK_JOURNAL).await?;
+    let numbers = next_numbers(&mut conn, batch.len()).await?;
+    let appended_at = wall_clock();
+    let firsts = batch.iter().zip(&numbers).map(|(new, nr)| JournalRow::of_new(*nr, new, appended_at));
+    copy_all(&mut conn, origin, firsts).await?;
+    Ok(numbers.into_iter().map(|trans_nr| Appended { trans_nr, repeated: false }).collect())
+}
+
+/// Whether an append met a key that is there already, or something else that is.
+pub(super) fn met_a_repetition(error: &AppendError) -> bool {
+    matches!(error, AppendError::Store(error) if error.class == SqlClass::Constraint(Constraint::Unique))
+}
+
 /// Writes transactions that have their numbers: a peer's, checked and on the way into this journal.
 pub(super) async fn insert_received(
     conn: &mut ConnRef<'_>,
     origin: &Origin,
     transactions: &[&StoredTransaction],
 ) -> Result<(), SqlError> {
-    let rows: Vec<JournalRow<'_>> =
-        transactions.iter().flat_map(|transaction| JournalRow::of_stored(transaction).with_rest()).collect();
-    insert(conn, &text::INSERT_ENTRIES, origin, &rows).await
-}
-
-/// One row to write, borrowed from its transaction.
-#[derive(Clone, Copy)]
-struct JournalRow<'t> {
-    trans_nr: TransNr,
-    tx_id: uuid::Uuid,
-    schema_version: i64,
-    author: &'t str,
-    appended_at: i64,
-    entries: &'t [StoredEntry],
-    /// Which of `entries` this row is.
-    at: usize,
-}
-
-impl<'t> JournalRow<'t> {
-    fn of_new(trans_nr: TransNr, new: &'t NewTransaction, appended_at: i64) -> Self {
-        Self {
-            trans_nr,
-            tx_id: new.tx_id,
-            schema_version: new.schema_version.0,
-            author: &new.author,
-            appended_at,
-            entries: &new.entries,
-            at: 0,
+    let firsts = transactions.iter().map(|transaction| JournalRow::of_stored(transaction));
+    match conn.dialect() {
+        Dialect::Postgres => copy_all(conn, origin, firsts).await,
+        Dialect::Sqlite => {
+            let rows: Vec<JournalRow<'_>> = firsts.flat_map(JournalRow::with_rest).collect();
+            insert(conn, &text::INSERT_ENTRIES, origin, &rows).await
         }
-    }
-
-    fn of_stored(stored: &'t StoredTransaction) -> Self {
-        Self {
-            trans_nr: stored.id.trans_nr,
-            tx_id: stored.tx_id,
-            schema_version: stored.schema_version.0,
-            author: &stored.author,
-            appended_at: stored.appended_at,
-            entries: &stored.entries,
-            at: 0,
-        }
-    }
-
-    fn rest(self) -> impl Iterator<Item = Self> {
-        (1..self.entries.len()).map(move |at| Self { at, ..self })
-    }
-
-    fn with_rest(self) -> impl Iterator<Item = Self> {
-        std::iter::once(self).chain(self.rest())
-    }
-
-    fn bind(&self, origin: &Origin, params: &mut Vec<Param>) {
-        let entry = &self.entries[self.at];
-        params.extend([
-            origin.site.as_str().into(),
-            origin.epoch.0.into(),
-            self.trans_nr.0.into(),
-            entry.entry_nr.into(),
-            self.tx_id.into(),
-            self.schema_version.into(),
-            entry.entity.as_ref().into(),
-            entry.op.as_str().into(),
-            entry.row_key.as_str().into(),
-            entry.codec.into(),
-            entry.payload.as_slice().into(),
-            self.author.into(),
-            Param::from(self.appended_at),
-        ]);
     }
 }
 
@@ -128,13 +89,19 @@ async fn take_numbers(conn: &mut ConnRef<'_>, count: usize) -> Result<Vec<TransN
         }
         Dialect::Postgres => {
             conn.execute(text::LOCK_JOURNAL, Vec::new()).await?;
-            let records = conn.fetch(text::TAKE_NUMBERS_POSTGRES, vec![wanted.into()]).await?;
-            let mut numbers =
-                records.iter().map(|record| record.i64(0).map(TransNr)).collect::<Result<Vec<_>, _>>()?;
-            numbers.sort_unstable();
-            Ok(numbers)
+            next_numbers(conn, count).await
         }
     }
+}
+
+/// PostgreSQL: the sequence's next numbers, for who holds the journal's lock.
+async fn next_numbers(conn: &mut ConnRef<'_>, count: usize) -> Result<Vec<TransNr>, SqlError> {
+    let wanted = i64::try_from(count).unwrap_or(i64::MAX);
+    let records = conn.fetch(text::TAKE_NUMBERS_POSTGRES, vec![wanted.into()]).await?;
+    let mut numbers =
+        records.iter().map(|record| record.i64(0).map(TransNr)).collect::<Result<Vec<_>, _>>()?;
+    numbers.sort_unstable();
+    Ok(numbers)
 }
 
 /// Writes the first entries and says of each whether it was new. A repeated key is skipped rather than refused: the

@@ -9,6 +9,7 @@ mod id_block;
 mod migrate;
 mod read;
 pub(crate) mod receive;
+mod row;
 mod schema_version;
 mod seal;
 mod serving;
@@ -28,7 +29,8 @@ pub use verdict::{Pause, Verdicts, newest_seen, read_pause, read_verdicts};
 
 use crate::journal::{AppendError, Appended, Head, JournalStore, ReadError, ReadLimit, ReceiveError, Tail};
 use crate::model::{NewTransaction, Origin, SealNr, SealedRun, TransNr};
-use crate::sql::{Access, Conn, DbUrl, SqlClass, SqlError};
+use crate::sql::{Access, Conn, DbUrl, Dialect, SqlClass, SqlError};
+use crate::store::check_batch;
 
 /// Why a journal could not be opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -151,7 +153,16 @@ impl JournalStore for SqlJournal {
 
     async fn append(&mut self, batch: &[NewTransaction]) -> Result<Vec<Appended>, AppendError> {
         self.in_doubt = false;
+        check_batch(batch)?;
         let mut conn = self.connection().await?;
+        if conn.dialect() == Dialect::Postgres && !batch.is_empty() {
+            let appended = append::begin_and_append_new(conn.lend(), &self.site.origin, batch).await;
+            match self.finish(conn, appended).await {
+                // Some of it may be there already: nothing was written, and the longer way tells what is what.
+                Err(error) if append::met_a_repetition(&error) => conn = self.connection().await?,
+                appended => return appended,
+            }
+        }
         conn.begin().await?;
         let appended = append_in(conn.lend(), &self.site.origin, batch).await;
         self.finish(conn, appended).await

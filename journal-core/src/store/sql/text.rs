@@ -31,6 +31,12 @@ pub(super) static INSERT_REJECTIONS: Inserts = LazyLock::new(|| {
     inserts("INSERT INTO {d}rejection (origin, epoch, trans_nr, code, detail) VALUES", REJECTION_COLUMNS, "")
 });
 
+/// PostgreSQL: any number of entries, in the binary format.
+pub(super) const COPY_ENTRIES: &str = "COPY {d}journal (origin, epoch, trans_nr, entry_nr, tx_id, schema_version, \
+     entity, op, row_key, codec, payload, author, appended_at) FROM STDIN (FORMAT binary)";
+/// Cells of one row of it.
+pub(super) const JOURNAL_CELLS: i16 = 13;
+
 const JOURNAL: &str = "{d}journal (origin, epoch, trans_nr, entry_nr, tx_id, schema_version, entity, op, row_key, \
                        codec, payload, author, appended_at)";
 const ON_REPEATED: &str = " ON CONFLICT (origin, epoch, tx_id) WHERE entry_nr = 1 DO NOTHING";
@@ -53,6 +59,8 @@ fn inserts(head: &str, columns: usize, tail: &str) -> [String; CHUNKS.len()] {
 /// PostgreSQL, before any number is taken: whoever holds a number holds this lock, so a reader that sees no holder
 /// knows that no number is on its way (`design.md`, section 3).
 pub(super) const LOCK_JOURNAL: &str = "LOCK TABLE {d}journal IN ROW EXCLUSIVE MODE";
+/// The same in one message with the beginning of the transaction.
+pub(super) const BEGIN_AND_LOCK_JOURNAL: &str = "BEGIN; LOCK TABLE {d}journal IN ROW EXCLUSIVE MODE";
 pub(super) const TAKE_NUMBERS_POSTGRES: &str = "SELECT nextval('{d}trans_nr') FROM generate_series(1, $1)";
 pub(super) const TAKE_NUMBERS_SQLITE: &str =
     "UPDATE {d}trans_nr SET last_nr = last_nr + $1 RETURNING last_nr";

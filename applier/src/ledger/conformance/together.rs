@@ -42,12 +42,7 @@ pub async fn a_batch_put_together_comes_to_what_one_by_one_comes_to<R: Rig>(rig:
     assert!(seen.one_by_one * 20 < rig.batches(), "too much is refused only together: {seen:?}");
 }
 
-async fn try_batch<L: Ledger>(
-    ledger: &mut L,
-    changes: &[LedgerChange],
-    seen: &mut Seen,
-    place: &str,
-) {
+async fn try_batch<L: Ledger>(ledger: &mut L, changes: &[LedgerChange], seen: &mut Seen, place: &str) {
     let all: Vec<&LedgerChange> = changes.iter().collect();
     ledger.begin().await.expect("begin");
     let together = match ledger.apply_together(&all).await {
@@ -119,7 +114,8 @@ fn change(dice: &mut Dice) -> LedgerChange {
         0 => Change::insert("shop", row([("id", own), ("name", "s".into())])),
         1 => Change::delete("shop", key),
         2 | 3 => {
-            let cells = [("shop", maybe(nr(dice), dice)), ("code", code(dice)), ("stock", maybe(3.into(), dice))];
+            let cells =
+                [("shop", maybe(nr(dice), dice)), ("code", code(dice)), ("stock", maybe(3.into(), dice))];
             let Value::Int(id) = own else { unreachable!("a number") };
             Change::insert("item", item(id, row(cells)))
         }
@@ -143,7 +139,11 @@ fn change(dice: &mut Dice) -> LedgerChange {
         }
         _ => {
             let amount = row([("amount", dice.between(-4, 4).into())]);
-            if dice.percent(50) { Change::add("checked", key, amount) } else { Change::update("checked", key, amount) }
+            if dice.percent(50) {
+                Change::add("checked", key, amount)
+            } else {
+                Change::update("checked", key, amount)
+            }
         }
     };
     let mut image = LedgerChange::new(change);

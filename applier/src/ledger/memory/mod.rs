@@ -34,6 +34,7 @@ pub use site::{Action, MemorySite, PutAside};
 pub struct MemoryLedger {
     site: MemorySite,
     schema: Arc<Schema>,
+    rules: Option<Arc<sets::Rules>>,
     link: Link,
     open: Option<Open>,
     snapshot: Option<Books>,
@@ -52,7 +53,7 @@ struct Open {
 
 impl MemoryLedger {
     fn new(site: MemorySite) -> Self {
-        Self { schema: site.schema(), link: Link::new(&site), site, open: None, snapshot: None }
+        Self { schema: site.schema(), rules: None, link: Link::new(&site), site, open: None, snapshot: None }
     }
 
     async fn before(&mut self, call: Call) -> Result<After, LedgerError> {
@@ -171,9 +172,9 @@ impl Ledger for MemoryLedger {
     }
 
     async fn apply_together(&mut self, changes: &[&LedgerChange]) -> Result<(), LedgerError> {
+        let rules = self.rules.get_or_insert_with(|| Arc::new(sets::Rules::of(&self.schema))).clone();
         self.work(Call::Apply, |_, schema, open| {
-            let rules = sets::Rules::of(schema);
-            let steps = sets::plan(schema, &rules, changes.iter().copied(), |_| false)?;
+            let steps = sets::plan(schema, &rules, changes, |_| false)?;
             steps.iter().try_for_each(|step| open.books.tables.carry_out(schema, step))
         })
         .await

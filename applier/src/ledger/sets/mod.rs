@@ -76,12 +76,15 @@ pub(crate) struct Sum {
 pub(crate) fn plan<'c>(
     schema: &'c Schema,
     rules: &Rules,
-    changes: impl IntoIterator<Item = &'c LedgerChange>,
+    changes: &[&'c LedgerChange],
     alone: impl Fn(&Name) -> bool,
 ) -> Result<Vec<Step<'c>>, LedgerError> {
+    if let [change] = changes {
+        return Ok(vec![Step::One(change)]);
+    }
     let mut steps = Vec::new();
     let mut open = Places::new(rules);
-    for change in changes {
+    for change in changes.iter().copied() {
         let (table, key) = fit::check(schema, change)?;
         if is_plain(table, change) && !alone(&table.name) && open.take(table, key, change) {
             continue;

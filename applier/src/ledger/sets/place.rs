@@ -149,9 +149,8 @@ impl<'r, 'c> Places<'r, 'c> {
             Op::Insert => last.insert = last.insert.max(wave),
             Op::Delete => last.delete = last.delete.max(wave),
             _ => {
-                let writes = |names: &BTreeSet<Name>| {
-                    image.change.cells.names().any(|name| names.contains(name))
-                };
+                let writes =
+                    |names: &BTreeSet<Name>| image.change.cells.names().any(|name| names.contains(name));
                 if writes(&rules.unique) {
                     last.rekey = last.rekey.max(wave);
                 }

@@ -23,7 +23,7 @@ impl SqlLedger {
             return Ok(());
         }
         let asked = |table: &Name| self.asks.of(table).is_some();
-        let steps = sets::plan(&schema, &self.rules, changes.iter().copied(), asked)?;
+        let steps = sets::plan(&schema, &self.rules, changes, asked)?;
         for step in &steps {
             match step {
                 Step::One(change) => self.apply_one(&schema, change).await?,
@@ -154,7 +154,11 @@ fn statement(
                 changes.push(format!("{column_name} = t.{column_name} + {total}"));
                 let _ = write!(condition, " AND {}", room(column, &spread));
             }
-            format!("UPDATE {name} AS t SET {} FROM {} WHERE {condition}", changes.join(", "), arrays.source())
+            format!(
+                "UPDATE {name} AS t SET {} FROM {} WHERE {condition}",
+                changes.join(", "),
+                arrays.source()
+            )
         }
         Action::Delete => {
             let condition = by_key(&mut arrays, table, rows)?;

@@ -1,0 +1,131 @@
+//! The two servers that all cases of a run share, with the same settings for both sides.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use journal_core::sql::{Access, Conn, Param};
+use journal_tests::servers::{Database, Durability, PostgresServer, Settings};
+use serde_json::{Map, Value, json};
+
+/// Both sides flush each commit, as PostgreSQL does by default; `wal_level` is what its logical replication needs. The
+/// memory and the size of the log are what any guide to a small server begins with. With its default of 5 s for
+/// `wal_retrieve_retry_interval` a subscription that was enabled, disabled and enabled again may rest as long before it
+/// begins, which would be counted against it.
+const OPTIONS: &[&str] = &[
+    "wal_level=logical",
+    "shared_buffers=1GB",
+    "max_wal_size=8GB",
+    "fsync=on",
+    "synchronous_commit=on",
+    "wal_retrieve_retry_interval=100ms",
+];
+
+/// What is told of the servers with each result.
+const TOLD: &[&str] = &[
+    "server_version",
+    "fsync",
+    "synchronous_commit",
+    "full_page_writes",
+    "wal_level",
+    "shared_buffers",
+    "max_wal_size",
+    "wal_retrieve_retry_interval",
+    "autovacuum",
+    "max_connections",
+];
+
+/// Between two looks for a row. A look is one prepared read by key.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// Above what any backlog of a case takes.
+const BOUND: Duration = Duration::from_secs(3600);
+
+/// The servers.
+#[derive(Debug)]
+pub(crate) struct Servers {
+    /// Of site a, and of the publisher.
+    pub(crate) first: PostgresServer,
+    /// Of site b, and of the subscriber.
+    pub(crate) second: PostgresServer,
+}
+
+impl Servers {
+    pub(crate) fn start() -> Self {
+        let start = || {
+            let options = OPTIONS.iter().map(ToString::to_string).collect();
+            PostgresServer::start(Settings { durability: Durability::Real, password: None, options })
+        };
+        Self { first: start(), second: start() }
+    }
+
+    /// A database of that name on each server.
+    pub(crate) fn databases(&self, name: &str) -> [Database; 2] {
+        [self.first.create_named(name), self.second.create_named(name)]
+    }
+
+    /// Drops them, so that a later case has the disk and the memory for itself.
+    pub(crate) async fn drop_databases(&self, name: &str) -> Result<()> {
+        for server in [&self.first, &self.second] {
+            let mut conn = connect(&server.url("postgres")).await?;
+            conn.lend().ddl(&format!("DROP DATABASE {name} WITH (FORCE)")).await?;
+            conn.close().await;
+        }
+        Ok(())
+    }
+
+    /// Both begin a measurement with nothing left to write, whatever the other side did before.
+    pub(crate) async fn checkpoint(&self) -> Result<()> {
+        for server in [&self.first, &self.second] {
+            let mut conn = connect(&server.url("postgres")).await?;
+            conn.lend().ddl("CHECKPOINT").await?;
+            conn.close().await;
+        }
+        Ok(())
+    }
+
+    /// What the servers say of themselves.
+    pub(crate) async fn settings(&self) -> Result<Value> {
+        let mut told = Map::new();
+        let mut conn = connect(&self.first.url("postgres")).await?;
+        for name in TOLD {
+            let query = "SELECT current_setting($1)";
+            let value = conn.lend().fetch_one(query, vec![(*name).into()]).await?.text(0)?;
+            told.insert((*name).to_owned(), json!(value));
+        }
+        conn.close().await;
+        Ok(Value::Object(told))
+    }
+
+    /// The directory of a server's socket, as a connection string of PostgreSQL's own names it.
+    pub(crate) fn socket_directory(server: &PostgresServer) -> PathBuf {
+        server.socket_file().parent().map_or_else(PathBuf::new, PathBuf::from)
+    }
+}
+
+/// A connection that may write.
+pub(crate) async fn connect(url: &str) -> Result<Conn> {
+    let address = url.parse().context("read the address of a server")?;
+    Ok(Conn::open(&address, Access::Write, "bench").await?)
+}
+
+/// The text that a query gives.
+pub(crate) async fn text(url: &str, query: &str) -> Result<String> {
+    let mut conn = connect(url).await?;
+    let found = conn.lend().fetch_one(query, Vec::new()).await?.text(0)?;
+    conn.close().await;
+    Ok(found)
+}
+
+/// Waits until the row that was written last is seen.
+pub(crate) async fn until_finished(conn: &mut Conn, id: i64) -> Result<()> {
+    let began = Instant::now();
+    while began.elapsed() < BOUND {
+        let found = conn.lend().fetch("SELECT 1 FROM finish WHERE id = $1", vec![Param::from(id)]).await?;
+        if !found.is_empty() {
+            return Ok(());
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    bail!("the last row of a backlog has not arrived within {BOUND:?}")
+}

@@ -153,6 +153,9 @@ impl Writer {
     ) -> Batch {
         let mut batch = Batch::default();
         batch.push(transaction, reply);
+        // Callers that the last commit let go are about to send again. Without this turn for them, the first of them
+        // would have a commit to itself, and all others would wait for two.
+        tokio::task::yield_now().await;
         let until = Instant::now() + self.limits.window;
         while batch.transactions.len() < self.limits.transactions_max {
             let next = match self.commands.try_recv() {

@@ -37,6 +37,15 @@ pub(super) const COPY_ENTRIES: &str = "COPY {d}journal (origin, epoch, trans_nr,
 /// Cells of one row of it.
 pub(super) const JOURNAL_CELLS: i16 = 13;
 
+/// PostgreSQL: one transaction of few entries. The statement locks the table before it runs, and so before it takes its
+/// number; taken once, whatever the planner makes of the join.
+pub(super) const INSERT_ONE: &str = "WITH n AS MATERIALIZED (SELECT nextval('{d}trans_nr') AS trans_nr) \
+     INSERT INTO {d}journal (origin, epoch, trans_nr, entry_nr, tx_id, schema_version, entity, op, row_key, codec, \
+     payload, author, appended_at) \
+     SELECT $1, $2, n.trans_nr, e.entry_nr, $3, $4, e.entity, e.op, e.row_key, e.codec, e.payload, $5, $6 \
+     FROM n CROSS JOIN unnest($7::text[], $8::text[], $9::text[], $10::bigint[], $11::bytea[]) WITH ORDINALITY \
+     AS e (entity, op, row_key, codec, payload, entry_nr) RETURNING trans_nr";
+
 const JOURNAL: &str = "{d}journal (origin, epoch, trans_nr, entry_nr, tx_id, schema_version, entity, op, row_key, \
                        codec, payload, author, appended_at)";
 const ON_REPEATED: &str = " ON CONFLICT (origin, epoch, tx_id) WHERE entry_nr = 1 DO NOTHING";

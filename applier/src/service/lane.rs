@@ -9,7 +9,7 @@ use journal_core::store::sql::SqlJournal;
 use super::{Backoff, Context, IDLE_WAIT};
 use crate::engine::poster::{BATCH_BYTES, BATCH_TRANSACTIONS};
 use crate::engine::reaction::{self, Reaction};
-use crate::ship::pull::{PullError, pull};
+use crate::ship::pull::{PullError, Puller};
 
 const LIMIT: ReadLimit = ReadLimit { transactions: BATCH_TRANSACTIONS, bytes: BATCH_BYTES };
 
@@ -48,8 +48,9 @@ async fn serve(
     backoff: &mut Backoff,
     peer: &SiteName,
 ) -> Reaction {
+    let mut puller = Puller::new(LIMIT);
     while !context.shutdown.is_cancelled() {
-        match pull(from, into, LIMIT).await {
+        match puller.pull(from, into).await {
             Ok(pulled) => {
                 backoff.reset();
                 if pulled.runs > 0 {

@@ -1,7 +1,7 @@
 //! Shipping by SQL pull: read sealed runs out of a peer's journal, check them, write them into the own one.
 
 use journal_core::journal::{JournalStore, ReadError, ReadLimit, ReceiveError};
-use journal_core::model::SealNr;
+use journal_core::model::{Origin, SealNr, SealedRun};
 
 /// What one pull did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -32,23 +32,87 @@ pub async fn pull<P: JournalStore, J: JournalStore>(
     own: &mut J,
     limit: ReadLimit,
 ) -> Result<Pulled, PullError> {
-    let have = own.heads().await.map_err(PullError::Own)?;
-    let mut pulled = Pulled::default();
-    for head in peer.heads().await.map_err(PullError::Peer)? {
-        if head.origin == *own.origin() {
-            continue;
-        }
-        let after = have.iter().find(|own| own.origin == head.origin).map_or(SealNr(0), |own| own.seal_nr);
-        if head.seal_nr <= after {
-            continue;
-        }
-        let runs = peer.read_runs(&head.origin, after, limit).await.map_err(PullError::Peer)?;
-        if runs.is_empty() {
-            continue;
-        }
-        own.receive(&runs).await.map_err(PullError::Receive)?;
-        pulled.runs += runs.len() as u64;
-        pulled.transactions += runs.iter().map(|run| run.transactions.len() as u64).sum::<u64>();
+    Puller { ahead: None, limit, reads_ahead: false }.pull(peer, own).await
+}
+
+/// Pulls again and again between the same two journals, and reads the next batch from the peer while the own database
+/// writes the one before.
+#[derive(Debug)]
+pub struct Puller {
+    ahead: Option<Ahead>,
+    limit: ReadLimit,
+    reads_ahead: bool,
+}
+
+/// Runs that were read before their turn. Whether they fit is for the store that takes them, as always.
+#[derive(Debug)]
+struct Ahead {
+    origin: Origin,
+    after: SealNr,
+    runs: Vec<SealedRun>,
+}
+
+impl Puller {
+    /// One that has read nothing yet. It holds up to two batches of that size in memory.
+    pub fn new(limit: ReadLimit) -> Self {
+        Self { ahead: None, limit, reads_ahead: true }
     }
-    Ok(pulled)
+
+    /// As [`pull`].
+    pub async fn pull<P: JournalStore, J: JournalStore>(
+        &mut self,
+        peer: &mut P,
+        own: &mut J,
+    ) -> Result<Pulled, PullError> {
+        let have = own.heads().await.map_err(PullError::Own)?;
+        let mut pulled = Pulled::default();
+        for head in peer.heads().await.map_err(PullError::Peer)? {
+            if head.origin == *own.origin() {
+                continue;
+            }
+            let have = have.iter().find(|own| own.origin == head.origin);
+            let after = have.map_or(SealNr(0), |own| own.seal_nr);
+            if head.seal_nr <= after {
+                continue;
+            }
+            let runs = self.next(peer, &head.origin, after).await?;
+            let Some(last) = runs.last() else { continue };
+            let next = (self.reads_ahead && last.seal.seal_nr < head.seal_nr).then_some(last.seal.seal_nr);
+            self.take(peer, own, &runs, next).await?;
+            pulled.runs += runs.len() as u64;
+            pulled.transactions += runs.iter().map(|run| run.transactions.len() as u64).sum::<u64>();
+        }
+        Ok(pulled)
+    }
+
+    async fn next<P: JournalStore>(
+        &mut self,
+        peer: &mut P,
+        origin: &Origin,
+        after: SealNr,
+    ) -> Result<Vec<SealedRun>, PullError> {
+        match self.ahead.take() {
+            Some(ahead) if ahead.origin == *origin && ahead.after == after => Ok(ahead.runs),
+            _ => peer.read_runs(origin, after, self.limit).await.map_err(PullError::Peer),
+        }
+    }
+
+    /// Writes runs, and meanwhile reads what follows `next`. Both calls come to their end whatever the other one says.
+    async fn take<P: JournalStore, J: JournalStore>(
+        &mut self,
+        peer: &mut P,
+        own: &mut J,
+        runs: &[SealedRun],
+        next: Option<SealNr>,
+    ) -> Result<(), PullError> {
+        let (Some(after), Some(run)) = (next, runs.last()) else {
+            return own.receive(runs).await.map(|_| ()).map_err(PullError::Receive);
+        };
+        let origin = run.seal.origin.clone();
+        let (received, read) = tokio::join!(own.receive(runs), peer.read_runs(&origin, after, self.limit));
+        received.map_err(PullError::Receive)?;
+        // What could not be read is read again in its turn, and its trouble told then.
+        self.ahead = read.ok().map(|runs| Ahead { origin, after, runs });
+        Ok(())
+    }
 }

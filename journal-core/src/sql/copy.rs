@@ -8,8 +8,9 @@ use uuid::Uuid;
 use super::conn::ConnRef;
 use super::error::{SqlClass, SqlError};
 
-/// Bytes gathered before they are sent: large enough that sending costs nothing, small beside a batch.
-const PIECE: usize = 256 * 1024;
+/// Bytes gathered before they are sent: large enough that sending costs little, and small beside a batch, so that the
+/// server writes the first rows while the last are still being laid out.
+const PIECE: usize = 32 * 1024;
 /// How binary COPY data begins: the signature, no flags, no header extension.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 /// In place of a row's count of cells: the end.

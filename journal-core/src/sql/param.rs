@@ -119,6 +119,15 @@ impl Record {
         uuid, opt_uuid, Uuid
     );
 
+    /// A text, borrowed from the row: for cells that are compared more often than kept.
+    pub fn text_ref(&self, at: usize) -> Result<&str, SqlError> {
+        match &self.0 {
+            Inner::Sqlite(row) => row.try_get(at),
+            Inner::Postgres(row) => row.try_get(at),
+        }
+        .map_err(SqlError::from)
+    }
+
     /// Whether a cell is NULL.
     pub fn is_null(&self, at: usize) -> Result<bool, SqlError> {
         match &self.0 {

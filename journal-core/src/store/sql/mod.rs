@@ -4,6 +4,7 @@
 //! commit with the ledger. [`SqlJournal`] is the store for everything that has a transaction of its own.
 
 mod append;
+mod assemble;
 mod holes;
 mod id_block;
 mod migrate;

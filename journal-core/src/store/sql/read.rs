@@ -1,17 +1,16 @@
 //! Reading transactions, seals and heads as they are stored. Verifies no hash (the reader does, see
 //! [`crate::codec::chain::verify`]), but refuses rows that cannot be put together.
 
-use std::collections::HashMap;
-
 use crate::codec::vector;
 use crate::journal::{Head, ReadError, ReadLimit};
 use crate::model::seal::Hash;
 use crate::model::{
-    Epoch, Hlc, Name, Origin, Rejection, SchemaVersion, Seal, SealNr, SealedRun, SiteName, StoredEntry,
-    StoredTransaction, TransNr, TransactionId,
+    Epoch, Hlc, Origin, Rejection, Seal, SealNr, SealedRun, SiteName, StoredTransaction, TransNr,
+    TransactionId,
 };
 use crate::sql::{ConnRef, Param, Record, SqlClass, SqlError};
 
+use super::assemble::group;
 use super::text;
 
 /// Seals carry a leaf for each of their transactions, so that many at once are bounded too.
@@ -156,63 +155,6 @@ fn too_much(weights: &[(TransNr, usize)], limit: ReadLimit) -> Option<TransNr> {
 
 fn rows(limit: usize) -> i64 {
     i64::try_from(limit.max(1)).unwrap_or(i64::MAX)
-}
-
-/// Puts rows together into transactions. What every row of a transaction repeats must agree: only the first row's
-/// header is hashed, so a difference would otherwise be an alteration that nobody sees.
-fn group(origin: &Origin, records: &[Record]) -> Result<Vec<StoredTransaction>, ReadError> {
-    let mut transactions: Vec<StoredTransaction> = Vec::new();
-    let mut names: HashMap<String, Name> = HashMap::new();
-    for record in records {
-        let head = read_header(origin, record)?;
-        let entity = record.text(4)?;
-        let entity = names.entry(entity).or_insert_with_key(|name| Name::from(name.as_str())).clone();
-        let entry = StoredEntry {
-            entry_nr: record.i64(1)?,
-            entity,
-            op: record.text(5)?,
-            row_key: record.text(6)?,
-            codec: record.i64(7)?,
-            payload: record.bytes(8)?,
-        };
-        match transactions.last_mut() {
-            Some(open) if open.id.trans_nr == head.id.trans_nr => {
-                if !same_header(open, &head) {
-                    return Err(torn(&head.id, entry.entry_nr));
-                }
-                open.entries.push(entry);
-            }
-            _ => transactions.push(StoredTransaction { entries: vec![entry], ..head }),
-        }
-    }
-    Ok(transactions)
-}
-
-fn read_header(origin: &Origin, record: &Record) -> Result<StoredTransaction, SqlError> {
-    Ok(StoredTransaction {
-        id: TransactionId { origin: origin.clone(), trans_nr: TransNr(record.i64(0)?) },
-        tx_id: record.uuid(2)?,
-        schema_version: SchemaVersion(record.i64(3)?),
-        author: record.text(9)?,
-        appended_at: record.i64(10)?,
-        entries: Vec::new(),
-    })
-}
-
-fn same_header(a: &StoredTransaction, b: &StoredTransaction) -> bool {
-    a.tx_id == b.tx_id
-        && a.schema_version == b.schema_version
-        && a.author == b.author
-        && a.appended_at == b.appended_at
-}
-
-/// Seal 0 stands for "not looked for"; who knows the seal puts it in.
-fn torn(id: &TransactionId, entry_nr: i64) -> ReadError {
-    ReadError::Corrupt {
-        origin: id.origin.clone(),
-        seal_nr: SealNr(0),
-        detail: format!("entry {entry_nr} of transaction {id} has another header than the entries before it"),
-    }
 }
 
 fn name(error: ReadError, seals: &[Seal]) -> ReadError {

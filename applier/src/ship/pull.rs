@@ -116,3 +116,66 @@ impl Puller {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use journal_core::codec::chain::{SealDraft, seal};
+    use journal_core::conformance::{UNLIMITED, new_transaction, origin};
+    use journal_core::model::seal::GENESIS;
+    use journal_core::model::{Hlc, TransNr, Vector};
+    use journal_core::store::memory::MemoryJournal;
+
+    use super::*;
+
+    const ONE: ReadLimit = ReadLimit { transactions: 1, bytes: 1 };
+
+    /// A peer's journal with seals of one transaction each.
+    async fn peer_with(seals: u64) -> MemoryJournal {
+        let mut journal = MemoryJournal::new(origin("b"));
+        let (mut after, mut prev_hash) = (SealNr(0), GENESIS);
+        for seed in 0..seals {
+            let trans_nr = journal.append(&[new_transaction(seed, 2)]).await.unwrap()[0].trans_nr;
+            let tail = journal.read_tail(TransNr(trans_nr.0 - 1), UNLIMITED).await.unwrap();
+            after = after.next();
+            let draft = SealDraft {
+                origin: origin("b"),
+                seal_nr: after,
+                first_nr: trans_nr,
+                last_nr: trans_nr,
+                hlc: Hlc(after.0),
+                seen: Vector::new(),
+                schema: 1,
+                prev_hash,
+                sealed_at: 0,
+            };
+            let run = seal(draft, tail.transactions, Vec::new());
+            journal.seal(&run).unwrap();
+            prev_hash = run.seal.hash;
+        }
+        journal
+    }
+
+    #[tokio::test]
+    async fn a_batch_is_read_while_the_one_before_is_written() {
+        let (mut peer, mut own) = (peer_with(3).await, MemoryJournal::new(origin("a")));
+        let mut puller = Puller::new(ONE);
+        for taken in 1..=3 {
+            let pulled = puller.pull(&mut peer, &mut own).await.unwrap();
+            assert_eq!(pulled, Pulled { runs: 1, transactions: 1 });
+            assert_eq!(own.head(&origin("b")).seal_nr, SealNr(taken));
+            assert_eq!(puller.ahead.as_ref().map(|ahead| ahead.after), (taken < 3).then_some(SealNr(taken)));
+        }
+        assert_eq!(puller.pull(&mut peer, &mut own).await.unwrap(), Pulled::default());
+    }
+
+    #[tokio::test]
+    async fn runs_read_ahead_that_somebody_else_brought_meanwhile_are_left() {
+        let (mut peer, mut own) = (peer_with(4).await, MemoryJournal::new(origin("a")));
+        let mut puller = Puller::new(ONE);
+        puller.pull(&mut peer, &mut own).await.unwrap();
+        pull(&mut peer, &mut own, ONE).await.unwrap();
+        pull(&mut peer, &mut own, ONE).await.unwrap();
+        assert_eq!(puller.pull(&mut peer, &mut own).await.unwrap(), Pulled { runs: 1, transactions: 1 });
+        assert_eq!(own.head(&origin("b")).seal_nr, SealNr(4));
+    }
+}

@@ -1,4 +1,4 @@
-//! Appending: numbers, rows, and what a repeated idempotency key gives. Begins and commits nothing.
+//! Appending: numbers, rows, and what a repeated idempotency key gives. Commits nothing.
 
 use crate::journal::{AppendError, Appended, ReadError};
 use crate::model::{NewTransaction, Origin, StoredEntry, StoredTransaction, TransNr, TransactionId};

@@ -9,7 +9,7 @@ mod report;
 mod servers;
 mod workload;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
 
@@ -80,15 +80,19 @@ async fn measure(case: &Case, accounts: i64, servers: &Servers) -> Result<Vec<Ru
 }
 
 async fn catch_up(plan: &Plan, servers: &Servers, ours: &str, theirs: &str) -> Result<Vec<Run>> {
+    let began = Instant::now();
     let mut group = Group::create(servers.databases(ours)).await?;
     group.start();
     group.fill(plan.stock()).await?;
     group.stop()?;
+    report::progress(&format!("{ours}: the first rows are at both sites after {:?}", began.elapsed()));
     let mut native = Native::create(servers.databases(theirs), plan, servers).await?;
     let mut runs = Vec::new();
     for round in 0..ROUNDS {
         let daybook = rate(plan, group.catch_up(plan, round, servers).await?);
+        report::progress(&format!("{ours}: {daybook:.0} a second after {:?}", began.elapsed()));
         let peer = rate(plan, native.catch_up(plan, round, servers).await?);
+        report::progress(&format!("{theirs}: {peer:.0} a second after {:?}", began.elapsed()));
         let mut digests = Vec::new();
         for url in group.urls().into_iter().chain(native.urls()) {
             digests.push(text(url, plan.workload.digest()).await?);

@@ -73,6 +73,11 @@ impl Report {
     }
 }
 
+/// Tells, on standard error, how far a case has come: laying in rows and writing backlogs take longer than what is measured.
+pub(crate) fn progress(what: &str) {
+    eprintln!("{what}");
+}
+
 impl Run {
     fn ratio(&self) -> f64 {
         self.daybook / self.peer

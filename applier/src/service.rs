@@ -12,6 +12,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::engine::poster::BATCH_BYTES;
+use crate::ship::hand_over::HandOver;
 
 mod http;
 mod lane;
@@ -62,6 +64,7 @@ impl Service {
                 site: site.clone(),
                 instance: self.instance.clone(),
                 wakers: wakers.clone(),
+                hand_over: HandOver::new(BATCH_BYTES),
                 shutdown: shutdown.clone(),
             };
             tasks.spawn(site::run(context.clone()));
@@ -89,6 +92,7 @@ struct Context {
     site: SiteName,
     instance: String,
     wakers: Arc<Wakers>,
+    hand_over: HandOver,
     shutdown: CancellationToken,
 }
 

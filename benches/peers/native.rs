@@ -41,6 +41,9 @@ impl Native {
         let host = Servers::socket_directory(&servers.first);
         let connection = format!("host={} user=daybook dbname={}", host.display(), databases[0].name);
         publisher.lend().ddl("CREATE PUBLICATION peer FOR ALL TABLES").await?;
+        // Only for writing backlogs, in this session: a flush a transaction would take minutes that nobody measures, and
+        // the checkpoint before the clock flushes all of it.
+        publisher.lend().ddl("SET synchronous_commit = off").await?;
         let subscription = format!(
             "CREATE SUBSCRIPTION peer CONNECTION '{connection}' PUBLICATION peer \
              WITH (enabled = false, copy_data = false)"

@@ -146,7 +146,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         }
         self.sealed(run);
         if self.held.is_empty() {
-            self.recent.sweep(&self.settings.sites);
+            self.recent.sweep();
         }
     }
 }

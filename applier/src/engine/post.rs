@@ -197,7 +197,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
             self.recent.note_seen(&run.seal.origin.site, &run.seal.seen);
         }
         if self.held.is_empty() {
-            self.recent.sweep(&self.settings.sites);
+            self.recent.sweep();
         }
     }
 }

@@ -113,6 +113,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         standing: Standing,
     ) -> Result<Self, PostError> {
         let origin = journal.origin().clone();
+        let peers = settings.sites.iter().filter(|site| **site != origin.site).cloned().collect();
         let mut poster = Self {
             journal,
             ledger,
@@ -122,7 +123,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
             origin,
             posted: BTreeMap::new(),
             heads: Vec::new(),
-            recent: Recent::default(),
+            recent: Recent::new(peers),
             held: Held::default(),
             recheck_held: true,
             done: Done::default(),

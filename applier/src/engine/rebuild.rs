@@ -32,7 +32,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
                 .iter()
                 .filter(|run| run.seal.origin != *origin)
                 .map(|run| run.seal.seen.get(origin).copied().unwrap_or_default());
-            let floor = self.recent.floor(origin, &self.settings.sites);
+            let floor = self.recent.floor(origin);
             let floor = seen_by_held.fold(floor, SealNr::min);
             self.index_touches(origin, floor, &held, &floor_of_held).await?;
         }
@@ -64,9 +64,10 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         held_runs: &[SealedRun],
     ) -> Result<(), PostError> {
         let (registry, version) = (self.settings.registry.clone(), self.standing.ledger_version);
-        let mut after = floor;
         let last = self.posted.get(origin).copied().unwrap_or_default();
-        loop {
+        let mut after = floor.min(last.seal_nr);
+        // The run behind the last whole one may have been begun; what follows is not posted, and may be long.
+        while after <= last.seal_nr {
             let runs = self.journal.read_runs(origin, after, self.settings.batch).await?;
             let Some(end) = runs.last() else { break };
             after = end.seal.seal_nr;

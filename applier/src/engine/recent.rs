@@ -19,8 +19,10 @@ struct Stamp {
 }
 
 /// The index. Rebuilt from the journal whenever the poster opens.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Recent {
+    /// The other sites: what arrives here comes from them.
+    peers: Vec<SiteName>,
     origins: Vec<Origin>,
     /// There may be millions, each with one stamp as a rule: no room is made elsewhere for that one.
     keys: HashMap<KeyHash, SmallVec<[Stamp; 1]>>,
@@ -30,8 +32,17 @@ pub struct Recent {
 }
 
 impl Recent {
-    /// Notes keys that a transaction posted here touched.
+    /// An empty index of a site whose group has these other sites.
+    pub fn new(peers: Vec<SiteName>) -> Self {
+        Self { peers, origins: Vec::new(), keys: HashMap::new(), seen_by: BTreeMap::new(), sweep_at: 0 }
+    }
+
+    /// Notes keys that a transaction posted here touched, if a third site may yet bring something concurrent with it: of
+    /// a pair, neither keeps what the other wrote.
     pub fn insert(&mut self, origin: &Origin, seal_nr: SealNr, touches: &[Touch]) {
+        if self.others(origin).next().is_none() {
+            return;
+        }
         let origin = self.origin_index(origin);
         for touch in touches {
             let stamps = self.keys.entry(touch.key).or_default();
@@ -61,12 +72,12 @@ impl Recent {
         })
     }
 
-    /// Forgets what every peer in `sites` has seen. Only sweeps when the index has grown enough to pay for it.
-    pub fn sweep(&mut self, sites: &[SiteName]) {
+    /// Forgets what every peer has seen. Only sweeps when the index has grown enough to pay for it.
+    pub fn sweep(&mut self) {
         if self.keys.len() < self.sweep_at.max(SWEEP_KEYS_MIN) {
             return;
         }
-        let floors: Vec<SealNr> = self.origins.iter().map(|origin| self.floor(origin, sites)).collect();
+        let floors: Vec<SealNr> = self.origins.iter().map(|origin| self.floor(origin)).collect();
         self.keys.retain(|_, stamps| {
             stamps.retain(|stamp| stamp.seal_nr > floors[stamp.origin]);
             !stamps.is_empty()
@@ -74,12 +85,16 @@ impl Recent {
         self.sweep_at = self.keys.len() * 2;
     }
 
-    /// The last seal of `origin` that every other site in `sites` is known to have seen.
-    pub fn floor(&self, origin: &Origin, sites: &[SiteName]) -> SealNr {
-        let others = sites.iter().filter(|site| **site != origin.site);
+    /// The last seal of `origin` that every other peer is known to have seen.
+    pub fn floor(&self, origin: &Origin) -> SealNr {
         let seen =
             |site| self.seen_by.get(site).and_then(|seen| seen.get(origin)).copied().unwrap_or_default();
-        others.map(seen).min().unwrap_or(SealNr(i64::MAX))
+        self.others(origin).map(seen).min().unwrap_or(SealNr(i64::MAX))
+    }
+
+    /// The peers that may bring something concurrent with what `origin` wrote.
+    fn others(&self, origin: &Origin) -> impl Iterator<Item = &SiteName> {
+        self.peers.iter().filter(|site| **site != origin.site)
     }
 
     fn origin_index(&mut self, origin: &Origin) -> usize {
@@ -100,13 +115,17 @@ mod tests {
         Origin { site: SiteName::new(site).unwrap(), epoch: Epoch(1) }
     }
 
+    fn recent(peers: [&str; 2]) -> Recent {
+        Recent::new(peers.map(|peer| SiteName::new(peer).unwrap()).to_vec())
+    }
+
     fn touch(key: u128, kind: Kind) -> Vec<Touch> {
         vec![Touch { key, kind }]
     }
 
     #[test]
     fn writes_that_knew_of_each_other_are_not_concurrent() {
-        let mut recent = Recent::default();
+        let mut recent = recent(["b", "c"]);
         recent.insert(&origin("a"), SealNr(5), &touch(1, Kind::Update));
         let knows = Vector::from([(origin("a"), SealNr(5))]);
         let behind = Vector::from([(origin("a"), SealNr(4))]);
@@ -125,7 +144,7 @@ mod tests {
 
     #[test]
     fn adds_and_references_commute_and_the_end_of_a_row_does_not() {
-        let mut recent = Recent::default();
+        let mut recent = recent(["b", "c"]);
         recent.insert(&origin("a"), SealNr(1), &touch(1, Kind::Add));
         recent.insert(&origin("a"), SealNr(1), &touch(2, Kind::Reference));
         let none = Vector::new();
@@ -137,17 +156,37 @@ mod tests {
 
     #[test]
     fn only_what_every_peer_has_seen_is_forgotten() {
-        let mut recent = Recent::default();
+        let mut recent = recent(["b", "c"]);
         for key in 0..(SWEEP_KEYS_MIN as u128 + 1) {
             recent.insert(&origin("a"), SealNr(if key == 0 { 9 } else { 1 }), &touch(key, Kind::Update));
         }
-        let sites = [SiteName::new("a").unwrap(), SiteName::new("b").unwrap(), SiteName::new("c").unwrap()];
-        recent.note_seen(&sites[1], &Vector::from([(origin("a"), SealNr(4))]));
-        recent.sweep(&sites);
+        let peers = recent.peers.clone();
+        recent.note_seen(&peers[0], &Vector::from([(origin("a"), SealNr(4))]));
+        recent.sweep();
         assert!(recent.keys.len() > SWEEP_KEYS_MIN, "c has not spoken yet");
         recent.sweep_at = 0; // As if as many keys again had come since.
-        recent.note_seen(&sites[2], &Vector::from([(origin("a"), SealNr(3))]));
-        recent.sweep(&sites);
+        recent.note_seen(&peers[1], &Vector::from([(origin("a"), SealNr(3))]));
+        recent.sweep();
         assert_eq!(recent.keys.len(), 1);
+    }
+
+    /// It once kept them for ever: nothing arrives from the site itself, so nobody else had to say that they were seen.
+    #[test]
+    fn a_pair_keeps_no_keys_of_what_the_other_wrote() {
+        let mut recent = Recent::new(vec![SiteName::new("a").unwrap()]);
+        recent.insert(&origin("a"), SealNr(1), &touch(1, Kind::Update));
+        assert!(recent.keys.is_empty());
+        assert_eq!(recent.floor(&origin("a")), SealNr(i64::MAX));
+        recent.insert(&origin("b"), SealNr(1), &touch(1, Kind::Update));
+        assert_eq!(recent.keys.len(), 1, "the own ones wait for the other to see them");
+    }
+
+    #[test]
+    fn of_three_only_the_third_is_waited_for() {
+        let mut recent = recent(["a", "c"]); // At site b.
+        recent.insert(&origin("a"), SealNr(1), &touch(1, Kind::Update));
+        let third = SiteName::new("c").unwrap();
+        recent.note_seen(&third, &Vector::from([(origin("a"), SealNr(1))]));
+        assert_eq!(recent.floor(&origin("a")), SealNr(1));
     }
 }

@@ -48,7 +48,7 @@ async fn serve(
     backoff: &mut Backoff,
     peer: &SiteName,
 ) -> Reaction {
-    let mut puller = Puller::new(LIMIT);
+    let mut puller = Puller::new(LIMIT).handing_over(context.hand_over.clone());
     while !context.shutdown.is_cancelled() {
         match puller.pull(from, into).await {
             Ok(pulled) => {

@@ -13,9 +13,10 @@ use crate::engine::clock::WallClock;
 use crate::engine::poster::{Poster, Settings, Turn};
 use crate::engine::reaction::{PostError, Reaction};
 use crate::ledger::sql::SqlLedger;
+use crate::ship::hand_over::Relay;
 use crate::upgrade::install::load_registry;
 
-type SqlPoster = Poster<SqlJournal, SqlLedger, WallClock>;
+type SqlPoster = Poster<Relay<SqlJournal>, SqlLedger, WallClock>;
 
 /// Runs the site until shutdown, or until its store can no longer be trusted.
 pub(super) async fn run(context: Context) {
@@ -112,6 +113,7 @@ async fn open(
     let registry = load_registry(url).await?;
     let ledger = SqlLedger::open(url, "post").await?;
     let settings = Settings::new(context.config.sites.keys().cloned().collect(), registry);
+    let journal = Relay::new(journal, context.hand_over.clone());
     Ok(Poster::open(journal, ledger, WallClock, settings, standing).await?)
 }
 

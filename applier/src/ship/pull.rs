@@ -3,6 +3,8 @@
 use journal_core::journal::{JournalStore, ReadError, ReadLimit, ReceiveError};
 use journal_core::model::{Origin, SealNr, SealedRun};
 
+use super::hand_over::HandOver;
+
 /// What one pull did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Pulled {
@@ -32,7 +34,7 @@ pub async fn pull<P: JournalStore, J: JournalStore>(
     own: &mut J,
     limit: ReadLimit,
 ) -> Result<Pulled, PullError> {
-    Puller { ahead: None, limit, reads_ahead: false }.pull(peer, own).await
+    Puller { ahead: None, limit, reads_ahead: false, hand_over: None }.pull(peer, own).await
 }
 
 /// Pulls again and again between the same two journals, and reads the next batch from the peer while the own database
@@ -42,6 +44,7 @@ pub struct Puller {
     ahead: Option<Ahead>,
     limit: ReadLimit,
     reads_ahead: bool,
+    hand_over: Option<HandOver>,
 }
 
 /// Runs that were read before their turn. Whether they fit is for the store that takes them, as always.
@@ -55,7 +58,13 @@ struct Ahead {
 impl Puller {
     /// One that has read nothing yet. It holds up to two batches of that size in memory.
     pub fn new(limit: ReadLimit) -> Self {
-        Self { ahead: None, limit, reads_ahead: true }
+        Self { ahead: None, limit, reads_ahead: true, hand_over: None }
+    }
+
+    /// Hands what it has written to the poster as well.
+    #[must_use]
+    pub fn handing_over(self, to: HandOver) -> Self {
+        Self { hand_over: Some(to), ..self }
     }
 
     /// As [`pull`].
@@ -81,6 +90,9 @@ impl Puller {
             self.take(peer, own, &runs, next).await?;
             pulled.runs += runs.len() as u64;
             pulled.transactions += runs.iter().map(|run| run.transactions.len() as u64).sum::<u64>();
+            if let Some(hand_over) = &self.hand_over {
+                hand_over.offer(runs).await;
+            }
         }
         Ok(pulled)
     }
@@ -119,41 +131,11 @@ impl Puller {
 
 #[cfg(test)]
 mod tests {
-    use journal_core::codec::chain::{SealDraft, seal};
-    use journal_core::conformance::{UNLIMITED, new_transaction, origin};
-    use journal_core::model::seal::GENESIS;
-    use journal_core::model::{Hlc, TransNr, Vector};
+    use journal_core::conformance::origin;
     use journal_core::store::memory::MemoryJournal;
 
+    use super::super::material::{ONE, peer_with};
     use super::*;
-
-    const ONE: ReadLimit = ReadLimit { transactions: 1, bytes: 1 };
-
-    /// A peer's journal with seals of one transaction each.
-    async fn peer_with(seals: u64) -> MemoryJournal {
-        let mut journal = MemoryJournal::new(origin("b"));
-        let (mut after, mut prev_hash) = (SealNr(0), GENESIS);
-        for seed in 0..seals {
-            let trans_nr = journal.append(&[new_transaction(seed, 2)]).await.unwrap()[0].trans_nr;
-            let tail = journal.read_tail(TransNr(trans_nr.0 - 1), UNLIMITED).await.unwrap();
-            after = after.next();
-            let draft = SealDraft {
-                origin: origin("b"),
-                seal_nr: after,
-                first_nr: trans_nr,
-                last_nr: trans_nr,
-                hlc: Hlc(after.0),
-                seen: Vector::new(),
-                schema: 1,
-                prev_hash,
-                sealed_at: 0,
-            };
-            let run = seal(draft, tail.transactions, Vec::new());
-            journal.seal(&run).unwrap();
-            prev_hash = run.seal.hash;
-        }
-        journal
-    }
 
     #[tokio::test]
     async fn a_batch_is_read_while_the_one_before_is_written() {

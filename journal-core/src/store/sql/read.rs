@@ -13,7 +13,7 @@ use crate::sql::{ConnRef, Param, Record, SqlClass, SqlError};
 use super::assemble::group;
 use super::text;
 
-/// Seals carry a leaf for each of their transactions, so that many at once are bounded too.
+/// Seals may be of no transactions, so that many at once are bounded too.
 const SEALS_MAX: usize = 512;
 
 /// How far an origin's seals stand here; `None` before its first.
@@ -68,13 +68,14 @@ pub async fn read_runs(
     after: SealNr,
     limit: ReadLimit,
 ) -> Result<Vec<SealedRun>, ReadError> {
-    let mut seals = load_seals(&mut conn, origin, after, limit.transactions.min(SEALS_MAX)).await?;
+    let mut seals = load_seals(&mut conn, origin, after, limit.transactions).await?;
     cut_by_count(&mut seals, limit.transactions);
     let (Some(first), Some(last)) = (seals.first(), seals.last()) else { return Ok(Vec::new()) };
     let (from, mut until) = (TransNr(first.first_nr.0 - 1), last.last_nr);
-    let weights = weigh(&mut conn, origin, from, until, limit).await?;
-    if let Some(first_over) = too_much(&weights, limit) {
-        // A run whose own rows exceed the limit still comes whole, as the first.
+    // A run whose own rows exceed the limit still comes whole, as the first: one alone need not be weighed.
+    if seals.len() > 1
+        && let Some(first_over) = too_much(&weigh(&mut conn, origin, from, until, limit).await?, limit)
+    {
         let fit = seals.iter().take_while(|seal| seal.last_nr < first_over).count();
         seals.truncate(fit.max(1));
         until = seals.last().map_or(until, |seal| seal.last_nr);
@@ -171,10 +172,14 @@ async fn load_seals(
     conn: &mut ConnRef<'_>,
     origin: &Origin,
     after: SealNr,
-    limit: usize,
+    transactions: usize,
 ) -> Result<Vec<Seal>, ReadError> {
     let mut params = origin_params(origin);
-    params.extend([after.0.into(), Param::from(rows(limit))]);
+    params.extend([
+        after.0.into(),
+        rows(transactions.min(SEALS_MAX)).into(),
+        Param::from(rows(transactions)),
+    ]);
     let mut seals = Vec::new();
     let mut expected = after.next();
     for record in conn.fetch(text::SEALS, params).await? {

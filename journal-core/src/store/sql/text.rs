@@ -85,9 +85,12 @@ pub(super) const TRANSACTIONS: &str = "SELECT trans_nr, entry_nr, tx_id, schema_
      FROM {d}journal WHERE origin = $1 AND epoch = $2 AND trans_nr > $3 AND trans_nr <= $4 \
      ORDER BY trans_nr, entry_nr";
 
+/// No more seals than the transactions wanted fill, and one in any case: what they prove of their transactions is large.
 pub(super) const SEALS: &str = "SELECT seal_nr, first_nr, last_nr, tx_count, entry_count, rejected_count, hlc, seen, schema, algorithm, \
-     prev_hash, hash, leaves, signature, sealed_at FROM {d}seal WHERE origin = $1 AND epoch = $2 AND seal_nr > $3 \
-     ORDER BY seal_nr LIMIT $4";
+     prev_hash, hash, leaves, signature, sealed_at \
+     FROM (SELECT *, sum(tx_count) OVER (ORDER BY seal_nr) AS running FROM (SELECT * FROM {d}seal \
+     WHERE origin = $1 AND epoch = $2 AND seal_nr > $3 ORDER BY seal_nr LIMIT $4) AS near) AS counted \
+     WHERE running <= $5 OR running = tx_count ORDER BY seal_nr";
 pub(super) const SEAL_HASH: &str =
     "SELECT hash FROM {d}seal WHERE origin = $1 AND epoch = $2 AND seal_nr = $3";
 pub(super) const REJECTIONS: &str = "SELECT trans_nr, code, detail FROM {d}rejection WHERE origin = $1 AND epoch = $2 AND trans_nr > $3 \

@@ -3,6 +3,10 @@
 
 use std::process::ExitCode;
 
+/// Posting makes and frees many small values, many of them made by one thread and freed by another.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let command = match applier::cli::parse(std::env::args_os()) {
         Ok(command) => command,

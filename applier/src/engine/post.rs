@@ -11,7 +11,7 @@ use super::keys::Touch;
 use super::narrow::Narrow;
 use super::partial::touched;
 use super::poster::{Attempt, Begun, Poster, Turn, Verdict};
-use super::prepare::{Judge, NotReady, Ready, prepare, shorten};
+use super::prepare::{Judge, NotReady, Ready, prepare, prepare_untouched, shorten};
 use super::reaction::PostError;
 use crate::ledger::{Fault, Ledger, Posted, Quarantined};
 
@@ -22,12 +22,14 @@ struct Member {
     /// Its run's place in the batch.
     run: usize,
     ready: Ready,
+    /// Whether `ready` tells the keys it touches.
+    told: bool,
 }
 
 impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
     /// Posts sealed runs of one peer origin, in order.
     pub(super) async fn post(&mut self, mut runs: Vec<SealedRun>) -> Result<Turn, PostError> {
-        let (members, verdicts) = self.judge_runs(&mut runs);
+        let (mut members, verdicts) = self.judge_runs(&mut runs);
         let Some(first) = runs.first() else {
             return Ok(self.waiting.take().map_or(Turn::Idle, Turn::Waiting));
         };
@@ -38,7 +40,10 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
             let dependents = self.judge_keys(&runs, &members, &range, &mut narrow);
             match self.attempt_post(&origin, &runs, &members, &range, &narrow, &dependents).await? {
                 Attempt::Paused => return Ok(Turn::Paused),
-                Attempt::Refused { at, verdict } => narrow.failed(at, verdict),
+                Attempt::Refused { at, verdict } => {
+                    self.tell_touches(&runs, &mut members);
+                    narrow.failed(at, verdict);
+                }
                 Attempt::Committed => narrow.posted(),
             }
             match narrow.next() {
@@ -53,6 +58,10 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         let (mut members, mut verdicts) = (Vec::new(), Vec::new());
         let registry = self.settings.registry.clone();
         let mut cut = None;
+        let (told, prepare) = match self.needs_touches(runs) {
+            true => (true, prepare as fn(&_, &_, _, _) -> _),
+            false => (false, prepare_untouched as fn(&_, &_, _, _) -> _),
+        };
         'runs: for (place, run) in runs.iter().enumerate() {
             let passed = self.posted.get(&run.seal.origin).copied().unwrap_or_default().trans_nr;
             let start = members.len();
@@ -61,8 +70,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
                     match prepare(transaction, &registry, self.standing.ledger_version, Judge::Peer) {
                         Ok(ready) => (ready, None),
                         Err(NotReady::Fault(fault, detail)) => {
-                            let touches = touched(transaction, &registry, self.standing.ledger_version);
-                            let version = transaction.schema_version;
+                            let (version, touches) = (transaction.schema_version, Vec::new());
                             (Ready { version, parts: Vec::new(), touches }, Some((fault, detail)))
                         }
                         Err(NotReady::UnknownVersion(version)) => {
@@ -75,6 +83,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
                     seal_nr: run.seal.seal_nr,
                     run: place,
                     ready,
+                    told: told && verdict.is_none(),
                 });
                 verdicts.push(verdict);
             }
@@ -87,7 +96,29 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
             members.truncate(start);
             verdicts.truncate(start);
         }
+        if verdicts.iter().any(Option::is_some) {
+            self.tell_touches(runs, &mut members);
+        }
         (members, verdicts)
+    }
+
+    /// Whether the keys of what the runs bring can meet any, or must be kept for what comes later.
+    fn needs_touches(&self, runs: &[SealedRun]) -> bool {
+        let kept = runs.iter().any(|run| self.recent.keeps(&run.seal.origin));
+        kept || !self.recent.is_empty() || !self.held.is_empty()
+    }
+
+    /// Finds the keys that are not known yet: one member waits, and others may have to wait for it.
+    fn tell_touches(&self, runs: &[SealedRun], members: &mut [Member]) {
+        for member in members.iter_mut().filter(|member| !member.told) {
+            let transactions = &runs[member.run].transactions;
+            let found = transactions.binary_search_by_key(&member.id.trans_nr, |stored| stored.id.trans_nr);
+            if let Ok(at) = found {
+                let version = self.standing.ledger_version;
+                member.ready.touches = touched(&transactions[at], &self.settings.registry, version);
+                member.told = true;
+            }
+        }
     }
 
     /// Judges a range by its keys: concurrent with what stands here, or behind something held. Returns, for each member

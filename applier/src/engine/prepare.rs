@@ -2,7 +2,7 @@
 //! is left as it is, with the rows it needs.
 
 use journal_core::codec::payload;
-use journal_core::model::{Row, SchemaVersion, StoredTransaction};
+use journal_core::model::{Row, Schema, SchemaVersion, StoredTransaction};
 use schema_mappers::{MapError, Meeting, Plan, Registry};
 
 use super::keys::{Touch, told, touch_keys};
@@ -80,6 +80,26 @@ pub fn prepare(
     to: SchemaVersion,
     judge: Judge,
 ) -> Result<Ready, NotReady> {
+    prepare_with(transaction, registry, to, judge, true)
+}
+
+/// The same without the keys it touches, for who need not know them: finding them is a fifth of the work.
+pub fn prepare_untouched(
+    transaction: &StoredTransaction,
+    registry: &Registry,
+    to: SchemaVersion,
+    judge: Judge,
+) -> Result<Ready, NotReady> {
+    prepare_with(transaction, registry, to, judge, false)
+}
+
+fn prepare_with(
+    transaction: &StoredTransaction,
+    registry: &Registry,
+    to: SchemaVersion,
+    judge: Judge,
+    touches: bool,
+) -> Result<Ready, NotReady> {
     let from = transaction.schema_version;
     let schema = registry.schema(from).map_err(|_| NotReady::UnknownVersion(from))?;
     let target = registry.ledger(to).map_err(|_| NotReady::UnknownVersion(to))?;
@@ -95,7 +115,9 @@ pub fn prepare(
             // may not even have the column.
             change.expect = Row::new();
         }
-        touch_roots(&change, registry, (schema, from), &mut parts.touches);
+        if touches {
+            touch_roots(&change, registry, (schema, from), &mut parts.touches);
+        }
         let plan = registry.map(from, to, change).map_err(|error| match error {
             MapError::UnknownVersion { version, .. } => NotReady::UnknownVersion(version),
             error @ (MapError::UnknownTable { .. }
@@ -104,16 +126,26 @@ pub fn prepare(
         })?;
         parts.take(entry.entry_nr, plan);
     }
-    let Parts { done, mut touches } = parts;
-    for part in &done {
+    let Parts { done: parts, touches: mut roots } = parts;
+    if touches {
+        touch_parts(&parts, registry, (schema, from), (target, to), &mut roots);
+    }
+    Ok(Ready { version: from, parts, touches: told(roots) })
+}
+
+fn touch_parts(
+    parts: &[Part],
+    registry: &Registry,
+    from: (&Schema, SchemaVersion),
+    to: (&Schema, SchemaVersion),
+    touches: &mut Vec<Touch>,
+) {
+    for part in parts {
         match part {
-            Part::Changes(changes) => touch_keys(changes, target, &mut touches),
-            Part::Meets { meeting, .. } => {
-                touch_met(meeting, registry, (schema, from), (target, to), &mut touches)
-            }
+            Part::Changes(changes) => touch_keys(changes, to.0, touches),
+            Part::Meets { meeting, .. } => touch_met(meeting, registry, from, to, touches),
         }
     }
-    Ok(Ready { version: from, parts: done, touches: told(touches) })
 }
 
 /// Parts in the making.

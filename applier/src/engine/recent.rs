@@ -40,7 +40,7 @@ impl Recent {
     /// Notes keys that a transaction posted here touched, if a third site may yet bring something concurrent with it: of
     /// a pair, neither keeps what the other wrote.
     pub fn insert(&mut self, origin: &Origin, seal_nr: SealNr, touches: &[Touch]) {
-        if self.others(origin).next().is_none() {
+        if !self.keeps(origin) {
             return;
         }
         let origin = self.origin_index(origin);
@@ -90,6 +90,16 @@ impl Recent {
         let seen =
             |site| self.seen_by.get(site).and_then(|seen| seen.get(origin)).copied().unwrap_or_default();
         self.others(origin).map(seen).min().unwrap_or(SealNr(i64::MAX))
+    }
+
+    /// Whether it keeps what `origin` touched.
+    pub fn keeps(&self, origin: &Origin) -> bool {
+        self.others(origin).next().is_some()
+    }
+
+    /// Whether nothing here can be concurrent with anything.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
     }
 
     /// The peers that may bring something concurrent with what `origin` wrote.

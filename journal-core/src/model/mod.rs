@@ -6,6 +6,7 @@ pub mod row;
 pub mod schema;
 pub mod seal;
 pub mod site;
+mod stored_name;
 pub mod time;
 pub mod transaction;
 pub mod value;

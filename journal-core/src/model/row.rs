@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::stored_name::StoredName;
 use super::value::Value;
 
 /// The name of an entity (table) or a column.
@@ -12,7 +13,7 @@ pub type Name = Arc<str>;
 /// Named cells, sorted by name, each name at most once. A cell that is not there is *absent*: it says nothing about the
 /// column, where `Value::Null` says NULL.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-#[serde(try_from = "Vec<(Name, Value)>", into = "Vec<(Name, Value)>")]
+#[serde(try_from = "Vec<(StoredName, Value)>", into = "Vec<(Name, Value)>")]
 pub struct Row(Vec<(Name, Value)>);
 
 impl Row {
@@ -94,10 +95,13 @@ impl Extend<(Name, Value)> for Row {
 #[error("the cells are not in the one order of their names")]
 pub struct UnsortedCells;
 
-impl TryFrom<Vec<(Name, Value)>> for Row {
+impl TryFrom<Vec<(StoredName, Value)>> for Row {
     type Error = UnsortedCells;
-    fn try_from(cells: Vec<(Name, Value)>) -> Result<Self, Self::Error> {
-        if cells.is_sorted_by(|(a, _), (b, _)| a < b) { Ok(Self(cells)) } else { Err(UnsortedCells) }
+    fn try_from(cells: Vec<(StoredName, Value)>) -> Result<Self, Self::Error> {
+        if !cells.is_sorted_by(|(a, _), (b, _)| a.0 < b.0) {
+            return Err(UnsortedCells);
+        }
+        Ok(Self(cells.into_iter().map(|(name, value)| (name.0, value)).collect()))
     }
 }
 

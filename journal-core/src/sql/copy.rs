@@ -1,5 +1,7 @@
-//! Bulk writing with PostgreSQL's COPY in its binary format: no statement to plan and no array to take apart, and the
-//! server logs whole pages of new rows at a time.
+//! Bulk writing with PostgreSQL's COPY: no statement to plan and no array to take apart, and the server logs whole pages
+//! of new rows at a time. Binary where every column's type is Daybook's own, as text where it is the application's.
+
+use std::io::Write as _;
 
 use sqlx::PgConnection;
 use sqlx::postgres::PgCopyIn;
@@ -7,6 +9,7 @@ use uuid::Uuid;
 
 use super::conn::ConnRef;
 use super::error::{SqlClass, SqlError};
+use super::param::Param;
 
 /// Bytes gathered before they are sent: large enough that sending costs little, and small beside a batch, so that the
 /// server writes the first rows while the last are still being laid out.
@@ -16,42 +19,134 @@ const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 /// In place of a row's count of cells: the end.
 const END: i16 = -1;
 
-/// Rows on their way into a table. Cells are written in the order of the statement's columns and in exactly their kinds;
-/// nothing is written before [`Self::finish`] returned. Dropping it instead ends the database transaction: drop the
-/// connection as well.
-pub(crate) struct CopyIn<'c> {
+/// What both formats share: bytes gathered and sent by the piece. Nothing is written before [`Self::finish`] returned.
+struct Pieces<'c> {
     copy: PgCopyIn<&'c mut PgConnection>,
     buffer: Vec<u8>,
 }
 
-impl std::fmt::Debug for CopyIn<'_> {
+impl<'c> Pieces<'c> {
+    async fn begin(conn: &'c mut ConnRef<'_>, template: &str) -> Result<Self, SqlError> {
+        let sql = conn.dialect().render(template);
+        match conn {
+            ConnRef::Sqlite(_) => Err(SqlError::new(SqlClass::Data, "SQLite has no COPY")),
+            ConnRef::Postgres(conn) => Ok(Self { copy: conn.copy_in_raw(&sql).await?, buffer: Vec::new() }),
+        }
+    }
+
+    /// Sends what has gathered when it is enough.
+    async fn make_room(&mut self) -> Result<(), SqlError> {
+        if self.buffer.len() >= PIECE {
+            self.copy.send(self.buffer.as_slice()).await?;
+            self.buffer.clear();
+        }
+        Ok(())
+    }
+
+    /// Sends the rest and waits for the server's word: how many rows it wrote.
+    async fn finish(mut self) -> Result<u64, SqlError> {
+        self.copy.send(self.buffer.as_slice()).await?;
+        Ok(self.copy.finish().await?)
+    }
+}
+
+impl std::fmt::Debug for Pieces<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("CopyIn") // What it holds is user data and stays out of logs.
+        f.write_str("COPY") // What it holds is user data and stays out of logs.
     }
 }
 
 impl ConnRef<'_> {
     /// Begins a `COPY … FROM STDIN (FORMAT binary)` (a template, see [`super::Dialect::render`]). PostgreSQL only.
     pub(crate) async fn copy_in(&mut self, template: &str) -> Result<CopyIn<'_>, SqlError> {
-        let sql = self.dialect().render(template);
-        match self {
-            Self::Sqlite(_) => Err(SqlError::new(SqlClass::Data, "SQLite has no COPY")),
-            Self::Postgres(conn) => {
-                let copy = conn.copy_in_raw(&sql).await?;
-                Ok(CopyIn { copy, buffer: HEADER.to_vec() })
-            }
-        }
+        let mut pieces = Pieces::begin(self, template).await?;
+        pieces.buffer.extend_from_slice(HEADER);
+        Ok(CopyIn { pieces })
     }
+
+    /// Begins a `COPY … FROM STDIN` (a template, see [`super::Dialect::render`]). PostgreSQL only.
+    pub async fn copy_text(&mut self, template: &str) -> Result<CopyText<'_>, SqlError> {
+        Ok(CopyText { pieces: Pieces::begin(self, template).await? })
+    }
+}
+
+/// Rows on their way into a table as text, which a column reads as it reads a literal. Nothing is written before
+/// [`Self::finish`] returned. Dropping it instead ends the database transaction: drop the connection as well.
+#[derive(Debug)]
+pub struct CopyText<'c> {
+    pieces: Pieces<'c>,
+}
+
+impl CopyText<'_> {
+    /// Adds a row: a cell for each column of the statement, in its order.
+    pub async fn row(&mut self, cells: &[Param]) -> Result<(), SqlError> {
+        for (at, cell) in cells.iter().enumerate() {
+            if at > 0 {
+                self.pieces.buffer.push(b'\t');
+            }
+            write_text(cell, &mut self.pieces.buffer)?;
+        }
+        self.pieces.buffer.push(b'\n');
+        self.pieces.make_room().await
+    }
+
+    /// Sends the rest and waits for the server's word: how many rows it wrote.
+    pub async fn finish(self) -> Result<u64, SqlError> {
+        self.pieces.finish().await
+    }
+}
+
+/// A cell as the text format has it.
+fn write_text(cell: &Param, out: &mut Vec<u8>) -> Result<(), SqlError> {
+    // Writing to memory does not fail.
+    let _ = match cell {
+        Param::Bool(Some(value)) => out.write_all(if *value { b"t" } else { b"f" }),
+        Param::I64(Some(value)) => write!(out, "{value}"),
+        // The shortest text that reads back as the same number; NaN and infinities by the names PostgreSQL knows, too.
+        Param::F64(Some(value)) => write!(out, "{value:e}"),
+        Param::Text(Some(value)) => {
+            value.bytes().for_each(|byte| escape(byte, out));
+            Ok(())
+        }
+        Param::Bytes(Some(value)) => {
+            out.extend_from_slice(br"\\x");
+            value.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+        }
+        Param::Uuid(Some(value)) => write!(out, "{value}"),
+        Param::Bool(None)
+        | Param::I64(None)
+        | Param::F64(None)
+        | Param::Text(None)
+        | Param::Bytes(None)
+        | Param::Uuid(None) => out.write_all(br"\N"),
+        Param::List(_) => return Err(SqlError::new(SqlClass::Data, "COPY takes no arrays here")),
+    };
+    Ok(())
+}
+
+fn escape(byte: u8, out: &mut Vec<u8>) {
+    match byte {
+        b'\\' => out.extend_from_slice(br"\\"),
+        b'\n' => out.extend_from_slice(br"\n"),
+        b'\r' => out.extend_from_slice(br"\r"),
+        b'\t' => out.extend_from_slice(br"\t"),
+        byte => out.push(byte),
+    }
+}
+
+/// Rows on their way into a table in the binary format. Cells are written in the order of the statement's columns and in
+/// exactly their kinds; nothing is written before [`Self::finish`] returned. Dropping it instead ends the database
+/// transaction: drop the connection as well.
+#[derive(Debug)]
+pub(crate) struct CopyIn<'c> {
+    pieces: Pieces<'c>,
 }
 
 impl CopyIn<'_> {
     /// Begins a row of so many cells, after sending what has gathered when it is enough.
     pub(crate) async fn row(&mut self, cells: i16) -> Result<&mut Self, SqlError> {
-        if self.buffer.len() >= PIECE {
-            self.copy.send(self.buffer.as_slice()).await?;
-            self.buffer.clear();
-        }
-        self.buffer.extend_from_slice(&cells.to_be_bytes());
+        self.pieces.make_room().await?;
+        self.pieces.buffer.extend_from_slice(&cells.to_be_bytes());
         Ok(self)
     }
 
@@ -77,16 +172,47 @@ impl CopyIn<'_> {
 
     /// Sends the rest and waits for the server's word: how many rows it wrote.
     pub(crate) async fn finish(mut self) -> Result<u64, SqlError> {
-        self.buffer.extend_from_slice(&END.to_be_bytes());
-        self.copy.send(self.buffer.as_slice()).await?;
-        Ok(self.copy.finish().await?)
+        self.pieces.buffer.extend_from_slice(&END.to_be_bytes());
+        self.pieces.finish().await
     }
 
     fn cell(&mut self, bytes: &[u8]) -> &mut Self {
         // A length that does not fit reads as one that no value has, and the server refuses the row.
         let length = i32::try_from(bytes.len()).unwrap_or(i32::MAX);
-        self.buffer.extend_from_slice(&length.to_be_bytes());
-        self.buffer.extend_from_slice(bytes);
+        self.pieces.buffer.extend_from_slice(&length.to_be_bytes());
+        self.pieces.buffer.extend_from_slice(bytes);
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(cell: Param) -> String {
+        let mut out = Vec::new();
+        write_text(&cell, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn cells_are_written_so_that_no_value_ends_its_row_or_turns_into_null() {
+        assert_eq!(text("a\tb\nc\rd\\N é".into()), "a\\tb\\nc\\rd\\\\N é");
+        assert_eq!(text("\\.".into()), "\\\\.");
+        assert_eq!(text(Param::Text(None)), "\\N");
+        assert_eq!(text("".into()), "");
+        assert_eq!(text(vec![0_u8, 92, 255].into()), "\\\\x005cff");
+        assert_eq!(text(i64::MIN.into()), "-9223372036854775808");
+        assert_eq!(text(false.into()), "f");
+    }
+
+    #[test]
+    fn floats_are_written_exactly() {
+        for value in [0.1, -0.0, f64::MIN_POSITIVE, f64::MAX, 5e-324, 1e23] {
+            let read: f64 = text(Param::F64(Some(value))).parse().unwrap();
+            assert_eq!(read.to_bits(), value.to_bits());
+        }
+        assert_eq!(text(Param::F64(Some(f64::NAN))), "NaN");
+        assert_eq!(text(Param::F64(Some(f64::NEG_INFINITY))), "-inf");
     }
 }

@@ -103,7 +103,7 @@ impl Tables {
         };
         for row in rows.iter().rev() {
             let stands = self.table(&table.name).and_then(|rows| rows.rows.get(row.key.as_slice()));
-            for (name, sum) in &row.sums {
+            for (name, sum) in row.sums.iter() {
                 let base = stands.and_then(|stored| stored.row.get(name)).unwrap_or(&Value::Null);
                 if !table.column(name).is_some_and(|column| sum.has_room(column.ty, base)) {
                     let misfit = Misfit::new(Fault::OutOfRange, "the sums may be more than the column holds");

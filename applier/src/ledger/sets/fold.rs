@@ -1,19 +1,18 @@
 //! Changes of one row, one after the other, as one.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use journal_core::model::{Decimal, Name, Op, Row, Table, Type, Value};
 
 use super::rules::TableRules;
-use super::{Action, Sum};
+use super::{Action, Sum, Sums};
 use crate::ledger::{LedgerChange, fit};
 
 /// What is to be done to a row so far.
 #[derive(Debug)]
 pub(super) enum Pending<'c> {
     Insert { cells: Cow<'c, Row>, complement: &'c Row },
-    Update { sets: Cow<'c, Row>, sums: BTreeMap<Name, Sum> },
+    Update { sets: Cow<'c, Row>, sums: Sums },
     Delete,
 }
 
@@ -25,10 +24,13 @@ impl<'c> Pending<'c> {
             Op::Insert => {
                 Self::Insert { cells: Cow::Borrowed(&change.cells), complement: &image.complement.set }
             }
-            Op::Update => Self::Update { sets: Cow::Borrowed(&change.cells), sums: BTreeMap::new() },
+            Op::Update => Self::Update { sets: Cow::Borrowed(&change.cells), sums: Sums::default() },
             Op::Add => {
-                let sums = change.cells.iter().map(|(name, delta)| Some((name.clone(), Sum::of(delta)?)));
-                Self::Update { sets: Cow::Owned(Row::new()), sums: sums.collect::<Option<_>>()? }
+                let mut sums = Sums::default();
+                for (name, delta) in change.cells.iter() {
+                    sums.set(name, Sum::of(delta)?);
+                }
+                Self::Update { sets: Cow::Owned(Row::new()), sums }
             }
             Op::Delete => Self::Delete,
             Op::Upsert | Op::Call => return None,
@@ -56,7 +58,7 @@ impl<'c> Pending<'c> {
             },
             (Self::Update { sets, sums }, Op::Update) => {
                 // A sum that is written over may still have had no place.
-                let free = !cells.names().any(|name| sums.contains_key(name));
+                let free = !cells.names().any(|name| sums.get(name).is_some());
                 if free {
                     sets.to_mut().extend(cells.iter().map(owned));
                 }
@@ -71,10 +73,22 @@ impl<'c> Pending<'c> {
     pub(super) fn action(&self) -> Action {
         match self {
             Self::Insert { .. } => Action::Insert,
-            Self::Update { sets, sums } => {
-                Action::Update { sets: sets.names().cloned().collect(), adds: sums.keys().cloned().collect() }
-            }
+            Self::Update { sets, sums } => Action::Update {
+                sets: sets.names().cloned().collect(),
+                adds: sums.names().cloned().collect(),
+            },
             Self::Delete => Action::Delete,
+        }
+    }
+
+    /// Whether [`Self::action`] is this one.
+    pub(super) fn is_done_by(&self, action: &Action) -> bool {
+        match (self, action) {
+            (Self::Insert { .. }, Action::Insert) | (Self::Delete, Action::Delete) => true,
+            (Self::Update { sets, sums }, Action::Update { sets: set, adds }) => {
+                sets.names().eq(set) && sums.names().eq(adds)
+            }
+            _ => false,
         }
     }
 }
@@ -88,15 +102,14 @@ fn added(table: &Table, row: &Row, deltas: &Row) -> Option<Vec<(Name, Value)>> {
     deltas.iter().map(sum).collect()
 }
 
-fn add(table: &Table, sets: &mut Cow<'_, Row>, sums: &mut BTreeMap<Name, Sum>, deltas: &Row) -> bool {
-    let (known, free): (Row, Row) = {
-        let (known, free): (Vec<_>, Vec<_>) =
-            deltas.iter().map(owned).partition(|(name, _)| sets.contains(name));
-        (known.into_iter().collect(), free.into_iter().collect())
-    };
-    let Some(known) = added(table, sets, &known) else { return false };
-    let mut grown = Vec::new();
-    for (name, delta) in free.iter() {
+fn add(table: &Table, sets: &mut Cow<'_, Row>, sums: &mut Sums, deltas: &Row) -> bool {
+    let mut known = Row::new();
+    let mut grown = Sums::default();
+    for (name, delta) in deltas.iter() {
+        if sets.contains(name) {
+            known.set(name.clone(), delta.clone());
+            continue;
+        }
         let sum = match sums.get(name) {
             Some(sum) => sum.plus(delta),
             None => Sum::of(delta),
@@ -104,15 +117,39 @@ fn add(table: &Table, sets: &mut Cow<'_, Row>, sums: &mut BTreeMap<Name, Sum>, d
         // The total must be a delta that the column could be given.
         let Some(column) = table.column(name) else { return false };
         match sum.filter(|sum| column.ty.holds(&sum.total) && column.ty.holds(&sum.spread)) {
-            Some(sum) => grown.push((name.clone(), sum)),
+            Some(sum) => grown.set(name, sum),
             None => return false,
         }
     }
     if !known.is_empty() {
+        let Some(known) = added(table, sets, &known) else { return false };
         sets.to_mut().extend(known);
     }
-    sums.extend(grown);
+    grown.0.into_iter().for_each(|(name, sum)| sums.set(&name, sum));
     true
+}
+
+impl Sums {
+    /// What is added to a column.
+    pub(crate) fn get(&self, column: &Name) -> Option<&Sum> {
+        self.0.iter().find(|(name, _)| name == column).map(|(_, sum)| sum)
+    }
+
+    /// Each column with what is added to it, in the order of their names.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Name, &Sum)> {
+        self.0.iter().map(|(name, sum)| (name, sum))
+    }
+
+    fn names(&self) -> impl Iterator<Item = &Name> {
+        self.0.iter().map(|(name, _)| name)
+    }
+
+    fn set(&mut self, column: &Name, sum: Sum) {
+        match self.0.binary_search_by(|(name, _)| name.cmp(column)) {
+            Ok(at) => self.0[at].1 = sum,
+            Err(at) => self.0.insert(at, (column.clone(), sum)),
+        }
+    }
 }
 
 impl Sum {

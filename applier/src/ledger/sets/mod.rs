@@ -10,9 +10,9 @@ mod place;
 mod rules;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use journal_core::model::{Name, Op, Row, Schema, Table, Value};
+use smallvec::SmallVec;
 
 use super::{LedgerChange, LedgerError, fit};
 use fold::Pending;
@@ -57,8 +57,12 @@ pub(crate) struct SetRow<'c> {
     /// The whole complement of an insert.
     pub(crate) complement: Option<&'c Row>,
     /// What an update adds, by column.
-    pub(crate) sums: BTreeMap<Name, Sum>,
+    pub(crate) sums: Sums,
 }
+
+/// What is added to columns, in the order of their names: one as a rule, for which no room is made elsewhere.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Sums(SmallVec<[(Name, Sum); 1]>);
 
 /// Deltas of one column.
 #[derive(Debug, Clone, PartialEq)]
@@ -123,9 +127,9 @@ impl<'c> Set<'c> {
 impl<'c> SetRow<'c> {
     fn of(key: Vec<Value>, pending: Pending<'c>) -> Self {
         let (cells, complement, sums) = match pending {
-            Pending::Insert { cells, complement } => (cells, Some(complement), BTreeMap::new()),
+            Pending::Insert { cells, complement } => (cells, Some(complement), Sums::default()),
             Pending::Update { sets, sums } => (sets, None, sums),
-            Pending::Delete => (Cow::Owned(Row::new()), None, BTreeMap::new()),
+            Pending::Delete => (Cow::Owned(Row::new()), None, Sums::default()),
         };
         Self { key, cells, complement, sums }
     }
@@ -145,8 +149,8 @@ impl SetRow<'_> {
             }
             Action::Delete => vec![Change::delete(name, key)],
             Action::Update { sets, adds } => {
-                let total = |column: &Name| (column.clone(), self.sums[column].total.clone());
-                let deltas: Row = adds.iter().map(total).collect();
+                let deltas: Row =
+                    self.sums.iter().map(|(column, sum)| (column.clone(), sum.total.clone())).collect();
                 let update = Change::update(name.clone(), key.clone(), self.cells.as_ref().clone());
                 let add = Change::add(name, key, deltas);
                 let update = (!sets.is_empty()).then_some(update);

@@ -2,12 +2,15 @@
 //! (children first). A change goes into the first wave in which nothing can tell that it was moved.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::BuildHasher as _;
 
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
 use journal_core::model::{Name, Op, Table, Value};
 
 use super::fold::Pending;
 use super::rules::{Rules, TableRules};
-use super::{Action, Set, SetRow, Step};
+use super::{Set, SetRow, Step};
 use crate::ledger::LedgerChange;
 
 /// A wave; -1 is before the first.
@@ -21,11 +24,12 @@ type RowKey<'c> = (&'c str, Vec<Value>);
 pub(super) struct Places<'r, 'c> {
     rules: &'r Rules,
     work: Vec<Work<'c>>,
-    /// The last thing done to each row.
-    rows: HashMap<RowKey<'c>, usize>,
+    /// The last thing done to each row: its place in `work`, which holds the row's key.
+    rows: HashTable<usize>,
+    hasher: RandomState,
     /// The last wave in which something began to refer to a row.
-    referred: HashMap<RowKey<'c>, Wave>,
-    last: HashMap<&'c str, Last>,
+    referred: HashMap<RowKey<'c>, Wave, RandomState>,
+    last: HashMap<&'c str, Last, RandomState>,
 }
 
 #[derive(Debug)]
@@ -35,6 +39,16 @@ struct Work<'c> {
     key: Vec<Value>,
     wave: Wave,
     pending: Pending<'c>,
+}
+
+impl<'c> Work<'c> {
+    fn name(&self) -> &'c str {
+        &self.table.name
+    }
+
+    fn is_of(&self, (table, key): &RowKey<'_>) -> bool {
+        self.name() == *table && self.key == *key
+    }
 }
 
 /// The last waves in which something was done to a table.
@@ -52,7 +66,14 @@ const NONE: Last = Last { insert: -1, delete: -1, rekey: -1, refer: -1 };
 
 impl<'r, 'c> Places<'r, 'c> {
     pub(super) fn new(rules: &'r Rules) -> Self {
-        Self { rules, work: Vec::new(), rows: HashMap::new(), referred: HashMap::new(), last: HashMap::new() }
+        Self {
+            rules,
+            work: Vec::new(),
+            rows: HashTable::new(),
+            hasher: RandomState::default(),
+            referred: HashMap::default(),
+            last: HashMap::default(),
+        }
     }
 
     /// Takes a change in; `false` where it must stand alone.
@@ -62,7 +83,7 @@ impl<'r, 'c> Places<'r, 'c> {
             return false;
         };
         let row = (table.name.as_ref(), key);
-        let before = self.rows.get(&row).copied();
+        let before = self.last_of(&row);
         if let Some(before) = before
             && self.work[before].pending.fold(table, rules, image)
         {
@@ -75,10 +96,21 @@ impl<'r, 'c> Places<'r, 'c> {
             wave = wave.max(self.work[before].wave + 1);
         }
         self.note(table, rules, image, references, wave);
-        let (_, key) = row.clone();
-        self.rows.insert(row, self.work.len());
-        self.work.push(Work { table, rank: rules.rank, key, wave, pending });
+        let hash = self.hasher.hash_one(&row);
+        match self.rows.find_mut(hash, |at| self.work[*at].is_of(&row)) {
+            Some(at) => *at = self.work.len(),
+            None => {
+                let hash_of = |at: &usize| self.hasher.hash_one((self.work[*at].name(), &self.work[*at].key));
+                self.rows.insert_unique(hash, self.work.len(), hash_of);
+            }
+        }
+        self.work.push(Work { table, rank: rules.rank, key: row.1, wave, pending });
         true
+    }
+
+    /// The place of the last thing done to a row.
+    fn last_of(&self, row: &RowKey<'_>) -> Option<usize> {
+        self.rows.find(self.hasher.hash_one(row), |at| self.work[*at].is_of(row)).copied()
     }
 
     /// The first wave in which other rows cannot tell that the change came there.
@@ -92,44 +124,49 @@ impl<'r, 'c> Places<'r, 'c> {
     ) -> Wave {
         let own = self.last(&table.name);
         let parents = || table.parents.iter().map(|parent| self.last(&parent.table));
-        let mut waves = vec![0];
+        let mut first = 0;
+        let mut not_before = |waves: &[Wave]| first = waves.iter().copied().fold(first, Wave::max);
         // Who refers to a row comes after its beginning, and after its end: there it is refused.
-        waves.extend(references.iter().filter_map(|parent| {
-            let at = &self.work[*self.rows.get(parent)?];
-            Some(at.wave + i64::from(matches!(at.pending, Pending::Delete)))
-        }));
+        for at in references.iter().filter_map(|parent| self.last_of(parent)) {
+            let at = &self.work[at];
+            not_before(&[at.wave + i64::from(matches!(at.pending, Pending::Delete))]);
+        }
         let has_unique = !rules.unique.is_empty();
         let cells = &image.change.cells;
         match image.change.op {
             Op::Insert => {
                 // A row that was referred to before it was there: that was refused.
-                waves.extend(self.referred.get(row).map(|wave| wave + 1));
+                if !self.referred.is_empty() {
+                    self.referred.get(row).into_iter().for_each(|wave| not_before(&[wave + 1]));
+                }
                 if has_unique {
-                    waves.extend([own.delete + 1, own.rekey + 1]);
+                    not_before(&[own.delete + 1, own.rekey + 1]);
                 }
             }
             Op::Delete => {
-                waves.extend(self.referred.get(row).copied());
-                waves.extend(rules.children.iter().flat_map(|child| {
+                if !self.referred.is_empty() {
+                    self.referred.get(row).into_iter().for_each(|wave| not_before(&[*wave]));
+                }
+                for child in &rules.children {
                     let child = self.last(child);
-                    [child.delete, child.refer]
-                }));
+                    not_before(&[child.delete, child.refer]);
+                }
                 // Whose parent went before it: that was refused.
-                waves.extend(parents().map(|parent| parent.delete + 1));
+                parents().for_each(|parent| not_before(&[parent.delete + 1]));
                 if has_unique {
-                    waves.extend([own.insert, own.rekey]);
+                    not_before(&[own.insert, own.rekey]);
                 }
             }
             _ => {
                 if cells.names().any(|name| rules.unique.contains(name)) {
-                    waves.extend([own.insert, own.delete + 1, own.rekey + 1]);
+                    not_before(&[own.insert, own.delete + 1, own.rekey + 1]);
                 }
                 if cells.names().any(|name| rules.refers.contains(name)) {
-                    waves.extend(parents().map(|parent| parent.delete + 1));
+                    parents().for_each(|parent| not_before(&[parent.delete + 1]));
                 }
             }
         }
-        waves.into_iter().max().unwrap_or(0)
+        first
     }
 
     fn note(
@@ -167,19 +204,23 @@ impl<'r, 'c> Places<'r, 'c> {
 
     /// The statements, in order.
     pub(super) fn steps(self) -> impl Iterator<Item = Step<'c>> {
-        let mut sets: BTreeMap<(Wave, u8, i64, Action), Set<'c>> = BTreeMap::new();
+        let mut sets: BTreeMap<(Wave, u8, i64), Vec<Set<'c>>> = BTreeMap::new();
         for Work { table, rank, key, wave, pending } in self.work {
-            let action = pending.action();
             let rank = i64::try_from(rank).unwrap_or(i64::MAX);
-            let (phase, rank) = match action {
-                Action::Insert => (0, rank),
-                Action::Update { .. } => (1, rank),
-                Action::Delete => (2, -rank),
+            let (phase, rank) = match pending {
+                Pending::Insert { .. } => (0, rank),
+                Pending::Update { .. } => (1, rank),
+                Pending::Delete => (2, -rank),
             };
-            let set = sets.entry((wave, phase, rank, action.clone()));
-            set.or_insert_with(|| Set::new(table, action)).rows.push(SetRow::of(key, pending));
+            let sets = sets.entry((wave, phase, rank)).or_default();
+            // Few shapes, as a rule the one that came last.
+            let at = sets.iter().rposition(|set| pending.is_done_by(&set.action)).unwrap_or_else(|| {
+                sets.push(Set::new(table, pending.action()));
+                sets.len() - 1
+            });
+            sets[at].rows.push(SetRow::of(key, pending));
         }
-        sets.into_values().map(Step::Set)
+        sets.into_values().flatten().map(Step::Set)
     }
 }
 

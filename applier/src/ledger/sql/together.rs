@@ -13,6 +13,9 @@ use super::{SqlLedger, fault, text};
 use crate::ledger::sets::{self, Action, Set, SetRow, Step};
 use crate::ledger::{Fault, LedgerChange, LedgerError};
 
+/// New rows from which on a COPY is quicker than a statement with arrays: it takes a round trip more.
+const MANY_ROWS: usize = 64;
+
 impl SqlLedger {
     pub(super) async fn carry_out_together(&mut self, changes: &[&LedgerChange]) -> Result<(), LedgerError> {
         let schema = self.schema.clone();
@@ -35,9 +38,13 @@ impl SqlLedger {
 
     async fn apply_set(&mut self, set: &Set<'_>) -> Result<(), LedgerError> {
         let (table, rows) = (set.table, &set.rows);
-        let (statement, params) = statement(table, &set.action, rows)?;
-        let done = self.conn.lend().execute(&statement, params).await;
-        let done = done.map_err(|error| fault::of_set(error, table))?;
+        let done = if set.action == Action::Insert && rows.len() >= MANY_ROWS {
+            self.copy_rows(table, rows).await?
+        } else {
+            let (statement, params) = statement(table, &set.action, rows)?;
+            let done = self.conn.lend().execute(&statement, params).await;
+            done.map_err(|error| fault::of_set(error, table))?
+        };
         if usize::try_from(done) != Ok(rows.len()) {
             let detail = format!("{}: of {} rows, {done} were there and had room", table.name, rows.len());
             return Err(LedgerError::Fault { fault: Fault::MissingRow, detail });
@@ -47,6 +54,24 @@ impl SqlLedger {
             Action::Update { .. } => Ok(()),
             Action::Delete => self.end_complements(table, rows).await,
         }
+    }
+
+    /// Inserts rows in bulk; how many.
+    async fn copy_rows(&mut self, table: &Table, rows: &[SetRow<'_>]) -> Result<u64, LedgerError> {
+        let columns: Vec<String> = table.columns.iter().map(|column| quote(&column.name)).collect();
+        let text = format!("COPY {} ({}) FROM STDIN", quote(&table.name), columns.join(", "));
+        let refused = |error| fault::of_set(error, table);
+        let mut conn = self.conn.lend();
+        let mut copy = conn.copy_text(&text).await.map_err(refused)?;
+        for row in rows {
+            let cell = |column: &Column| {
+                let (key, value) = cell(row, &column.name);
+                bind(Dialect::Postgres, column, value).map_err(|misfit| misfit.at(table, key))
+            };
+            let cells = table.columns.iter().map(cell).collect::<Result<Vec<_>, _>>()?;
+            copy.row(&cells).await.map_err(refused)?;
+        }
+        copy.finish().await.map_err(refused)
     }
 
     async fn begin_complements(&mut self, table: &Table, rows: &[SetRow<'_>]) -> Result<(), LedgerError> {
@@ -147,7 +172,8 @@ fn statement(
                 changes.push(format!("{} = {value}", quote(&column.name)));
             }
             for column in adds.iter().filter_map(|name| table.column(name)) {
-                let sums = || rows.iter().map(|row| (&row.key[..], &row.sums[&column.name]));
+                // Every row of the set adds to these columns.
+                let sums = || rows.iter().filter_map(|row| Some((&row.key[..], row.sums.get(&column.name)?)));
                 let total = arrays.add(table, column, sums().map(|(key, sum)| (key, &sum.total)))?;
                 let spread = arrays.add(table, column, sums().map(|(key, sum)| (key, &sum.spread)))?;
                 let column_name = quote(&column.name);

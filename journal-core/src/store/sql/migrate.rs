@@ -5,15 +5,17 @@ use crate::sql::{Conn, Dialect, MigrationFile, SqlError};
 
 const SQLITE: [MigrationFile; 1] =
     [(1, "journal", include_str!("../../../migrations/sqlite/0001_journal.sql"))];
-const POSTGRES: [MigrationFile; 1] =
-    [(1, "journal", include_str!("../../../migrations/postgres/0001_journal.sql"))];
+const POSTGRES: [MigrationFile; 2] = [
+    (1, "journal", include_str!("../../../migrations/postgres/0001_journal.sql")),
+    (2, "leaves", include_str!("../../../migrations/postgres/0002_leaves.sql")),
+];
 
 /// Brings the journal's tables up to this release. Safe to call at any time, also by two at once on PostgreSQL; changes
 /// nothing when they are up to date. Refused ([`crate::sql::SqlClass::Schema`]) when a later release has been here.
 pub async fn install(conn: &mut Conn) -> Result<(), SqlError> {
     let files = match conn.dialect() {
-        Dialect::Sqlite => SQLITE,
-        Dialect::Postgres => POSTGRES,
+        Dialect::Sqlite => &SQLITE[..],
+        Dialect::Postgres => &POSTGRES[..],
     };
-    conn.migrate("{d}journal_migrations", &files).await
+    conn.migrate("{d}journal_migrations", files).await
 }

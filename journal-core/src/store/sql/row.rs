@@ -69,6 +69,7 @@ impl<'t> JournalRow<'t> {
             Param::from(self.appended_at),
         ]);
     }
+
     /// The same cells for the COPY of [`super::text::COPY_ENTRIES`].
     async fn copy(&self, origin: &Origin, copy: &mut CopyIn<'_>) -> Result<(), SqlError> {
         let entry = &self.entries[self.at];

@@ -13,7 +13,6 @@ use journal_core::model::{
 use super::Rig;
 use crate::ledger::{Fault, Ledger, LedgerChange, LedgerError, LedgerReader, Posted};
 
-#[cfg(test)]
 pub(crate) use memory::memory_rig;
 
 /// The tables of the suite: a parent, a child with a unique key, a table that is its own parent, one with a CHECK, one
@@ -203,7 +202,6 @@ pub(super) fn type_of(table: &str, column: &str) -> Type {
     schema().tables[table].column(column).expect("a column").ty
 }
 
-#[cfg(test)]
 mod memory {
     use std::sync::Arc;
 

@@ -15,6 +15,11 @@ use crate::ledger::sql::SqlLedger;
 const WAITERS: &str = "SELECT count(*) FROM pg_stat_activity \
      WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0";
 
+/// Random batches in each run of the suite.
+const BATCHES: usize = 20_000;
+/// So that small batches are copied, too; two rows still go by arrays.
+const COPIED_FROM: usize = 3;
+
 /// A rig over one database.
 #[derive(Debug)]
 pub struct SqlRig {
@@ -79,7 +84,7 @@ impl Rig for SqlRig {
     }
 
     async fn ledger(&self) -> SqlLedger {
-        SqlLedger::open(&self.url, "suite").await.expect("open the ledger")
+        SqlLedger::open(&self.url, "suite").await.expect("open the ledger").copying_from(COPIED_FROM)
     }
 
     async fn control(&self) -> SqlControl {
@@ -102,7 +107,7 @@ impl Rig for SqlRig {
     }
 
     fn batches(&self) -> usize {
-        std::env::var("BATCHES").ok().and_then(|text| text.parse().ok()).unwrap_or(300)
+        std::env::var("BATCHES").ok().and_then(|text| text.parse().ok()).unwrap_or(BATCHES)
     }
 
     async fn someone_waits(&self) {

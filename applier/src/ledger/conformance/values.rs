@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::Rig;
 use super::material::{all, decimal, expect_fault, id, post, row, type_of};
-use crate::ledger::{Fault, Ledger, LedgerReader};
+use crate::ledger::{Fault, Ledger, LedgerChange, LedgerReader};
 
 /// Columns of the table `every`, each with values at the edges of its type.
 fn edges() -> Vec<(&'static str, Vec<Value>)> {
@@ -84,28 +84,41 @@ fn has_place<R: Rig>(rig: &R, column: &str, value: &Value) -> bool {
     !rig.without_place().iter().any(|(other, without)| *other == column && without == value)
 }
 
-/// Written by insert and by update; NULL too.
+/// Above all ids that are given by counting edges.
+const MANY: i64 = 1_000;
+
+/// Written by insert, by update, and together with many; NULL too.
 pub async fn values_of_every_type_come_back_as_they_were<R: Rig>(rig: &R) {
     let mut ledger = rig.ledger().await;
-    let mut expected = Vec::new();
+    let (mut expected, mut rows, mut updates) = (Vec::new(), Vec::new(), Vec::new());
     for (column, values) in edges() {
         let kept = values.into_iter().filter(|value| has_place(rig, column, value));
         for value in kept.chain([Value::Null]) {
             assert!(value.is_null() || type_of("every", column).holds(&value), "{column} {value:?}");
             let at = i64::try_from(expected.len()).expect("a few");
             let whole = id(at).with(column, value.clone());
-            let change = if at % 2 == 0 {
-                vec![Change::insert("every", whole)]
-            } else {
-                vec![
-                    Change::insert("every", id(at)),
-                    Change::update("every", id(at), row([(column, value.clone())])),
-                ]
-            };
-            post(&mut ledger, change).await;
+            let set = row([(column, value.clone())]);
+            post(
+                &mut ledger,
+                match at % 2 {
+                    0 => vec![Change::insert("every", whole)],
+                    _ => vec![Change::insert("every", id(at)), Change::update("every", id(at), set.clone())],
+                },
+            )
+            .await;
+            let beside = at + MANY;
+            rows.push(LedgerChange::new(Change::insert("every", id(beside).with(column, value.clone()))));
+            rows.push(LedgerChange::new(Change::insert("every", id(beside + MANY))));
+            updates.push(LedgerChange::new(Change::update("every", id(beside + MANY), set)));
             expected.push((column, value));
         }
     }
+    ledger.begin().await.expect("begin");
+    for many in [rows, updates] {
+        ledger.apply_together(&many.iter().collect::<Vec<_>>()).await.expect("apply together");
+    }
+    ledger.commit().await.expect("commit");
+    let expected = [&expected[..]; 3].concat();
     let found = all(&mut rig.ledger().await, "every").await;
     assert_eq!(found.len(), expected.len());
     for ((row, _), (column, value)) in found.iter().zip(expected) {

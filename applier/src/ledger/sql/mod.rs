@@ -29,6 +29,7 @@ use crate::ledger::sets::Rules;
 use asks::Asks;
 use complement::Seen;
 use text::Texts;
+use together::MANY_ROWS;
 
 /// A site's ledger over a connection of its own.
 #[derive(Debug)]
@@ -46,6 +47,8 @@ pub struct SqlLedger {
     asks: Asks,
     /// What the open snapshot's scans know of complements.
     seen: Option<Seen>,
+    /// New rows of a set from which on they are copied.
+    copied_from: usize,
 }
 
 impl SqlLedger {
@@ -74,7 +77,24 @@ impl SqlLedger {
         let texts = Texts::new(conn.dialect());
         // Nothing is known yet, so complements are looked for until `begin` says that there are none.
         let (rules, asks) = (Rules::of(&schema), Asks::default());
-        Self { conn, schema, texts, rules, complemented: true, failed: false, asks, seen: None }
+        Self {
+            conn,
+            schema,
+            texts,
+            rules,
+            complemented: true,
+            failed: false,
+            asks,
+            seen: None,
+            copied_from: MANY_ROWS,
+        }
+    }
+
+    /// Copies sets of that many new rows and more, for tests.
+    #[cfg(feature = "test-util")]
+    #[must_use]
+    pub fn copying_from(self, rows: usize) -> Self {
+        Self { copied_from: rows, ..self }
     }
 
     /// Lends the connection, for statements in the open transaction.

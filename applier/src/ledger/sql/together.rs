@@ -14,7 +14,7 @@ use crate::ledger::sets::{self, Action, Set, SetRow, Step};
 use crate::ledger::{Fault, LedgerChange, LedgerError};
 
 /// New rows from which on a COPY is quicker than a statement with arrays: it takes a round trip more.
-const MANY_ROWS: usize = 64;
+pub(super) const MANY_ROWS: usize = 64;
 
 impl SqlLedger {
     pub(super) async fn carry_out_together(&mut self, changes: &[&LedgerChange]) -> Result<(), LedgerError> {
@@ -38,7 +38,7 @@ impl SqlLedger {
 
     async fn apply_set(&mut self, set: &Set<'_>) -> Result<(), LedgerError> {
         let (table, rows) = (set.table, &set.rows);
-        let done = if set.action == Action::Insert && rows.len() >= MANY_ROWS {
+        let done = if set.action == Action::Insert && rows.len() >= self.copied_from {
             self.copy_rows(table, rows).await?
         } else {
             let (statement, params) = statement(table, &set.action, rows)?;

@@ -52,6 +52,13 @@ pub(super) async fn begin_and_append_new(
     origin: &Origin,
     batch: &[NewTransaction],
 ) -> Result<Vec<Appended>, AppendError> {
+    if let [new] = batch
+        && new.entries.len() <= FEW_ENTRIES
+    {
+        conn.script("BEGIN").await?;
+        let trans_nr = insert_one(&mut conn, origin, new).await?;
+        return Ok(vec![Appended { trans_nr, repeated: false }]);
+    }
     conn.script(text::BEGIN_AND_LOCK_JOURNAL).await?;
     let numbers = next_numbers(&mut conn, batch.len()).await?;
     let appended_at = wall_clock();
@@ -60,18 +67,9 @@ pub(super) async fn begin_and_append_new(
     Ok(numbers.into_iter().map(|trans_nr| Appended { trans_nr, repeated: false }).collect())
 }
 
-/// PostgreSQL: the one transaction of a batch, where it is small enough for [`append_one`].
-pub(super) fn only_small(batch: &[NewTransaction]) -> Option<&NewTransaction> {
-    match batch {
-        [new] if new.entries.len() <= FEW_ENTRIES => Some(new),
-        _ => None,
-    }
-}
-
-/// Appends a transaction, taking its key for new: the number, the rows, the check of the key and the commit in one
-/// statement, a database transaction of its own. A key that is there already is an error, as in [`begin_and_append_new`].
-pub(super) async fn append_one(
-    mut conn: ConnRef<'_>,
+/// The number, the rows and the check of the key in one round trip.
+async fn insert_one(
+    conn: &mut ConnRef<'_>,
     origin: &Origin,
     new: &NewTransaction,
 ) -> Result<TransNr, SqlError> {

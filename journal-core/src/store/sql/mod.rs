@@ -123,21 +123,6 @@ impl SqlJournal {
         self.in_doubt
     }
 
-    /// One transaction in one statement, which commits it; the connection is kept unless the answer was lost.
-    async fn append_one(
-        &mut self,
-        mut conn: Conn,
-        new: &NewTransaction,
-    ) -> Result<Vec<Appended>, AppendError> {
-        self.in_doubt = true;
-        let appended = append::append_one(conn.lend(), &self.site.origin, new).await;
-        self.in_doubt = appended.as_ref().is_err_and(|error| in_doubt(&error.class));
-        if !self.in_doubt {
-            self.conn = Some(conn);
-        }
-        Ok(vec![Appended { trans_nr: appended?, repeated: false }])
-    }
-
     /// Commits what went well, rolls back what did not, and keeps the connection only when it is known to be clean.
     async fn finish<T, E: From<SqlError>>(&mut self, mut conn: Conn, work: Result<T, E>) -> Result<T, E> {
         match work {
@@ -145,7 +130,7 @@ impl SqlJournal {
                 // Set before the first await: a call that is dropped half-way leaves a doubt too.
                 self.in_doubt = true;
                 if let Err(error) = conn.commit().await {
-                    self.in_doubt = in_doubt(&error.class);
+                    self.in_doubt = matches!(error.class, SqlClass::Lost | SqlClass::Broken);
                     return Err(error.into());
                 }
                 self.in_doubt = false;
@@ -162,11 +147,6 @@ impl SqlJournal {
     }
 }
 
-/// Whether an error at the commit leaves its outcome unknown.
-fn in_doubt(class: &SqlClass) -> bool {
-    matches!(class, SqlClass::Lost | SqlClass::Broken)
-}
-
 impl JournalStore for SqlJournal {
     fn origin(&self) -> &Origin {
         &self.site.origin
@@ -177,14 +157,8 @@ impl JournalStore for SqlJournal {
         check_batch(batch)?;
         let mut conn = self.connection().await?;
         if conn.dialect() == Dialect::Postgres && !batch.is_empty() {
-            let appended = match append::only_small(batch) {
-                Some(new) => self.append_one(conn, new).await,
-                None => {
-                    let new = append::begin_and_append_new(conn.lend(), &self.site.origin, batch).await;
-                    self.finish(conn, new).await
-                }
-            };
-            match appended {
+            let appended = append::begin_and_append_new(conn.lend(), &self.site.origin, batch).await;
+            match self.finish(conn, appended).await {
                 // Some of it may be there already: nothing was written, and the longer way tells what is what.
                 Err(error) if append::met_a_repetition(&error) => conn = self.connection().await?,
                 appended => return appended,

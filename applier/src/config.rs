@@ -15,6 +15,9 @@ const LEASE_TTL_MS_DEFAULT: u64 = 2_000;
 /// Shorter, and a busy disk looks like a dead applier.
 const LEASE_TTL_MS_MIN: u64 = 100;
 
+/// Between two looks of a service that nobody tells anything.
+pub const LOOK_EVERY_MS_DEFAULT: u64 = 10;
+
 /// A group, checked.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -26,6 +29,8 @@ pub struct Config {
     pub sites: BTreeMap<SiteName, SiteConfig>,
     /// After how long without a sign of life another applier takes a site over.
     pub lease_ttl: Duration,
+    /// How often an idle service looks for work of which nobody tells it: appends in plain SQL, and all work on SQLite.
+    pub look_every: Duration,
     /// Where the service answers readiness checks; nowhere unless set.
     pub http: Option<SocketAddr>,
 }
@@ -58,6 +63,7 @@ struct RawConfig {
     schema: String,
     #[serde(default)]
     lease_ttl_ms: Option<u64>,
+    look_every_ms: Option<u64>,
     http: Option<String>,
     sites: BTreeMap<String, RawSite>,
 }
@@ -95,6 +101,10 @@ impl Config {
         if lease_ttl_ms < LEASE_TTL_MS_MIN {
             return Err(place.wrong("lease_ttl_ms", &format!("at least {LEASE_TTL_MS_MIN}")));
         }
+        let look_every_ms = raw.look_every_ms.unwrap_or(LOOK_EVERY_MS_DEFAULT);
+        if look_every_ms == 0 {
+            return Err(place.wrong("look_every_ms", "at least 1"));
+        }
         let mut sites = BTreeMap::new();
         for (index, (name, site)) in (0i64..).zip(&raw.sites) {
             let name = SiteName::new(name).map_err(|error| place.wrong("sites", &error.to_string()))?;
@@ -107,6 +117,7 @@ impl Config {
             schema: place.path(&place.expand("schema", &raw.schema)?),
             sites,
             lease_ttl: Duration::from_millis(lease_ttl_ms),
+            look_every: Duration::from_millis(look_every_ms),
             http: raw.http.as_deref().map(|text| place.address("http", text)).transpose()?,
         })
     }
@@ -256,6 +267,7 @@ mod tests {
             ),
             ("group = 'g'\nschema = 's'\n[sites.a]\nurl = 'sqlite:a.db'\nstripe = 99", "sites.a.stripe"),
             ("group = 'g'\nschema = 's'\nlease_ttl_ms = 1\n[sites.a]\nurl = 'sqlite:a.db'", "lease_ttl_ms"),
+            ("group = 'g'\nschema = 's'\nlook_every_ms = 0\n[sites.a]\nurl = 'sqlite:a.db'", "look_every_ms"),
             ("group = 'g'\nschema = 's'\nsites = {}", "at least one site"),
             ("group = 'g'\nschema = 's'\nhttp = '8420'\n[sites.a]\nurl = 'sqlite:a.db'", "127.0.0.1:8420"),
         ] {

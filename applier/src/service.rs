@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use journal_core::model::SiteName;
+use journal_core::store::sql::Notice;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -18,10 +19,9 @@ use crate::ship::hand_over::HandOver;
 mod http;
 mod lane;
 mod lease;
+mod notices;
 mod site;
 
-/// Between two looks of an idle poster or puller. A notice inside the process comes at once.
-const IDLE_WAIT: Duration = Duration::from_millis(10);
 /// After a failure; doubles with each in a row.
 const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 /// The longest pause after a failure, so that a database that is back is used again well within 35 s.
@@ -68,8 +68,13 @@ impl Service {
                 shutdown: shutdown.clone(),
             };
             tasks.spawn(site::run(context.clone()));
+            if let Some(wake) = wakers.get(site).cloned() {
+                tasks.spawn(notices::run(context.clone(), site.clone(), Notice::Appended, wake));
+            }
             for peer in self.config.sites.keys().filter(|peer| *peer != site) {
-                tasks.spawn(lane::run(context.clone(), peer.clone()));
+                let wake = Arc::new(Notify::new());
+                tasks.spawn(notices::run(context.clone(), peer.clone(), Notice::Sealed, wake.clone()));
+                tasks.spawn(lane::run(context.clone(), peer.clone(), wake));
             }
         }
         if let Some(listener) = self.http {
@@ -97,14 +102,25 @@ struct Context {
 }
 
 impl Context {
+    /// Waits before an idle poster's next look.
+    async fn rest_idle(&self) {
+        self.rest(self.config.look_every).await;
+    }
+
     /// Waits before the next look: until woken, at most `wait`, and not at all once shutdown has begun.
     async fn rest(&self, wait: Duration) {
-        let woken = self.wakers.get(&self.site).map(|notify| notify.notified());
+        if let Some(notify) = self.wakers.get(&self.site) {
+            self.rest_unless(notify, wait).await;
+        }
+    }
+
+    /// The same, until `woken`.
+    async fn rest_unless(&self, woken: &Notify, wait: Duration) {
         // No database call is raced here: this only sleeps.
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             () = self.shutdown.cancelled() => {}
-            () = async { match woken { Some(woken) => woken.await, None => std::future::pending().await } } => {}
+            () = woken.notified() => {}
         }
     }
 

@@ -43,7 +43,7 @@ fn film(id: usize) -> String {
 }
 
 /// The same, as an application builds it.
-fn film_row(id: i64) -> Row {
+pub(crate) fn film_row(id: i64) -> Row {
     Row::new()
         .with("film_id", id)
         .with("title", "ALIEN CENTER")

@@ -24,6 +24,7 @@ mod law;
 mod ledger_postgres;
 mod main_job;
 mod mapping;
+mod notices;
 mod operating;
 mod process;
 mod proxy;

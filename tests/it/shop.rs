@@ -110,6 +110,12 @@ impl Shop {
         self.file(file, &text);
     }
 
+    /// Has services look for what nobody tells them only so often.
+    pub(crate) fn looking_every(&self, milliseconds: u64) {
+        let text = fs::read_to_string(self.home.path().join(CONFIG)).unwrap();
+        self.file(CONFIG, &format!("look_every_ms = {milliseconds}\n{text}"));
+    }
+
     /// A file in this group's directory.
     pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.home.path().join(name);

@@ -68,6 +68,7 @@ impl Rig {
             schema: directory.path().join("schema"),
             sites,
             lease_ttl: std::time::Duration::from_millis(300),
+            look_every: std::time::Duration::from_millis(10),
             http: None,
         };
         let registry = Registry::new(set, RustMappers::none()).expect("the set composes");

@@ -3,6 +3,7 @@
 
 use journal_core::model::{SchemaVersion, TransactionId};
 use journal_core::sql::{Access, Conn, ConnRef, DbUrl, Dialect, Param, Record, SqlClass, SqlError};
+use journal_core::store::sql::listen_to_appends;
 
 use super::{Control, ControlStore, Desired, Lease, Standing};
 use crate::ledger::{Asked, LedgerError};
@@ -107,6 +108,14 @@ impl SqlControl {
         let mut control = Self { url: url.clone(), conn: None };
         control.conn = Some(control.connection().await?);
         Ok(control)
+    }
+
+    /// Says whether this site's poster wants to be told of appends.
+    pub async fn listen_to_appends(&mut self, told: bool) -> Result<(), LedgerError> {
+        let mut conn = self.connection().await?;
+        listen_to_appends(conn.lend(), told).await?;
+        self.conn = Some(conn);
+        Ok(())
     }
 
     async fn connection(&mut self) -> Result<Conn, SqlError> {

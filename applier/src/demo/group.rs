@@ -11,7 +11,7 @@ use journal_core::sql::{Access, Conn, DbUrl};
 use journal_core::store::sql::Site;
 use schema_mappers::SchemaSet;
 
-use crate::config::{Config, SiteConfig};
+use crate::config::{Config, LOOK_EVERY_MS_DEFAULT, SiteConfig};
 use crate::upgrade::install;
 
 /// Between two looks at how far a site is. The work looked at takes far longer.
@@ -57,6 +57,7 @@ impl Group {
             schema: directory.join("schema"),
             sites,
             lease_ttl: Duration::from_secs(2),
+            look_every: Duration::from_millis(LOOK_EVERY_MS_DEFAULT),
             http: None,
         };
         Ok(Self { config: Arc::new(config) })

@@ -1,12 +1,15 @@
 //! A puller: brings one peer's sealed runs into this site's journal. Goes on while the site is paused: receiving
 //! touches no ledger.
 
+use std::sync::Arc;
+
 use journal_core::journal::ReadLimit;
 use journal_core::model::SiteName;
 use journal_core::sql::Access;
 use journal_core::store::sql::SqlJournal;
+use tokio::sync::Notify;
 
-use super::{Backoff, Context, IDLE_WAIT};
+use super::{Backoff, Context};
 use crate::engine::poster::{BATCH_BYTES, BATCH_TRANSACTIONS};
 use crate::engine::reaction::{self, Reaction};
 use crate::ship::pull::{PullError, Puller};
@@ -14,12 +17,12 @@ use crate::ship::pull::{PullError, Puller};
 const LIMIT: ReadLimit = ReadLimit { transactions: BATCH_TRANSACTIONS, bytes: BATCH_BYTES };
 
 /// Pulls until shutdown.
-pub(super) async fn run(context: Context, peer: SiteName) {
+pub(super) async fn run(context: Context, peer: SiteName, wake: Arc<Notify>) {
     let mut backoff = Backoff::new();
     while !context.shutdown.is_cancelled() {
         match open(&context, &peer).await {
             Ok((mut from, mut into)) => {
-                if serve(&context, &mut from, &mut into, &mut backoff, &peer).await == Reaction::Stop {
+                if serve(&context, &mut from, &mut into, &mut backoff, &peer, &wake).await == Reaction::Stop {
                     // Evidence of damage or of two histories: nothing more is taken from there until a restart.
                     return;
                 }
@@ -47,6 +50,7 @@ async fn serve(
     into: &mut SqlJournal,
     backoff: &mut Backoff,
     peer: &SiteName,
+    wake: &Notify,
 ) -> Reaction {
     let mut puller = Puller::new(LIMIT).handing_over(context.hand_over.clone());
     while !context.shutdown.is_cancelled() {
@@ -56,7 +60,7 @@ async fn serve(
                 if pulled.runs > 0 {
                     context.wake();
                 } else {
-                    sleep(context, IDLE_WAIT).await;
+                    context.rest_unless(wake, context.config.look_every).await;
                 }
             }
             Err(error) => {

@@ -6,7 +6,8 @@ use journal_core::store::sql::SqlJournal;
 use schema_mappers::Registry;
 use tokio_util::sync::CancellationToken;
 
-use super::{Backoff, Context, IDLE_WAIT, lease};
+use super::notices::Ear;
+use super::{Backoff, Context, lease};
 use crate::control::sql::SqlControl;
 use crate::control::{ControlStore as _, Standing};
 use crate::engine::clock::WallClock;
@@ -66,19 +67,29 @@ async fn post(
     // Unknown at first: a reason that an earlier life wrote down is void now.
     let mut noted = None;
     note(control, &mut noted, "").await?;
+    let mut ear = Ear::default();
     while !end.is_cancelled() {
         match poster.turn().await {
             Ok(Turn::Progress) => {
                 backoff.reset();
                 note(control, &mut noted, "").await?;
+                ear.busy(control).await?;
             }
-            Ok(Turn::Idle | Turn::Paused) => {
+            Ok(Turn::Idle) => {
                 note(control, &mut noted, "").await?;
-                context.rest(IDLE_WAIT).await;
+                if !ear.idle(control).await? {
+                    context.rest_idle().await;
+                }
+            }
+            Ok(Turn::Paused) => {
+                note(control, &mut noted, "").await?;
+                ear.shut(control).await?;
+                context.rest_idle().await;
             }
             Ok(Turn::Waiting(reason)) => {
                 note(control, &mut noted, &reason).await?;
-                context.rest(IDLE_WAIT).await;
+                ear.shut(control).await?;
+                context.rest_idle().await;
                 if known_versions_grew(url, &poster).await? {
                     return Ok(Reaction::Reopen);
                 }

@@ -7,7 +7,7 @@ const SQLITE: [MigrationFile; 1] =
     [(1, "journal", include_str!("../../../migrations/sqlite/0001_journal.sql"))];
 const POSTGRES: [MigrationFile; 2] = [
     (1, "journal", include_str!("../../../migrations/postgres/0001_journal.sql")),
-    (2, "leaves", include_str!("../../../migrations/postgres/0002_leaves.sql")),
+    (2, "notices", include_str!("../../../migrations/postgres/0002_notices.sql")),
 ];
 
 /// Brings the journal's tables up to this release. Safe to call at any time, also by two at once on PostgreSQL; changes

@@ -4,7 +4,7 @@
 use crate::codec::vector;
 use crate::model::seal::GENESIS;
 use crate::model::{Origin, Rejection, Seal, SealNr, SealedRun};
-use crate::sql::{ConnRef, Param, SqlClass, SqlError};
+use crate::sql::{ConnRef, Dialect, Param, SqlClass, SqlError};
 
 use super::{append::chunked, read::origin_params, text};
 
@@ -81,7 +81,11 @@ async fn move_head(
         conn.execute(text::FIRST_HEAD, params).await?
     } else {
         params.extend([from.0.into(), from_hash.into(), Param::from(from_last_nr)]);
-        conn.execute(text::ADVANCE_HEAD, params).await?
+        let advance = match conn.dialect() {
+            Dialect::Postgres => text::ADVANCE_HEAD_TELLING,
+            Dialect::Sqlite => text::ADVANCE_HEAD,
+        };
+        conn.execute(advance, params).await?
     };
     if moved == 1 { Ok(()) } else { Err(misplaced(to)) }
 }

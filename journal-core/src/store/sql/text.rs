@@ -44,7 +44,8 @@ pub(super) const INSERT_ONE: &str = "WITH n AS MATERIALIZED (SELECT nextval('{d}
      payload, author, appended_at) \
      SELECT $1, $2, n.trans_nr, e.entry_nr, $3, $4, e.entity, e.op, e.row_key, e.codec, e.payload, $5, $6 \
      FROM n CROSS JOIN unnest($7::text[], $8::text[], $9::text[], $10::bigint[], $11::bytea[]) WITH ORDINALITY \
-     AS e (entity, op, row_key, codec, payload, entry_nr) RETURNING trans_nr";
+     AS e (entity, op, row_key, codec, payload, entry_nr) RETURNING trans_nr, \
+     (SELECT CAST(pg_notify('daybook_appended', '') AS text) FROM {d}listening WHERE appends)";
 
 const JOURNAL: &str = "{d}journal (origin, epoch, trans_nr, entry_nr, tx_id, schema_version, entity, op, row_key, \
                        codec, payload, author, appended_at)";
@@ -70,7 +71,10 @@ fn inserts(head: &str, columns: usize, tail: &str) -> [String; CHUNKS.len()] {
 pub(super) const LOCK_JOURNAL: &str = "LOCK TABLE {d}journal IN ROW EXCLUSIVE MODE";
 /// The same in one message with the beginning of the transaction.
 pub(super) const BEGIN_AND_LOCK_JOURNAL: &str = "BEGIN; LOCK TABLE {d}journal IN ROW EXCLUSIVE MODE";
-pub(super) const TAKE_NUMBERS_POSTGRES: &str = "SELECT nextval('{d}trans_nr') FROM generate_series(1, $1)";
+/// With them goes the word to the site's poster, if it wants any: told when the transaction commits.
+pub(super) const TAKE_NUMBERS_POSTGRES: &str = "SELECT nextval('{d}trans_nr'), \
+     (SELECT CAST(pg_notify('daybook_appended', '') AS text) FROM {d}listening WHERE appends) \
+     FROM generate_series(1, $1)";
 pub(super) const TAKE_NUMBERS_SQLITE: &str =
     "UPDATE {d}trans_nr SET last_nr = last_nr + $1 RETURNING last_nr";
 
@@ -105,6 +109,12 @@ pub(super) const FIRST_HEAD: &str = "INSERT INTO {d}received (origin, epoch, sea
                                      VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (origin, epoch) DO NOTHING";
 pub(super) const ADVANCE_HEAD: &str = "UPDATE {d}received SET seal_nr = $3, last_nr = $4, hash = $5, hlc = $6 \
      WHERE origin = $1 AND epoch = $2 AND seal_nr = $7 AND hash = $8 AND last_nr = $9";
+
+/// PostgreSQL: the same, and the word to whoever pulls from here, told when the transaction commits.
+pub(super) const ADVANCE_HEAD_TELLING: &str = "UPDATE {d}received SET seal_nr = $3, last_nr = $4, hash = $5, hlc = $6 \
+     FROM (SELECT pg_notify('daybook_sealed', '')) AS told \
+     WHERE origin = $1 AND epoch = $2 AND seal_nr = $7 AND hash = $8 AND last_nr = $9";
+pub(super) const LISTEN_TO_APPENDS: &str = "UPDATE {d}listening SET appends = $1 WHERE appends <> $1";
 
 pub(super) const SITE: &str = "SELECT name, epoch, group_name, stripe, ledger_version FROM {d}site";
 /// `1 = 1` is the row's key in both dialects. SQLite would number a row without it, and a second one breaks the CHECK

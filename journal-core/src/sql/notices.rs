@@ -1,0 +1,42 @@
+//! Word from a database that something was committed there (PostgreSQL's NOTIFY), so that nobody need look again and again.
+
+use sqlx::ConnectOptions as _;
+use sqlx::postgres::{PgListener, PgPoolOptions};
+
+use super::error::SqlError;
+use super::url::{DbUrl, Target};
+
+/// A session that only listens. It holds no transaction, so dropping a call of it half-way leaves nothing in doubt.
+pub struct Notices {
+    listener: PgListener,
+}
+
+impl std::fmt::Debug for Notices {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Notices")
+    }
+}
+
+impl Notices {
+    /// Listens on a channel of a database; `None` where the database has nothing of the kind (SQLite). `purpose` shows in
+    /// the database's session list.
+    pub async fn open(url: &DbUrl, channel: &str, purpose: &str) -> Result<Option<Self>, SqlError> {
+        let Target::Postgres(options) = &url.target else { return Ok(None) };
+        let options =
+            options.clone().application_name(&format!("daybook {purpose}")).disable_statement_logging();
+        // A pool of one is how the driver keeps a listener's connection.
+        let pool = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
+        let pool = pool.connect_with(options).await?;
+        let mut listener = PgListener::connect_with(&pool).await?;
+        listener.listen(channel).await?;
+        Ok(Some(Self { listener }))
+    }
+
+    /// Waits for the next word. Also returns once a lost connection has been opened again, since something may have been
+    /// said meanwhile.
+    pub async fn next(&mut self) -> Result<(), SqlError> {
+        self.listener.try_recv().await?;
+        while self.listener.next_buffered().is_some() {}
+        Ok(())
+    }
+}

@@ -1,0 +1,35 @@
+//! An idle group posts at once: databases tell of what comes in, and nobody waits for a look.
+
+use journal_core::client::{Journal, Transaction};
+use journal_core::model::SiteName;
+use journal_tests::servers::two_postgres_or_skip;
+
+use crate::bad_input::film_row;
+use crate::shop::{BOUND, SITES, Shop, expect_done};
+
+/// Far above the bound of any wait here.
+const AN_HOUR: u64 = 3_600_000;
+
+#[tokio::test]
+async fn what_comes_in_at_an_idle_site_is_told_and_needs_no_look() {
+    let Some((a, b)) = two_postgres_or_skip() else { return };
+    let shop = Shop::postgres(a, b);
+    shop.looking_every(AN_HOUR);
+    // Two processes: nothing can be told in memory.
+    let services = SITES.map(|site| shop.serve(&[site]));
+    for round in 1..=3 {
+        for (nr, (from, to)) in (1..).zip([("a", "b"), ("b", "a")]) {
+            let journal = Journal::open(&shop.url(from), &SiteName::new(from).unwrap()).await.unwrap();
+            journal.append(&Transaction::new().insert("film", film_row(round * 10 + nr))).await.unwrap();
+            for site in [from, to] {
+                let there = format!("SELECT count(*) FROM film WHERE film_id = {}", round * 10 + nr);
+                shop.reached(site, &there, 1).await;
+            }
+            journal.close().await;
+        }
+    }
+    for service in services {
+        service.terminate();
+        expect_done("a service that looks once an hour", &service.wait(BOUND));
+    }
+}

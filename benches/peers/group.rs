@@ -15,7 +15,7 @@ use schema_mappers::VersionSource;
 use tempfile::TempDir;
 
 use crate::figures::Memory;
-use crate::servers::{Mark, Servers, connect, until_seen};
+use crate::servers::{Mark, Servers, connect, flush_files, until_seen};
 
 /// Rows of one transaction while the first rows are laid in.
 const STOCK_ROWS: usize = 1_000;
@@ -59,7 +59,7 @@ impl Group {
         Ok(Self { home, urls, journal, services: [None, None], peaks_kib: [0, 0] })
     }
 
-    /// Brings site b, which has no rows yet and no service, to another version.
+    /// Brings site b to another version, with its rows, while nobody serves it.
     pub(crate) fn raise_b(&self, version: i64) -> Result<()> {
         let to = version.to_string();
         let commands: [&[&str]; 3] =
@@ -105,7 +105,20 @@ impl Group {
             let rows = stock.by_ref().take(STOCK_ROWS);
             Some(rows.fold(Transaction::new(), |transaction, (table, row)| transaction.insert(table, row)))
         });
-        append_all(&self.journal, transactions, PENDING_STOCK_MAX).await?;
+        self.fill_with(transactions, PENDING_STOCK_MAX).await
+    }
+
+    /// The same with transactions as they are.
+    pub(crate) async fn fill_from(&mut self, stock: impl Iterator<Item = Transaction>) -> Result<()> {
+        self.fill_with(stock, PENDING_MAX).await
+    }
+
+    async fn fill_with(
+        &mut self,
+        stock: impl Iterator<Item = Transaction>,
+        pending_max: usize,
+    ) -> Result<()> {
+        append_all(&self.journal, stock, pending_max).await?;
         self.wait("a")?;
         self.wait("b")?;
         for url in self.urls() {
@@ -135,8 +148,9 @@ impl Group {
         append_all(&self.journal, backlog, PENDING_MAX).await?;
         self.wait("a")?;
         let mut look = connect(&self.urls[1]).await?;
-        if let Some(servers) = servers {
-            servers.checkpoint().await?;
+        match servers {
+            Some(servers) => servers.checkpoint().await?,
+            None => flush_files()?,
         }
         let began = Instant::now();
         self.spawn(1);

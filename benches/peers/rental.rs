@@ -1,5 +1,7 @@
 //! The rental history as a backlog: told again and again, each time with ids of its own.
 
+use std::ops::Range;
+
 use journal_core::client::Transaction;
 use journal_core::model::{Change, Row, Schema, SchemaVersion, Value};
 use schema_mappers::VersionSource;
@@ -51,14 +53,17 @@ impl Rentals {
         applier::demo::history::sources()
     }
 
+    /// The history told once, before all rounds, or as much of it as a round has.
+    pub(crate) fn stock(&self) -> impl Iterator<Item = Transaction> {
+        self.copies(0..1).map(transaction)
+    }
+
     /// The changes of a round, a transaction each, and one more, by which its end is seen.
     pub(crate) fn changes(&self, round: i64) -> (impl Iterator<Item = Vec<Change>>, Mark) {
         let lines = i64::try_from(self.history.len()).unwrap_or(i64::MAX);
         let copies = self.transactions / lines + 1;
-        let transactions = usize::try_from(self.transactions).unwrap_or(usize::MAX);
-        let told = (round * copies..)
-            .flat_map(|copy| self.history.iter().map(move |changes| shifted(changes, copy * COPY_IDS)))
-            .take(transactions);
+        let first = 1 + round * copies;
+        let told = self.copies(first..first + copies);
         let mark = Mark { query: "SELECT 1 FROM film WHERE film_id = $1", id: MARK_IDS + round };
         (told.chain([vec![last(mark.id)]]), mark)
     }
@@ -66,10 +71,17 @@ impl Rentals {
     /// The same as Daybook takes them.
     pub(crate) fn backlog(&self, round: i64) -> (impl Iterator<Item = Transaction>, Mark) {
         let (changes, mark) = self.changes(round);
-        let transaction =
-            |changes: Vec<Change>| changes.into_iter().fold(Transaction::new(), Transaction::change);
         (changes.map(transaction), mark)
     }
+
+    fn copies(&self, copies: Range<i64>) -> impl Iterator<Item = Vec<Change>> {
+        let copy = move |copy| self.history.iter().map(move |changes| shifted(changes, copy * COPY_IDS));
+        copies.flat_map(copy).take(usize::try_from(self.transactions).unwrap_or(usize::MAX))
+    }
+}
+
+fn transaction(changes: Vec<Change>) -> Transaction {
+    changes.into_iter().fold(Transaction::new(), Transaction::change)
 }
 
 fn shifted(changes: &[Change], by: i64) -> Vec<Change> {

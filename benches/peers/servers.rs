@@ -1,9 +1,10 @@
 //! The two servers that all cases of a run share, with the same settings for both sides.
 
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use journal_core::sql::{Access, Conn, Param};
 use journal_tests::servers::{Database, Durability, PostgresServer, Settings};
 use serde_json::{Map, Value, json};
@@ -106,6 +107,13 @@ impl Servers {
     pub(crate) fn socket_directory(server: &PostgresServer) -> PathBuf {
         server.socket_file().parent().map_or_else(PathBuf::new, PathBuf::from)
     }
+}
+
+/// The same for files without a server: what other sides left in the system's cache is on the disk before a clock starts.
+pub(crate) fn flush_files() -> Result<()> {
+    let status = Command::new("sync").status().context("run sync")?;
+    ensure!(status.success(), "sync failed: {status}");
+    Ok(())
 }
 
 /// A connection that may write.

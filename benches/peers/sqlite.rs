@@ -10,7 +10,7 @@ use crate::figures::{Run, rate};
 use crate::group::Group;
 use crate::rental::{DIGEST, Rentals};
 use crate::report::progress;
-use crate::servers::text;
+use crate::servers::{flush_files, text};
 
 /// All rounds.
 pub(crate) async fn measure(transactions: u32, rounds: i64) -> Result<Vec<Run>> {
@@ -26,6 +26,7 @@ pub(crate) async fn measure(transactions: u32, rounds: i64) -> Result<Vec<Run>> 
         let (backlog, mark) = rentals.backlog(round);
         let daybook = rate(rentals.transactions(), group.catch_up(backlog, mark, None).await?);
         progress(&format!("sqlite_catch_up: {daybook:.0} a second"));
+        flush_files()?;
         let (changes, _) = rentals.changes(round);
         let peer = rate(rentals.transactions(), by_hand.write(changes).await?);
         progress(&format!("sqlite_catch_up: {peer:.0} a second by hand"));

@@ -4,9 +4,9 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use journal_core::model::{Change, Name, Op, Row, Schema, Table, Type, Value, time};
-use journal_core::sql::{Access, Conn, Dialect, Param};
+use journal_core::sql::{Access, Conn, DbUrl, Dialect, Param};
 use schema_mappers::{SchemaSet, ddl};
 
 /// Transactions of the journal in one of the database.
@@ -15,51 +15,82 @@ const TOGETHER: usize = 1_000;
 /// A statement, the same text for all changes of a kind.
 type Statement = (String, Vec<Param>);
 
+/// The statements of a transaction in one text, which is prepared once for all transactions of a kind: the library hands
+/// each call to another thread, and a call for each statement would take longer than what SQLite does.
+#[derive(Debug, Default)]
+struct Call {
+    text: String,
+    params: Vec<Param>,
+    /// Each statement touches one.
+    rows: u64,
+}
+
 /// A file with the tables of version 1 and nothing else.
 #[derive(Debug)]
 pub(crate) struct ByHand {
-    conn: Conn,
+    address: DbUrl,
     schema: Schema,
     /// The rows that changes add to, as they stand: a statement writes the final value.
     sums: HashMap<(Name, Row), Row>,
 }
 
 impl ByHand {
-    /// Opened as Daybook opens its own: with a log written ahead, and a flush a commit.
     pub(crate) async fn create(url: &str, set: &SchemaSet, schema: &Schema) -> Result<Self> {
         let version = set.version(schema.version).context("the set has the version")?;
-        let address = url.parse().context("read the address of a file")?;
+        let address: DbUrl = url.parse().context("read the address of a file")?;
         let mut conn = Conn::open(&address, Access::Create, "bench").await?;
         for statement in ddl::create_tables(version, Dialect::Sqlite) {
             conn.lend().ddl(&statement).await?;
         }
-        Ok(Self { conn, schema: schema.clone(), sums: HashMap::new() })
+        conn.close().await;
+        Ok(Self { address, schema: schema.clone(), sums: HashMap::new() })
     }
 
     /// Writes transactions; how long the database took, without what is reckoned before each of its transactions.
-    pub(crate) async fn write(
+    pub(crate) fn write(
         &mut self,
-        transactions: impl Iterator<Item = Vec<Change>>,
+        transactions: impl Iterator<Item = Vec<Change>> + Send,
     ) -> Result<Duration> {
+        let task = || {
+            on_one_core()?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(self.write_all(transactions))
+        };
+        let ended = std::thread::scope(|scope| scope.spawn(task).join());
+        ended.unwrap_or_else(|_| bail!("the thread that writes failed"))
+    }
+
+    /// On a connection that is opened as Daybook opens its own: with a log written ahead, and a flush a commit.
+    async fn write_all(&mut self, transactions: impl Iterator<Item = Vec<Change>>) -> Result<Duration> {
+        let mut conn = Conn::open(&self.address, Access::Write, "bench").await?;
         let mut transactions = transactions.peekable();
         let mut took = Duration::ZERO;
         while transactions.peek().is_some() {
-            let mut statements = Vec::new();
-            for change in transactions.by_ref().take(TOGETHER).flatten() {
-                statements.push(self.statement(change)?);
-            }
+            let next = transactions.by_ref().take(TOGETHER);
+            let calls = next.map(|changes| self.call(changes)).collect::<Result<Vec<Call>>>()?;
             let began = Instant::now();
-            self.conn.begin().await?;
-            for (text, params) in statements {
-                let rows = self.conn.lend().execute(&text, params).await?;
-                if rows != 1 {
-                    bail!("{text} touched {rows} rows");
-                }
+            conn.begin().await?;
+            for Call { text, params, rows } in calls {
+                let touched = conn.lend().execute(&text, params).await?;
+                ensure!(touched == rows, "{text} touched {touched} rows");
             }
-            self.conn.commit().await?;
+            conn.commit().await?;
             took += began.elapsed();
         }
+        conn.close().await;
         Ok(took)
+    }
+
+    fn call(&mut self, changes: Vec<Change>) -> Result<Call> {
+        let mut call = Call::default();
+        for change in changes {
+            let (text, params) = self.statement(change)?;
+            call.text.push_str(&text);
+            call.text.push(';');
+            call.params.extend(params);
+            call.rows += 1;
+        }
+        Ok(call)
     }
 
     fn statement(&mut self, change: Change) -> Result<Statement> {
@@ -84,6 +115,24 @@ impl ByHand {
     }
 }
 
+/// Keeps this thread, and the thread that the library will start for it, on one core: across cores each call would wait for
+/// a core to wake up, now and then and not always, for longer than SQLite works.
+#[cfg(target_os = "linux")]
+fn on_one_core() -> Result<()> {
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+    let allowed = sched_getaffinity(None)?;
+    let mut one = CpuSet::new();
+    let first = (0..CpuSet::MAX_CPU).find(|core| allowed.is_set(*core)).context("a core")?;
+    one.set(first);
+    Ok(sched_setaffinity(None, &one)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+#[expect(clippy::unnecessary_wraps, reason = "as on Linux")]
+fn on_one_core() -> Result<()> {
+    Ok(())
+}
+
 /// The final values of what is added to.
 fn added(row: &Row, deltas: &Row) -> Result<Row> {
     let sum = |(name, delta): (&Name, &Value)| {
@@ -98,24 +147,23 @@ fn added(row: &Row, deltas: &Row) -> Result<Row> {
 }
 
 fn insert(table: &Table, row: &Row) -> Result<Statement> {
-    let places: Vec<String> = (1..=row.len()).map(|number| format!("${number}")).collect();
-    let text =
-        format!("INSERT INTO {} ({}) VALUES ({})", table.name, names(row).join(", "), places.join(", "));
+    let places = vec!["?"; row.len()].join(", ");
+    let columns: Vec<&str> = names(row).collect();
+    let text = format!("INSERT INTO {} ({}) VALUES ({places})", table.name, columns.join(", "));
     Ok((text, params(table, row)?))
 }
 
 fn update(table: &Table, set: &Row, key: &Row) -> Result<Statement> {
-    let pairs = |row: &Row, after: usize| -> Vec<String> {
-        (after + 1..).zip(names(row)).map(|(number, name)| format!("{name} = ${number}")).collect()
-    };
-    let (sets, keys) = (pairs(set, 0).join(", "), pairs(key, set.len()).join(" AND "));
+    let pairs = |row: &Row| names(row).map(|name| format!("{name} = ?")).collect::<Vec<_>>();
+    let text =
+        format!("UPDATE {} SET {} WHERE {}", table.name, pairs(set).join(", "), pairs(key).join(" AND "));
     let mut all = params(table, set)?;
     all.extend(params(table, key)?);
-    Ok((format!("UPDATE {} SET {sets} WHERE {keys}", table.name), all))
+    Ok((text, all))
 }
 
-fn names(row: &Row) -> Vec<&str> {
-    row.names().map(|name| &**name).collect()
+fn names(row: &Row) -> impl Iterator<Item = &str> {
+    row.names().map(|name| &**name)
 }
 
 fn params(table: &Table, row: &Row) -> Result<Vec<Param>> {

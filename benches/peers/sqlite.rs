@@ -28,7 +28,7 @@ pub(crate) async fn measure(transactions: u32, rounds: i64) -> Result<Vec<Run>> 
         progress(&format!("sqlite_catch_up: {daybook:.0} a second"));
         flush_files()?;
         let (changes, _) = rentals.changes(round);
-        let peer = rate(rentals.transactions(), by_hand.write(changes).await?);
+        let peer = rate(rentals.transactions(), by_hand.write(changes)?);
         progress(&format!("sqlite_catch_up: {peer:.0} a second by hand"));
         let mut digests = Vec::new();
         for url in group.urls().into_iter().chain([direct.as_str()]) {

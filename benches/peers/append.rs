@@ -11,11 +11,46 @@ use rand_chacha::ChaCha8Rng;
 use tokio::task::JoinSet;
 
 use crate::cases::BRANCHES;
+use crate::catch_up::filled_group;
+use crate::figures::{Run, rate};
 use crate::group::Group;
-use crate::workload::{Plan, tpcb_transaction};
+use crate::native;
+use crate::servers::{Servers, connect};
+use crate::workload::{Plan, schema_set, tpcb_transaction};
+
+/// All rounds. `served`: while the services of both sites post what is appended.
+pub(crate) async fn measure(
+    plan: &Plan,
+    servers: &Servers,
+    [ours, theirs]: [&str; 2],
+    callers: u32,
+    served: bool,
+) -> Result<Vec<Run>> {
+    let [direct_database, _] = servers.databases(theirs);
+    let mut conn = connect(&direct_database.url).await?;
+    native::fill(&mut conn, plan).await?;
+    conn.close().await;
+    let mut group = match served {
+        true => filled_group(plan, servers, ours).await?,
+        false => Group::create(servers.urls(ours), &schema_set()).await?,
+    };
+    let mut runs = Vec::new();
+    for round in 0..plan.rounds {
+        if served {
+            group.start();
+        }
+        servers.checkpoint().await?;
+        let daybook = rate(plan.transactions, journal(&group, plan, callers, round).await?);
+        group.finish(served)?;
+        servers.checkpoint().await?;
+        runs.push(Run::of_rates(daybook, direct(&direct_database.url, plan, callers)?));
+    }
+    group.journal().close().await;
+    Ok(runs)
+}
 
 /// Callers who each wait until a transaction is durable before they make the next; how long all took.
-pub(crate) async fn journal(group: &Group, plan: &Plan, callers: u32, round: i64) -> Result<Duration> {
+async fn journal(group: &Group, plan: &Plan, callers: u32, round: i64) -> Result<Duration> {
     let each = (plan.transactions / i64::from(callers)).max(1);
     let mut tasks = JoinSet::new();
     let began = Instant::now();

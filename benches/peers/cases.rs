@@ -1,9 +1,11 @@
-//! Which cases there are, in the order of their weight, and which ratio each is to reach.
+//! Which cases there are, in the order of their weight, and which figure each is to reach.
 
 use crate::workload::Workload;
 
 /// Branches of TPC-B: its scale.
 pub(crate) const BRANCHES: i64 = 10;
+/// Transactions of the rental history told twenty times.
+const RENTALS: u32 = 20 * 49_555;
 
 /// What a case does.
 #[derive(Debug, Clone, Copy)]
@@ -13,6 +15,23 @@ pub(crate) enum Work {
     /// Callers write TPC-B and wait for durability; the peer is the same written directly. `served`: while the services
     /// of both sites post what is appended.
     Append { callers: u32, served: bool },
+    /// Callers write TPC-B while it is posted at both sites; the peer is the same with logical replication.
+    EndToEnd { callers: u32 },
+    /// One transaction at a time, until it is seen at the other end.
+    Latency,
+    /// A site at a later version catches up; beside it one at the version that is written.
+    MapCatchUp,
+    /// Two SQLite sites; beside them a file that is written directly.
+    SqliteCatchUp,
+    /// TPC-B's backlog beside one of so many transactions.
+    Growth { small: u32 },
+}
+
+/// What a case is to reach.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Goal {
+    AtLeast(f64),
+    AtMost(f64),
 }
 
 /// A case.
@@ -22,17 +41,27 @@ pub(crate) struct Case {
     pub(crate) work: Work,
     /// Transactions of a round.
     pub(crate) transactions: u32,
-    /// Daybook's rate over its peer's, at least.
-    pub(crate) goal: Option<f64>,
+    /// For its ratio, or for its one figure where it has no ratio.
+    pub(crate) goal: Option<Goal>,
 }
 
 const fn catch_up(name: &'static str, workload: Workload, transactions: u32, goal: f64) -> Case {
-    Case { name, work: Work::CatchUp(workload), transactions, goal: Some(goal) }
+    Case { name, work: Work::CatchUp(workload), transactions, goal: Some(Goal::AtLeast(goal)) }
 }
 
 const fn append(name: &'static str, callers: u32, transactions: u32, goal: f64) -> Case {
-    Case { name, work: Work::Append { callers, served: false }, transactions, goal: Some(goal) }
+    let work = Work::Append { callers, served: false };
+    Case { name, work, transactions, goal: Some(Goal::AtLeast(goal)) }
 }
+
+const fn growth(name: &'static str, goal: f64) -> Case {
+    let work = Work::Growth { small: 100_000 };
+    Case { name, work, transactions: 1_000_000, goal: Some(Goal::AtMost(goal)) }
+}
+
+/// Resident memory in MB; measured together with [`GROWTH`].
+pub(crate) const RSS: Case = growth("rss", 300.0);
+pub(crate) const GROWTH: Case = growth("growth", 1.15);
 
 /// All of them.
 pub(crate) const CASES: &[Case] = &[
@@ -51,14 +80,37 @@ pub(crate) const CASES: &[Case] = &[
         transactions: 64_000,
         goal: None,
     },
+    Case {
+        name: "end_to_end",
+        work: Work::EndToEnd { callers: 32 },
+        transactions: 200_000,
+        goal: Some(Goal::AtLeast(3.0)),
+    },
+    Case { name: "visible_latency", work: Work::Latency, transactions: 300, goal: Some(Goal::AtMost(2.5)) },
+    Case {
+        name: "map_catch_up",
+        work: Work::MapCatchUp,
+        transactions: RENTALS,
+        goal: Some(Goal::AtLeast(0.7)),
+    },
+    Case {
+        name: "sqlite_catch_up",
+        work: Work::SqliteCatchUp,
+        transactions: RENTALS,
+        goal: Some(Goal::AtLeast(0.4)),
+    },
+    GROWTH,
+    RSS,
 ];
 
 impl Case {
     /// The same with counts divided, for trying the programme.
     pub(crate) fn scaled_down(mut self, by: u32) -> Self {
         self.transactions = (self.transactions / by).max(1);
-        if let Work::CatchUp(Workload::Update { rows }) = &mut self.work {
-            *rows = (*rows / i64::from(by)).max(1);
+        match &mut self.work {
+            Work::CatchUp(Workload::Update { rows }) => *rows = (*rows / i64::from(by)).max(1),
+            Work::Growth { small } => *small = (*small / by).max(1),
+            _ => {}
         }
         self
     }

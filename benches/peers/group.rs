@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use journal_core::client::{Journal, Transaction};
 use journal_core::model::{Row, SiteName};
-use journal_tests::process::{Program, Running, daybook};
-use journal_tests::servers::Database;
+use journal_tests::process::{Program, Running, daybook, peak_kib};
 use journal_tests::tether;
+use schema_mappers::VersionSource;
 use tempfile::TempDir;
 
-use crate::servers::{Servers, connect, until_finished};
-use crate::workload::Plan;
+use crate::figures::Memory;
+use crate::servers::{Mark, Servers, connect, flush_files, until_seen};
 
 /// Rows of one transaction while the first rows are laid in.
 const STOCK_ROWS: usize = 1_000;
@@ -30,27 +30,49 @@ const BOUND: Duration = Duration::from_secs(4 * 3600);
 #[derive(Debug)]
 pub(crate) struct Group {
     home: TempDir,
-    databases: [Database; 2],
+    urls: [String; 2],
     journal: Journal,
     services: [Option<Running>; 2],
+    /// The most memory that the service of each site had while a backlog was written and posted, in kibibytes.
+    peaks_kib: [u64; 2],
 }
 
 impl Group {
-    /// Makes the sites and opens the journal of site a. No service runs yet.
-    pub(crate) async fn create(databases: [Database; 2]) -> Result<Self> {
+    /// Makes the sites with a schema set, both at version 1, and opens the journal of site a. No service runs yet.
+    pub(crate) async fn create(urls: [String; 2], set: &[VersionSource]) -> Result<Self> {
         let home = tether::directory_in(Path::new("/tmp"), "daybook-peers-");
-        let schema = home.path().join("schema/1");
-        std::fs::create_dir_all(&schema)?;
-        std::fs::write(schema.join("schema.toml"), include_str!("schema.toml"))?;
+        for source in set {
+            let version = home.path().join("schema").join(source.version.0.to_string());
+            std::fs::create_dir_all(&version)?;
+            for (file, text) in &source.files {
+                std::fs::write(version.join(file), text)?;
+            }
+        }
         let mut text = "group = 'peers'\nschema = 'schema'\n".to_owned();
-        for (site, database) in ["a", "b"].iter().zip(&databases) {
-            let _infallible = write!(text, "[sites.{site}]\nurl = '{}'\n", database.url);
+        for (site, url) in ["a", "b"].iter().zip(&urls) {
+            let _infallible = write!(text, "[sites.{site}]\nurl = '{url}'\n");
         }
         std::fs::write(home.path().join("daybook.toml"), text)?;
         done(&command(home.path(), &["init"]))?;
-        let url = databases[0].url.parse().context("read the address of site a")?;
+        let url = urls[0].parse().context("read the address of site a")?;
         let journal = Journal::open(&url, &SiteName::new("a").context("name a site")?).await?;
-        Ok(Self { home, databases, journal, services: [None, None] })
+        Ok(Self { home, urls, journal, services: [None, None], peaks_kib: [0, 0] })
+    }
+
+    /// Brings site b to another version, with its rows, while nobody serves it.
+    pub(crate) fn raise_b(&self, version: i64) -> Result<()> {
+        let to = version.to_string();
+        let commands: [&[&str]; 3] =
+            [&["pause", "b"], &["schema", "apply", "b", "--to", &to], &["resume", "b"]];
+        for arguments in commands {
+            done(&command(self.home.path(), arguments))?;
+        }
+        Ok(())
+    }
+
+    /// Compares all rows of both sites, across schema versions too; a difference is an error.
+    pub(crate) fn verify(&self) -> Result<()> {
+        done(&command(self.home.path(), &["verify"])).map(drop)
     }
 
     pub(crate) fn journal(&self) -> &Journal {
@@ -58,7 +80,7 @@ impl Group {
     }
 
     pub(crate) fn urls(&self) -> [&str; 2] {
-        [&self.databases[0].url, &self.databases[1].url]
+        [&self.urls[0], &self.urls[1]]
     }
 
     /// Starts the service of each site, a process each.
@@ -83,7 +105,20 @@ impl Group {
             let rows = stock.by_ref().take(STOCK_ROWS);
             Some(rows.fold(Transaction::new(), |transaction, (table, row)| transaction.insert(table, row)))
         });
-        append_all(&self.journal, transactions, PENDING_STOCK_MAX).await?;
+        self.fill_with(transactions, PENDING_STOCK_MAX).await
+    }
+
+    /// The same with transactions as they are.
+    pub(crate) async fn fill_from(&mut self, stock: impl Iterator<Item = Transaction>) -> Result<()> {
+        self.fill_with(stock, PENDING_MAX).await
+    }
+
+    async fn fill_with(
+        &mut self,
+        stock: impl Iterator<Item = Transaction>,
+        pending_max: usize,
+    ) -> Result<()> {
+        append_all(&self.journal, stock, pending_max).await?;
         self.wait("a")?;
         self.wait("b")?;
         for url in self.urls() {
@@ -94,23 +129,38 @@ impl Group {
         Ok(())
     }
 
-    /// One round, begun with no service running: while nobody serves site b, a backlog is appended and decided at a; then b is served again, and the
-    /// time until it has posted everything is taken. What b receives is in that time: its journal is as far behind.
-    pub(crate) async fn catch_up(&mut self, plan: &Plan, round: i64, servers: &Servers) -> Result<Duration> {
+    /// What the services had so far in rounds of [`catch_up`](Self::catch_up).
+    pub(crate) fn memory(&self) -> Memory {
+        let megabytes = |kib: u64| u32::try_from(kib).map_or(f64::NAN, f64::from) / 1_024.0;
+        Memory { peer_site: megabytes(self.peaks_kib[1]), origin_site: megabytes(self.peaks_kib[0]) }
+    }
+
+    /// One round, begun with no service running: while nobody serves site b, a backlog is appended and decided at a; then
+    /// b is served again, and the time until it has posted everything is taken. What b receives is in that time: its
+    /// journal is as far behind. `servers`: those of the databases, where they have any.
+    pub(crate) async fn catch_up(
+        &mut self,
+        backlog: impl Iterator<Item = Transaction>,
+        mark: Mark,
+        servers: Option<&Servers>,
+    ) -> Result<Duration> {
         self.start_one(0);
-        let draws = plan.draws(round);
-        let backlog = draws.iter().map(|draw| plan.workload.transaction(draw));
-        let last = Transaction::new().insert("finish", Row::new().with("id", round));
-        append_all(&self.journal, backlog.chain([last]), PENDING_MAX).await?;
+        append_all(&self.journal, backlog, PENDING_MAX).await?;
         self.wait("a")?;
-        let mut look = connect(&self.databases[1].url).await?;
-        servers.checkpoint().await?;
+        let mut look = connect(&self.urls[1]).await?;
+        match servers {
+            Some(servers) => servers.checkpoint().await?,
+            None => flush_files()?,
+        }
         let began = Instant::now();
         self.spawn(1);
-        until_finished(&mut look, round).await?;
+        until_seen(&mut look, mark).await?;
         let took = began.elapsed();
         look.close().await;
         self.wait("b")?;
+        for (peak, service) in self.peaks_kib.iter_mut().zip(&self.services) {
+            *peak = service.as_ref().map_or(0, |service| peak_kib(service.id())).max(*peak);
+        }
         self.stop()?;
         Ok(took)
     }

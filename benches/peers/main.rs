@@ -2,22 +2,29 @@
 //! Whatever does not end with the same rows everywhere is an error and no figure.
 
 mod append;
+mod by_hand;
 mod cases;
+mod catch_up;
+mod end_to_end;
+mod figures;
 mod group;
+mod growth;
+mod lag;
+mod latency;
+mod mapping;
 mod native;
+mod rental;
 mod report;
 mod servers;
+mod sqlite;
 mod workload;
 
-use std::time::{Duration, Instant};
+use anyhow::{Result, bail};
 
-use anyhow::{Result, bail, ensure};
-
-use self::cases::{CASES, Case, Work};
-use self::group::Group;
-use self::native::Native;
-use self::report::{Report, Run};
-use self::servers::{Servers, connect, text};
+use self::cases::{CASES, Case, GROWTH, RSS, Work};
+use self::figures::Figures;
+use self::report::Report;
+use self::servers::Servers;
 use self::workload::{Plan, Workload};
 
 /// Rounds of a case, each on both sides.
@@ -32,8 +39,9 @@ fn main() -> Result<()> {
         let servers = Servers::start();
         report.settings(servers.settings().await?);
         for case in cases {
-            let case = case.scaled_down(report.scale_down);
-            report.case(&case, &measure(&case, report.accounts, &servers).await?);
+            for (case, figures) in measure(case.scaled_down(report.scale_down), &report, &servers).await? {
+                report.case(&case, &figures);
+            }
         }
         Ok(())
     })
@@ -60,85 +68,50 @@ fn asked(mut arguments: impl Iterator<Item = String>) -> Result<(Vec<Case>, Repo
         }
     }
     report.accounts /= i64::from(report.scale_down);
-    Ok((if cases.is_empty() { CASES.to_vec() } else { cases }, report))
+    if cases.is_empty() {
+        cases = CASES.to_vec();
+    }
+    // One measurement gives both lines.
+    if cases.iter().any(|case| case.name == GROWTH.name) {
+        cases.retain(|case| case.name != RSS.name);
+    }
+    Ok((cases, report))
 }
 
-async fn measure(case: &Case, accounts: i64, servers: &Servers) -> Result<Vec<Run>> {
+/// A line's figures each.
+async fn measure(case: Case, report: &Report, servers: &Servers) -> Result<Vec<(Case, Figures)>> {
     let workload = match case.work {
         Work::CatchUp(workload) => workload,
-        Work::Append { .. } => Workload::Tpcb,
+        Work::Latency => Workload::Insert { rows: 1 },
+        _ => Workload::Tpcb,
     };
-    let plan = Plan { workload, transactions: i64::from(case.transactions), rounds: ROUNDS, accounts };
-    let (ours, theirs) = (format!("daybook_{}", case.name), format!("native_{}", case.name));
-    let runs = match case.work {
-        Work::CatchUp(_) => catch_up(&plan, servers, &ours, &theirs).await?,
-        Work::Append { callers, served } => append(&plan, servers, &ours, &theirs, callers, served).await?,
+    let transactions = i64::from(case.transactions);
+    let plan = Plan { workload, transactions, rounds: ROUNDS, accounts: report.accounts };
+    let (ours, theirs) = (format!("daybook_{}", case.name), format!("peer_{}", case.name));
+    let names = [ours.as_str(), theirs.as_str()];
+    let figures = match case.work {
+        Work::CatchUp(_) => Figures::Rates(catch_up::measure(&plan, servers, names).await?),
+        Work::Append { callers, served } => {
+            Figures::Rates(append::measure(&plan, servers, names, callers, served).await?)
+        }
+        Work::EndToEnd { callers } => {
+            Figures::Rates(end_to_end::measure(&plan, servers, names, callers).await?)
+        }
+        Work::Latency => Figures::Latencies(latency::measure(&plan, servers, names).await?),
+        Work::MapCatchUp => {
+            Figures::Rates(mapping::measure(case.transactions, ROUNDS, servers, names).await?)
+        }
+        Work::SqliteCatchUp => {
+            return Ok(vec![(case, Figures::Rates(sqlite::measure(case.transactions, ROUNDS).await?))]);
+        }
+        Work::Growth { small } => {
+            let (run, memory) = growth::measure(&plan, small, servers, names).await?;
+            let (growth, rss) = (GROWTH.scaled_down(report.scale_down), RSS.scaled_down(report.scale_down));
+            return Ok(vec![(growth, Figures::Rates(vec![run])), (rss, Figures::Memory(memory))]);
+        }
     };
-    servers.drop_databases(&ours).await?;
-    servers.drop_databases(&theirs).await?;
-    Ok(runs)
-}
-
-async fn catch_up(plan: &Plan, servers: &Servers, ours: &str, theirs: &str) -> Result<Vec<Run>> {
-    let began = Instant::now();
-    let mut group = Group::create(servers.databases(ours)).await?;
-    group.start();
-    group.fill(plan.stock()).await?;
-    group.stop()?;
-    report::progress(&format!("{ours}: the first rows are at both sites after {:?}", began.elapsed()));
-    let mut native = Native::create(servers.databases(theirs), plan, servers).await?;
-    let mut runs = Vec::new();
-    for round in 0..ROUNDS {
-        let daybook = rate(plan, group.catch_up(plan, round, servers).await?);
-        report::progress(&format!("{ours}: {daybook:.0} a second after {:?}", began.elapsed()));
-        let peer = rate(plan, native.catch_up(plan, round, servers).await?);
-        report::progress(&format!("{theirs}: {peer:.0} a second after {:?}", began.elapsed()));
-        let mut digests = Vec::new();
-        for url in group.urls().into_iter().chain(native.urls()) {
-            digests.push(text(url, plan.workload.digest()).await?);
-        }
-        ensure!(digests.iter().all(|digest| *digest == digests[0]), "the ends differ: {digests:?}");
-        runs.push(Run { daybook, peer });
+    for name in names {
+        servers.drop_databases(name).await?;
     }
-    native.close().await?;
-    group.journal().close().await;
-    Ok(runs)
-}
-
-async fn append(
-    plan: &Plan,
-    servers: &Servers,
-    ours: &str,
-    theirs: &str,
-    callers: u32,
-    served: bool,
-) -> Result<Vec<Run>> {
-    let mut group = Group::create(servers.databases(ours)).await?;
-    let [direct, _] = servers.databases(theirs);
-    let mut conn = connect(&direct.url).await?;
-    native::fill(&mut conn, plan).await?;
-    conn.close().await;
-    if served {
-        group.start();
-        group.fill(plan.stock()).await?;
-        group.stop()?;
-    }
-    let mut runs = Vec::new();
-    for round in 0..ROUNDS {
-        if served {
-            group.start();
-        }
-        servers.checkpoint().await?;
-        let daybook = rate(plan, append::journal(&group, plan, callers, round).await?);
-        group.finish(served)?;
-        servers.checkpoint().await?;
-        runs.push(Run { daybook, peer: append::direct(&direct.url, plan, callers)? });
-    }
-    group.journal().close().await;
-    Ok(runs)
-}
-
-fn rate(plan: &Plan, took: Duration) -> f64 {
-    // Counts are far below what a float holds exactly.
-    u32::try_from(plan.transactions).map_or(f64::NAN, f64::from) / took.as_secs_f64()
+    Ok(vec![(case, figures)])
 }

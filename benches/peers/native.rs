@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use journal_core::sql::{Conn, Param};
 use journal_tests::servers::Database;
 
-use crate::servers::{Servers, connect, until_finished};
+use crate::servers::{Mark, Servers, connect, until_seen};
 use crate::workload::{Draw, Plan};
 
 /// Transactions that one call writes: bounds what a call sends.
@@ -56,6 +56,10 @@ impl Native {
         [&self.databases[0].url, &self.databases[1].url]
     }
 
+    pub(crate) fn subscriber(&mut self) -> &mut Conn {
+        &mut self.subscriber
+    }
+
     /// One round: the subscription is disabled, the backlog is written, the subscription is enabled, and the time until
     /// the last row is there is taken.
     pub(crate) async fn catch_up(&mut self, plan: &Plan, round: i64, servers: &Servers) -> Result<Duration> {
@@ -68,7 +72,7 @@ impl Native {
         servers.checkpoint().await?;
         let began = Instant::now();
         self.subscriber.lend().ddl("ALTER SUBSCRIPTION peer ENABLE").await?;
-        until_finished(&mut self.subscriber, round).await?;
+        until_seen(&mut self.subscriber, Mark::finish(round)).await?;
         let took = began.elapsed();
         self.disable().await?;
         Ok(took)
@@ -96,8 +100,22 @@ impl Native {
         self.disable().await
     }
 
+    /// Returns once the subscription runs, with nothing to do: for measurements that write while it does.
+    pub(crate) async fn enable(&mut self) -> Result<()> {
+        self.settle().await?;
+        self.subscriber.lend().ddl("ALTER SUBSCRIPTION peer ENABLE").await?;
+        let began = Instant::now();
+        while began.elapsed() < SETTLE_BOUND {
+            if !self.publisher.lend().fetch(SENDER, Vec::new()).await?.is_empty() {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        bail!("the subscription does not run {SETTLE_BOUND:?} after it was enabled")
+    }
+
     /// Returns once neither end of the replication runs.
-    async fn disable(&mut self) -> Result<()> {
+    pub(crate) async fn disable(&mut self) -> Result<()> {
         self.subscriber.lend().ddl("ALTER SUBSCRIPTION peer DISABLE").await?;
         let began = Instant::now();
         while began.elapsed() < SETTLE_BOUND {

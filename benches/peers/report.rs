@@ -4,14 +4,8 @@ use std::thread::available_parallelism;
 
 use serde_json::{Value, json};
 
-use crate::cases::Case;
-
-/// The rates of one round, in transactions a second.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Run {
-    pub(crate) daybook: f64,
-    pub(crate) peer: f64,
-}
+use crate::cases::{Case, Goal};
+use crate::figures::{Figures, Latency, Memory, Run, median, two_digits};
 
 /// How a run was asked for.
 #[derive(Debug, Clone, Copy)]
@@ -37,35 +31,45 @@ impl Report {
             println!("# {name}: {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned));
         }
         println!(
-            "{:<18} {:>12} {:>12} {:>7} {:>6}  runs (daybook/peer, transactions a second)",
-            "case", "daybook/s", "peer/s", "ratio", "goal"
+            "{:<18} {:>12} {:>12} {:>7} {:>8}  runs (daybook/peer, transactions a second if nothing else is said)",
+            "case", "daybook", "peer", "ratio", "goal"
         );
     }
 
     /// A case's line: medians, and every round.
-    pub(crate) fn case(&self, case: &Case, runs: &[Run]) {
-        let daybook = median(runs.iter().map(|run| run.daybook));
-        let peer = median(runs.iter().map(|run| run.peer));
-        let ratio = median(runs.iter().map(Run::ratio));
+    pub(crate) fn case(&self, case: &Case, figures: &Figures) {
         if self.json {
-            let line = json!({
-                "case": case.name,
-                "unit": "transactions",
-                "transactions": case.transactions,
-                "daybook_per_s": daybook.round(),
-                "peer_per_s": peer.round(),
-                "ratio": two_digits(ratio),
-                "goal": case.goal,
-                "runs": runs.iter().map(Run::json).collect::<Vec<_>>(),
-                "scale_down": self.scale_down,
-            });
-            println!("{line}");
+            println!("{}", self.json_line(case, figures));
             return;
         }
-        let goal = case.goal.map_or_else(|| "-".to_owned(), |goal| format!("{goal:.1}"));
-        let each: Vec<String> =
-            runs.iter().map(|run| format!("{:.0}/{:.0}", run.daybook, run.peer)).collect();
-        println!("{:<18} {daybook:>12.0} {peer:>12.0} {ratio:>7.2} {goal:>6}  {}", case.name, each.join(" "));
+        let (daybook, peer, ratio, each) = match figures {
+            Figures::Rates(runs) => rates_text(runs),
+            Figures::Latencies(rounds) => latencies_text(rounds),
+            Figures::Memory(memory) => memory_text(memory),
+        };
+        println!("{:<18} {daybook:>12} {peer:>12} {ratio:>7} {:>8}  {each}", case.name, goal_text(case.goal));
+    }
+
+    fn json_line(&self, case: &Case, figures: &Figures) -> Value {
+        let mut line = json!({ "case": case.name });
+        let told = match figures {
+            Figures::Rates(runs) => rates_json(runs),
+            Figures::Latencies(rounds) => latencies_json(rounds),
+            Figures::Memory(memory) => memory_json(memory),
+        };
+        line["transactions"] = json!(case.transactions);
+        for (name, value) in told.as_object().into_iter().flatten() {
+            line[name.as_str()] = value.clone();
+        }
+        let (goal, better) = match case.goal {
+            Some(Goal::AtLeast(goal)) => (Some(goal), "higher"),
+            Some(Goal::AtMost(goal)) => (Some(goal), "lower"),
+            None => (None, "higher"),
+        };
+        line["goal"] = json!(goal);
+        line["better"] = json!(better);
+        line["scale_down"] = json!(self.scale_down);
+        line
     }
 
     fn note(&self) -> &'static str {
@@ -78,38 +82,76 @@ pub(crate) fn progress(what: &str) {
     eprintln!("{what}");
 }
 
-impl Run {
-    fn ratio(&self) -> f64 {
-        self.daybook / self.peer
-    }
+/// The four middle fields of a line.
+type Fields = (String, String, String, String);
 
-    fn json(&self) -> Value {
-        json!({
-            "daybook_per_s": self.daybook.round(),
-            "peer_per_s": self.peer.round(),
-            "ratio": two_digits(self.ratio()),
-        })
+fn goal_text(goal: Option<Goal>) -> String {
+    match goal {
+        Some(Goal::AtLeast(goal)) => format!(">= {goal}"),
+        Some(Goal::AtMost(goal)) => format!("<= {goal}"),
+        None => "-".to_owned(),
     }
 }
 
-fn two_digits(number: f64) -> f64 {
-    (number * 100.0).round() / 100.0
+fn joined(each: impl Iterator<Item = String>) -> String {
+    each.collect::<Vec<_>>().join(" ")
 }
 
-/// The middle one; of an even number the lower of the two in the middle, so that it is one that was measured.
-fn median(numbers: impl Iterator<Item = f64>) -> f64 {
-    let mut numbers: Vec<f64> = numbers.collect();
-    numbers.sort_by(f64::total_cmp);
-    numbers.get(numbers.len().saturating_sub(1) / 2).copied().unwrap_or(f64::NAN)
+/// The medians of daybook's rate, the peer's rate, and the ratio.
+fn middle(runs: &[Run]) -> [f64; 3] {
+    let of = |figure: fn(&Run) -> f64| median(runs.iter().map(figure));
+    [of(|run| run.daybook), of(|run| run.peer), of(|run| run.ratio)]
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn rates_text(runs: &[Run]) -> Fields {
+    let [daybook, peer, ratio] = middle(runs);
+    let each = joined(runs.iter().map(Run::text));
+    (format!("{daybook:.0}"), format!("{peer:.0}"), format!("{ratio:.2}"), each)
+}
 
-    #[test]
-    fn the_median_is_the_middle_one() {
-        assert_eq!(median([3.0, 1.0, 2.0].into_iter()), 2.0);
-        assert_eq!(median([4.0, 1.0].into_iter()), 1.0);
+fn rates_json(runs: &[Run]) -> Value {
+    let [daybook, peer, ratio] = middle(runs);
+    let mut json = json!({
+        "unit": "transactions",
+        "daybook_per_s": daybook.round(),
+        "peer_per_s": peer.round(),
+        "ratio": two_digits(ratio),
+    });
+    if let Some(lag) = runs.iter().filter_map(|run| run.lag).max() {
+        json["lag_ms_max"] = json!((lag.as_secs_f64() * 1_000.0).round());
     }
+    json["runs"] = runs.iter().map(Run::json).collect();
+    json
+}
+
+fn latencies_text(rounds: &[Latency]) -> Fields {
+    let whole = Latency::middle(rounds);
+    let ratio = median(rounds.iter().map(Latency::ratio));
+    let each = rounds.iter().map(|round| {
+        let (daybook, peer) = (round.daybook, round.peer);
+        format!("{:.2} ({:.2})/{:.2} ({:.2})", daybook.p50, daybook.p99, peer.p50, peer.p99)
+    });
+    let each = format!("ms, p50 (p99): {}", joined(each));
+    (format!("{:.2}", whole.daybook.p50), format!("{:.2}", whole.peer.p50), format!("{ratio:.2}"), each)
+}
+
+fn latencies_json(rounds: &[Latency]) -> Value {
+    let mut json = Latency::middle(rounds).json();
+    json["unit"] = json!("milliseconds");
+    json["ratio"] = json!(two_digits(median(rounds.iter().map(Latency::ratio))));
+    json["runs"] = rounds.iter().map(Latency::json).collect();
+    json
+}
+
+fn memory_text(memory: &Memory) -> Fields {
+    let each = format!("MB at most, site b; site a had {:.0}", memory.origin_site);
+    (format!("{:.0}", memory.peer_site), "-".to_owned(), "-".to_owned(), each)
+}
+
+fn memory_json(memory: &Memory) -> Value {
+    json!({
+        "unit": "MB",
+        "daybook_mb": memory.peer_site.round(),
+        "daybook_origin_mb": memory.origin_site.round(),
+    })
 }

@@ -1,9 +1,10 @@
 //! The two servers that all cases of a run share, with the same settings for both sides.
 
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use journal_core::sql::{Access, Conn, Param};
 use journal_tests::servers::{Database, Durability, PostgresServer, Settings};
 use serde_json::{Map, Value, json};
@@ -64,6 +65,11 @@ impl Servers {
         [self.first.create_named(name), self.second.create_named(name)]
     }
 
+    /// The same, as addresses.
+    pub(crate) fn urls(&self, name: &str) -> [String; 2] {
+        self.databases(name).map(|database| database.url)
+    }
+
     /// Drops them, so that a later case has the disk and the memory for itself.
     pub(crate) async fn drop_databases(&self, name: &str) -> Result<()> {
         for server in [&self.first, &self.second] {
@@ -103,6 +109,13 @@ impl Servers {
     }
 }
 
+/// The same for files without a server: what other sides left in the system's cache is on the disk before a clock starts.
+pub(crate) fn flush_files() -> Result<()> {
+    let status = Command::new("sync").status().context("run sync")?;
+    ensure!(status.success(), "sync failed: {status}");
+    Ok(())
+}
+
 /// A connection that may write.
 pub(crate) async fn connect(url: &str) -> Result<Conn> {
     let address = url.parse().context("read the address of a server")?;
@@ -117,12 +130,31 @@ pub(crate) async fn text(url: &str, query: &str) -> Result<String> {
     Ok(found)
 }
 
+/// The row that is written last, by which the end is seen at the other end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mark {
+    /// Gives a row once it is there; `$1` is the id.
+    pub(crate) query: &'static str,
+    pub(crate) id: i64,
+}
+
+impl Mark {
+    /// A row of `finish`, which has no other use.
+    pub(crate) fn finish(id: i64) -> Self {
+        Self { query: "SELECT 1 FROM finish WHERE id = $1", id }
+    }
+
+    /// Whether it is there.
+    pub(crate) async fn seen(self, conn: &mut Conn) -> Result<bool> {
+        Ok(!conn.lend().fetch(self.query, vec![Param::from(self.id)]).await?.is_empty())
+    }
+}
+
 /// Waits until the row that was written last is seen.
-pub(crate) async fn until_finished(conn: &mut Conn, id: i64) -> Result<()> {
+pub(crate) async fn until_seen(conn: &mut Conn, mark: Mark) -> Result<()> {
     let began = Instant::now();
     while began.elapsed() < BOUND {
-        let found = conn.lend().fetch("SELECT 1 FROM finish WHERE id = $1", vec![Param::from(id)]).await?;
-        if !found.is_empty() {
+        if mark.seen(conn).await? {
             return Ok(());
         }
         tokio::time::sleep(LOOK_EVERY).await;

@@ -1,12 +1,19 @@
 //! What is written: drawn once for a round and written on both sides, so that both end with the same rows.
 
 use journal_core::client::Transaction;
-use journal_core::model::{Row, Value};
+use journal_core::model::{Row, SchemaVersion, Value};
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
+use schema_mappers::VersionSource;
 
 use crate::cases::BRANCHES;
+use crate::servers::Mark;
+
+/// The schema set of these workloads.
+pub(crate) fn schema_set() -> [VersionSource; 1] {
+    [VersionSource::new(SchemaVersion(1), [("schema.toml", include_str!("schema.toml"))])]
+}
 
 /// Tellers of a branch.
 const TELLERS: i64 = 10;
@@ -64,6 +71,15 @@ impl Plan {
                 draws
             }
         }
+    }
+
+    /// A round's transactions as Daybook takes them, and the row by which its end is seen.
+    pub(crate) fn backlog(&self, round: i64) -> (impl Iterator<Item = Transaction> + use<>, Mark) {
+        let workload = self.workload;
+        let last = Transaction::new().insert("finish", Row::new().with("id", round));
+        let backlog =
+            self.draws(round).into_iter().map(move |draw| workload.transaction(&draw)).chain([last]);
+        (backlog, Mark::finish(round))
     }
 
     /// TPC-B's numbers: account, teller, branch, amount, and the id of the row of history.

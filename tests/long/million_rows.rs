@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use journal_core::client::{Journal, Transaction};
 use journal_core::model::{Row, SchemaVersion, SiteName};
-use journal_tests::process::{Ended, Program, Running, daybook};
+use journal_tests::process::{Ended, Program, Running, daybook, peak_kib};
 use journal_tests::servers::two_postgres_or_skip;
 use journal_tests::tether;
 
@@ -186,13 +186,6 @@ async fn watched(running: Running) -> (Ended, u64) {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     (waiting.await.expect("it ends"), peak)
-}
-
-/// The most memory that a process had so far; 0 once it is gone.
-fn peak_kib(id: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse().ok()).unwrap_or(0)
 }
 
 fn done(program: &Program) -> String {

@@ -227,6 +227,13 @@ impl Drop for Running {
     }
 }
 
+/// The most memory that a process had so far, in kibibytes; 0 once it is gone.
+pub fn peak_kib(id: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse().ok()).unwrap_or(0)
+}
+
 /// Sends each line of an output, the last one also without its end, until it closes or nobody listens.
 fn follow(output: impl Read + Send + 'static, stream: Stream, lines: SyncSender<(Stream, String)>) {
     thread::spawn(move || {

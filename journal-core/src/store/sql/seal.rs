@@ -74,17 +74,17 @@ async fn move_head(
         to.hash.as_slice().into(),
         Param::from(to.hlc.0),
     ]);
+    let (first, advance) = match conn.dialect() {
+        Dialect::Postgres => (text::FIRST_HEAD_TELLING, text::ADVANCE_HEAD_TELLING),
+        Dialect::Sqlite => (text::FIRST_HEAD, text::ADVANCE_HEAD),
+    };
     let moved = if from.0 == 0 {
         if from_hash != GENESIS || from_last_nr != 0 {
             return Err(misplaced(to));
         }
-        conn.execute(text::FIRST_HEAD, params).await?
+        conn.execute(first, params).await?
     } else {
         params.extend([from.0.into(), from_hash.into(), Param::from(from_last_nr)]);
-        let advance = match conn.dialect() {
-            Dialect::Postgres => text::ADVANCE_HEAD_TELLING,
-            Dialect::Sqlite => text::ADVANCE_HEAD,
-        };
         conn.execute(advance, params).await?
     };
     if moved == 1 { Ok(()) } else { Err(misplaced(to)) }

@@ -110,7 +110,10 @@ pub(super) const FIRST_HEAD: &str = "INSERT INTO {d}received (origin, epoch, sea
 pub(super) const ADVANCE_HEAD: &str = "UPDATE {d}received SET seal_nr = $3, last_nr = $4, hash = $5, hlc = $6 \
      WHERE origin = $1 AND epoch = $2 AND seal_nr = $7 AND hash = $8 AND last_nr = $9";
 
-/// PostgreSQL: the same, and the word to whoever pulls from here, told when the transaction commits.
+/// PostgreSQL: the same two, and the word to whoever pulls from here, told when the transaction commits.
+pub(super) const FIRST_HEAD_TELLING: &str = "INSERT INTO {d}received (origin, epoch, seal_nr, last_nr, hash, hlc) \
+     SELECT $1, $2, $3, $4, $5, $6 FROM (SELECT pg_notify('daybook_sealed', '')) AS told \
+     ON CONFLICT (origin, epoch) DO NOTHING";
 pub(super) const ADVANCE_HEAD_TELLING: &str = "UPDATE {d}received SET seal_nr = $3, last_nr = $4, hash = $5, hlc = $6 \
      FROM (SELECT pg_notify('daybook_sealed', '')) AS told \
      WHERE origin = $1 AND epoch = $2 AND seal_nr = $7 AND hash = $8 AND last_nr = $9";

@@ -109,6 +109,23 @@ async fn leftovers(rig: &Rig, store: &str) -> i64 {
         + rig.number("a", "SELECT count(*) FROM {d}staging").await
 }
 
+/// Posting into a site that was raised while it was empty once took ten times as long: each reference read a whole table.
+#[tokio::test]
+async fn the_planner_is_told_of_large_tables_and_not_of_small_ones_that_will_grow() {
+    for (_, rig) in rigs().await.into_iter().filter(|(store, _)| *store != "sqlite") {
+        let many: Vec<Change> = (1..=1_000).map(|id| member(id, "IGGY POP", None)).collect();
+        rig.append("a", 1, &many).await;
+        rig.append("a", 1, &[phone(1, None)]).await;
+        journal_tests::rig::drain(&mut rig.poster("a").await).await.unwrap();
+        pause(&rig, "a").await;
+        apply(&rig, "a", 2).await.unwrap();
+        // PostgreSQL says -1 of a table that was never looked at.
+        let expected = "SELECT CAST(reltuples AS bigint) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relname = ";
+        assert_eq!(rig.number("a", &format!("{expected}'member'")).await, 1_000);
+        assert_eq!(rig.number("a", &format!("{expected}'contact'")).await, -1);
+    }
+}
+
 #[tokio::test]
 async fn references_are_in_force_after_a_reshape() {
     for (store, rig) in rigs().await {

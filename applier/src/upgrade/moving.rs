@@ -143,11 +143,20 @@ pub(super) async fn move_rows(
     Ok(report)
 }
 
-/// PostgreSQL: lets the planner know the new tables before anybody reads them.
+/// Rows from which on the planner is told of a new table.
+const ANALYSED_FROM: i64 = 1_000;
+
+/// PostgreSQL: lets the planner know the new tables before anybody reads them. Not those with few rows: sessions keep the
+/// plans that suit them, and read whole tables for each reference once they have grown. Of a table that it does not know,
+/// the planner expects more.
 async fn analyse(conn: &mut Conn, layout: &Layout) -> Result<(), SqlError> {
     if conn.dialect() == Dialect::Postgres {
         for table in layout.staged().tables.keys() {
-            conn.lend().ddl(&format!("ANALYZE {NEW_SCHEMA}.{}", quote(table))).await?;
+            let name = format!("{NEW_SCHEMA}.{}", quote(table));
+            let some = format!("SELECT count(*) FROM (SELECT 1 FROM {name} LIMIT {ANALYSED_FROM}) AS some");
+            if conn.lend().fetch_one(&some, Vec::new()).await?.i64(0)? == ANALYSED_FROM {
+                conn.lend().ddl(&format!("ANALYZE {name}")).await?;
+            }
         }
     }
     Ok(())

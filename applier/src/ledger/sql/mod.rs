@@ -6,6 +6,7 @@ mod apply;
 pub(crate) mod asks;
 pub(crate) mod complement;
 mod fault;
+mod listed;
 mod load;
 mod quarantine;
 pub(crate) mod released;

@@ -1,11 +1,11 @@
-//! Carrying out a batch by sets: one statement for all rows of a table that are changed alike, its values as arrays.
-//! PostgreSQL only; SQLite has no wire to save, and takes the changes one by one.
+//! Carrying out a batch by sets: one statement for all rows of a table that are changed alike. On PostgreSQL its values
+//! are arrays, or copied; on SQLite they are listed (`listed`).
 
 use std::fmt::Write as _;
 
 use journal_core::codec::cells;
 use journal_core::codec::payload::key_text;
-use journal_core::model::{Column, Name, Table, Type, Value};
+use journal_core::model::{Column, Name, Row, Table, Type, Value};
 use journal_core::sql::{Dialect, Param, quote};
 
 use super::values::bind;
@@ -19,12 +19,6 @@ pub(super) const MANY_ROWS: usize = 64;
 impl SqlLedger {
     pub(super) async fn carry_out_together(&mut self, changes: &[&LedgerChange]) -> Result<(), LedgerError> {
         let schema = self.schema.clone();
-        if self.dialect() == Dialect::Sqlite {
-            for change in changes {
-                self.apply_one(&schema, change).await?;
-            }
-            return Ok(());
-        }
         let asked = |table: &Name| self.asks.of(table).is_some();
         let steps = sets::plan(&schema, &self.rules, changes, asked)?;
         for step in &steps {
@@ -38,7 +32,9 @@ impl SqlLedger {
 
     async fn apply_set(&mut self, set: &Set<'_>) -> Result<(), LedgerError> {
         let (table, rows) = (set.table, &set.rows);
-        let done = if set.action == Action::Insert && rows.len() >= self.copied_from {
+        let done = if self.dialect() == Dialect::Sqlite {
+            self.apply_listed(set).await?
+        } else if set.action == Action::Insert && rows.len() >= self.copied_from {
             self.copy_rows(table, rows).await?
         } else {
             let (statement, params) = statement(table, &set.action, rows)?;
@@ -75,6 +71,12 @@ impl SqlLedger {
     }
 
     async fn begin_complements(&mut self, table: &Table, rows: &[SetRow<'_>]) -> Result<(), LedgerError> {
+        if self.dialect() == Dialect::Sqlite {
+            for row in rows {
+                self.begin_complement(&table.name, &row.key, row.complement.unwrap_or(&Row::new())).await?;
+            }
+            return Ok(());
+        }
         self.end_complements(table, rows).await?;
         let kept = rows.iter().filter_map(|row| {
             let complement = row.complement.filter(|complement| !complement.is_empty())?;
@@ -91,7 +93,11 @@ impl SqlLedger {
     }
 
     async fn end_complements(&mut self, table: &Table, rows: &[SetRow<'_>]) -> Result<(), LedgerError> {
-        if self.complemented {
+        if self.complemented && self.dialect() == Dialect::Sqlite {
+            for row in rows {
+                self.end_complement(&table.name, &row.key).await?;
+            }
+        } else if self.complemented {
             let keys = rows.iter().map(|row| key_text(&row.key).into()).collect();
             let params = vec![table.name.as_ref().into(), Param::List(keys)];
             self.conn.lend().execute(text::DROP_COMPLEMENTS, params).await?;

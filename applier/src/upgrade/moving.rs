@@ -153,7 +153,7 @@ async fn analyse(conn: &mut Conn, layout: &Layout) -> Result<(), SqlError> {
     if conn.dialect() == Dialect::Postgres {
         for table in layout.staged().tables.keys() {
             let name = format!("{NEW_SCHEMA}.{}", quote(table));
-            let some = format!("SELECT count(*) FROM (SELECT 1 FROM {name} LIMIT {ANALYSED_FROM}) AS some");
+            let some = format!("SELECT count(*) FROM (SELECT 1 FROM {name} LIMIT {ANALYSED_FROM}) AS first");
             if conn.lend().fetch_one(&some, Vec::new()).await?.i64(0)? == ANALYSED_FROM {
                 conn.lend().ddl(&format!("ANALYZE {name}")).await?;
             }

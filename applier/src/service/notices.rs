@@ -23,6 +23,8 @@ pub(super) async fn run(context: Context, at: SiteName, notice: Notice, wake: Ar
             Ok(None) => return,
             Ok(Some(mut notices)) => {
                 backoff.reset();
+                // Nobody was told of what came in before.
+                wake.notify_one();
                 // This session writes nothing and holds no transaction: it may be dropped in the middle of a call.
                 while let Some(Ok(())) = context.shutdown.run_until_cancelled(notices.next()).await {
                     wake.notify_one();

@@ -73,9 +73,9 @@ impl HandOver {
         }
     }
 
-    /// The runs of an origin after a seal, as many as the limit allows, if they lie here.
-    fn take(&self, origin: &Origin, after: SealNr, limit: ReadLimit) -> Vec<SealedRun> {
-        let runs = self.lanes().take(origin, after, limit);
+    /// The runs of an origin after a seal and up to another, as many as the limit allows, if they lie here.
+    fn take(&self, origin: &Origin, after: SealNr, until: SealNr, limit: ReadLimit) -> Vec<SealedRun> {
+        let runs = self.lanes().take(origin, after, until, limit);
         if !runs.is_empty() {
             self.shared.taken.notify_waiters();
         }
@@ -110,7 +110,7 @@ impl Lanes {
         }
     }
 
-    fn take(&mut self, origin: &Origin, after: SealNr, limit: ReadLimit) -> Vec<SealedRun> {
+    fn take(&mut self, origin: &Origin, after: SealNr, until: SealNr, limit: ReadLimit) -> Vec<SealedRun> {
         let Some(lane) = self.lanes.get_mut(origin) else { return Vec::new() };
         while let Some(passed) = lane.runs.pop_front_if(|run| run.seal.seal_nr <= after) {
             self.bytes -= weight(&passed);
@@ -118,7 +118,9 @@ impl Lanes {
         let mut taken: Vec<SealedRun> = Vec::new();
         let (mut transactions, mut bytes) = (0, 0);
         let mut expected = after.next();
-        while let Some(run) = lane.runs.front().filter(|run| run.seal.seal_nr == expected) {
+        while let Some(run) =
+            lane.runs.front().filter(|run| expected <= until && run.seal.seal_nr == expected)
+        {
             let weight = weight(run);
             transactions += run.transactions.len();
             bytes += weight;
@@ -149,17 +151,20 @@ fn weight(run: &SealedRun) -> usize {
     run.transactions.iter().map(|transaction| transaction.weight()).sum()
 }
 
-/// A poster's journal that takes runs from a [`HandOver`] where they lie there.
+/// A poster's journal that takes runs from a [`HandOver`] where they lie there and the journal says that it has them: a
+/// database that was restored, or a standby in its place, may have lost what was committed before.
 #[derive(Debug)]
 pub struct Relay<J> {
     journal: J,
     handed: HandOver,
+    /// As they were read last.
+    heads: Vec<Head>,
 }
 
 impl<J> Relay<J> {
     /// Over the journal that the runs were written to.
     pub fn new(journal: J, handed: HandOver) -> Self {
-        Self { journal, handed }
+        Self { journal, handed, heads: Vec::new() }
     }
 }
 
@@ -183,8 +188,9 @@ impl<J: JournalStore> JournalStore for Relay<J> {
         self.journal.read_tail(after, limit)
     }
 
-    fn heads(&mut self) -> impl Future<Output = Result<Vec<Head>, ReadError>> + Send {
-        self.journal.heads()
+    async fn heads(&mut self) -> Result<Vec<Head>, ReadError> {
+        self.heads = self.journal.heads().await?;
+        Ok(self.heads.clone())
     }
 
     async fn read_runs(
@@ -193,7 +199,8 @@ impl<J: JournalStore> JournalStore for Relay<J> {
         after: SealNr,
         limit: ReadLimit,
     ) -> Result<Vec<SealedRun>, ReadError> {
-        let handed = self.handed.take(origin, after, limit);
+        let head = self.heads.iter().find(|head| head.origin == *origin);
+        let handed = self.handed.take(origin, after, head.map_or(SealNr(0), |head| head.seal_nr), limit);
         if !handed.is_empty() {
             return Ok(handed);
         }
@@ -220,9 +227,10 @@ mod tests {
         peer_with(seals).await.read_runs(&origin("b"), SealNr(0), UNLIMITED).await.unwrap()
     }
 
-    /// A poster's journal that has nothing itself, so that what it reads was handed over.
-    fn relay(handed: &HandOver) -> Relay<MemoryJournal> {
-        Relay::new(MemoryJournal::new(origin("a")), handed.clone())
+    /// A poster's journal that cannot give the runs that it says it has, so that what is read was handed over.
+    async fn relay(handed: &HandOver) -> Relay<MemoryJournal> {
+        let heads = peer_with(4).await.heads().await.unwrap();
+        Relay { journal: MemoryJournal::new(origin("a")), handed: handed.clone(), heads }
     }
 
     async fn seals(relay: &mut Relay<MemoryJournal>, after: i64, limit: ReadLimit) -> Vec<i64> {
@@ -234,7 +242,7 @@ mod tests {
     async fn what_is_handed_over_comes_in_order_within_the_limit() {
         let handed = HandOver::new(usize::MAX);
         handed.offer(runs(4).await).await;
-        let mut relay = relay(&handed);
+        let mut relay = relay(&handed).await;
         assert_eq!(seals(&mut relay, 0, ONE).await, [1]);
         assert_eq!(seals(&mut relay, 2, UNLIMITED).await, [3, 4], "2 was posted another way");
         assert_eq!(seals(&mut relay, 4, UNLIMITED).await, [0; 0]);
@@ -247,13 +255,24 @@ mod tests {
         let mut all = runs(5).await;
         let late = all.split_off(3);
         handed.offer(late.clone()).await;
-        let mut relay = Relay::new(peer_with(3).await, handed.clone());
+        let heads = peer_with(5).await.heads().await.unwrap();
+        let mut relay = Relay { journal: peer_with(3).await, handed: handed.clone(), heads };
         assert_eq!(seals(&mut relay, 0, UNLIMITED).await, [1, 2, 3]);
         assert_eq!(seals(&mut relay, 3, UNLIMITED).await, [4, 5]);
         // With a gap between them the later ones count: the earlier ones are in the journal.
         handed.offer(all).await;
         handed.offer(late[1..].to_vec()).await;
-        assert_eq!(handed.lanes().take(&origin("b"), SealNr(4), UNLIMITED).len(), 1);
+        assert_eq!(handed.lanes().take(&origin("b"), SealNr(4), SealNr(9), UNLIMITED).len(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_the_journal_has_lost_is_not_taken_from_memory() {
+        let handed = HandOver::new(usize::MAX);
+        handed.offer(runs(4).await).await;
+        let mut relay = Relay::new(peer_with(2).await, handed.clone());
+        relay.heads().await.unwrap();
+        assert_eq!(seals(&mut relay, 0, UNLIMITED).await, [1, 2]);
+        assert_eq!(seals(&mut relay, 2, UNLIMITED).await, [0; 0]);
     }
 
     #[tokio::test]
@@ -261,7 +280,7 @@ mod tests {
         let handed = HandOver::new(usize::MAX);
         handed.offer(runs(2).await).await;
         handed.offer(runs(3).await).await;
-        assert_eq!(seals(&mut relay(&handed), 0, UNLIMITED).await, [1, 2, 3]);
+        assert_eq!(seals(&mut relay(&handed).await, 0, UNLIMITED).await, [1, 2, 3]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -270,7 +289,7 @@ mod tests {
         let all = runs(4).await;
         let one = |at: usize| all[at..=at].to_vec();
         handed.offer(one(0)).await;
-        let mut relay = relay(&handed);
+        let mut relay = relay(&handed).await;
         let began = Instant::now();
         let ((), taken) = tokio::join!(handed.offer(one(1)), seals(&mut relay, 0, ONE));
         assert_eq!((taken, began.elapsed()), (vec![1], Duration::ZERO));

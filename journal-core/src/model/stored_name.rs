@@ -63,8 +63,9 @@ mod tests {
 
     #[test]
     fn no_more_are_kept_than_a_schema_may_have() {
-        let last = (0..KNOWN_MAX + 2).map(|nr| StoredName::of(&nr.to_string())).last().unwrap();
-        assert_eq!(last.0.as_ref(), (KNOWN_MAX + 1).to_string());
+        for text in (0..KNOWN_MAX + 2).map(|nr| nr.to_string()) {
+            assert_eq!(*StoredName::of(&text).0, text);
+        }
         assert!(KNOWN.with_borrow(HashSet::len) <= KNOWN_MAX);
     }
 }

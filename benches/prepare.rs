@@ -1,6 +1,6 @@
 //! From stored bytes to changes in the ledger's names, at the version they were written at and one version on.
 
-use applier::engine::prepare::{Judge, prepare};
+use applier::engine::prepare::{Judge, Keys, prepare};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use journal_benches::{registry, stored};
 use journal_core::model::SchemaVersion;
@@ -17,7 +17,13 @@ fn prepare_transactions(criterion: &mut Criterion) {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 for transaction in &stored {
-                    let ready = prepare(black_box(transaction), &registry, SchemaVersion(to), Judge::Peer);
+                    let ready = prepare(
+                        black_box(transaction),
+                        &registry,
+                        SchemaVersion(to),
+                        Judge::Peer,
+                        Keys::Told,
+                    );
                     black_box(ready.expect("it maps"));
                 }
             });

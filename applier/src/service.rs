@@ -1,5 +1,6 @@
-//! The service: for each site a poster with its lease, for each pair of sites a puller, and the readiness route if asked for. Every task has an owner and an
-//! end; trouble of one site or of the network stays where it is.
+//! The service: for each site a poster with its lease and what listens for it, for each pair of sites a puller and what
+//! listens for that, and the readiness route if asked for. Every task has an owner and an end; trouble of one site or of
+//! the network stays where it is.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -10,7 +10,7 @@ use journal_core::model::{Rejection, SealedRun, TransNr};
 use super::clock::{Clock, next_hlc};
 use super::narrow::Narrow;
 use super::poster::{Attempt, Begun, Poster, Turn, Verdict};
-use super::prepare::{Judge, NotReady, Ready, prepare, shorten};
+use super::prepare::{Judge, Keys, NotReady, Ready, prepare, shorten};
 use super::reaction::PostError;
 use crate::ledger::{Ledger, Posted};
 
@@ -75,7 +75,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         let registry = self.settings.registry.clone();
         for at in 0..tail.transactions.len() {
             let transaction = &tail.transactions[at];
-            match prepare(transaction, &registry, self.standing.ledger_version, Judge::Origin) {
+            match prepare(transaction, &registry, self.standing.ledger_version, Judge::Origin, Keys::Told) {
                 Ok(prepared) => {
                     ready.push(Some(prepared));
                     verdicts.push(None);

@@ -7,14 +7,14 @@ use journal_core::model::{Change, Name, Op, Row, Schema, SchemaVersion, StoredTr
 use schema_mappers::{Mapped, MappedRow, Meeting, Registry};
 
 use super::keys::{Kind, Touch, told, touch_keys, touch_row, touch_row_claims};
-use super::prepare::{Judge, prepare};
+use super::prepare::{Judge, Keys, prepare};
 use super::roots::touch_roots;
 use crate::ledger::LedgerChange;
 
 /// All keys of a transaction that can be prepared; else those of every entry that can be read, without the cells that
 /// have no image in the ledger.
 pub fn touched(transaction: &StoredTransaction, registry: &Registry, to: SchemaVersion) -> Vec<Touch> {
-    if let Ok(ready) = prepare(transaction, registry, to, Judge::Peer) {
+    if let Ok(ready) = prepare(transaction, registry, to, Judge::Peer, Keys::Told) {
         return ready.touches;
     }
     let from = transaction.schema_version;
@@ -187,7 +187,8 @@ mod tests {
     fn a_peer_does_not_judge_again_what_a_change_relied_on() {
         let wide = Row::new().with("price", Value::Decimal("1.2345".parse().unwrap()));
         let change = Change::update("t", id(1), Row::new().with("code", "y")).expecting(wide);
-        let prepared = |judge| prepare(&transaction(1, &change), &registry(), SchemaVersion(1), judge);
+        let prepared =
+            |judge| prepare(&transaction(1, &change), &registry(), SchemaVersion(1), judge, Keys::Told);
         assert!(prepared(Judge::Origin).is_err());
         let parts = prepared(Judge::Peer).unwrap().parts;
         let [Part::Changes(changes)] = parts.as_slice() else { panic!("{parts:?}") };

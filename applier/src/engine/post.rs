@@ -11,7 +11,7 @@ use super::keys::Touch;
 use super::narrow::Narrow;
 use super::partial::touched;
 use super::poster::{Attempt, Begun, Poster, Turn, Verdict};
-use super::prepare::{Judge, NotReady, Ready, prepare, prepare_untouched, shorten};
+use super::prepare::{Judge, Keys, NotReady, Ready, prepare, shorten};
 use super::reaction::PostError;
 use crate::ledger::{Fault, Ledger, Posted, Quarantined};
 
@@ -58,16 +58,13 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         let (mut members, mut verdicts) = (Vec::new(), Vec::new());
         let registry = self.settings.registry.clone();
         let mut cut = None;
-        let (told, prepare) = match self.needs_touches(runs) {
-            true => (true, prepare as fn(&_, &_, _, _) -> _),
-            false => (false, prepare_untouched as fn(&_, &_, _, _) -> _),
-        };
+        let keys = self.keys_of(runs);
         'runs: for (place, run) in runs.iter().enumerate() {
             let passed = self.posted.get(&run.seal.origin).copied().unwrap_or_default().trans_nr;
             let start = members.len();
             for transaction in run.accepted().filter(|transaction| transaction.id.trans_nr > passed) {
                 let (ready, verdict) =
-                    match prepare(transaction, &registry, self.standing.ledger_version, Judge::Peer) {
+                    match prepare(transaction, &registry, self.standing.ledger_version, Judge::Peer, keys) {
                         Ok(ready) => (ready, None),
                         Err(NotReady::Fault(fault, detail)) => {
                             let (version, touches) = (transaction.schema_version, Vec::new());
@@ -83,7 +80,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
                     seal_nr: run.seal.seal_nr,
                     run: place,
                     ready,
-                    told: told && verdict.is_none(),
+                    told: keys == Keys::Told && verdict.is_none(),
                 });
                 verdicts.push(verdict);
             }
@@ -103,9 +100,9 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
     }
 
     /// Whether the keys of what the runs bring can meet any, or must be kept for what comes later.
-    fn needs_touches(&self, runs: &[SealedRun]) -> bool {
+    fn keys_of(&self, runs: &[SealedRun]) -> Keys {
         let kept = runs.iter().any(|run| self.recent.keeps(&run.seal.origin));
-        kept || !self.recent.is_empty() || !self.held.is_empty()
+        if kept || !self.recent.is_empty() || !self.held.is_empty() { Keys::Told } else { Keys::Left }
     }
 
     /// Finds the keys that are not known yet: one member waits, and others may have to wait for it.

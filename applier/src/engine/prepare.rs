@@ -73,32 +73,22 @@ pub enum NotReady {
     Fault(Fault, String),
 }
 
+/// Whether to find the keys that a transaction touches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keys {
+    /// They may meet others, or be met later.
+    Told,
+    /// Nobody will ask: [`Ready::touches`] stays empty.
+    Left,
+}
+
 /// Prepares one transaction for a ledger at version `to`.
 pub fn prepare(
     transaction: &StoredTransaction,
     registry: &Registry,
     to: SchemaVersion,
     judge: Judge,
-) -> Result<Ready, NotReady> {
-    prepare_with(transaction, registry, to, judge, true)
-}
-
-/// The same without the keys it touches, for who need not know them: finding them is a fifth of the work.
-pub fn prepare_untouched(
-    transaction: &StoredTransaction,
-    registry: &Registry,
-    to: SchemaVersion,
-    judge: Judge,
-) -> Result<Ready, NotReady> {
-    prepare_with(transaction, registry, to, judge, false)
-}
-
-fn prepare_with(
-    transaction: &StoredTransaction,
-    registry: &Registry,
-    to: SchemaVersion,
-    judge: Judge,
-    touches: bool,
+    keys: Keys,
 ) -> Result<Ready, NotReady> {
     let from = transaction.schema_version;
     let schema = registry.schema(from).map_err(|_| NotReady::UnknownVersion(from))?;
@@ -115,7 +105,7 @@ fn prepare_with(
             // may not even have the column.
             change.expect = Row::new();
         }
-        if touches {
+        if keys == Keys::Told {
             touch_roots(&change, registry, (schema, from), &mut parts.touches);
         }
         let plan = registry.map(from, to, change).map_err(|error| match error {
@@ -127,7 +117,7 @@ fn prepare_with(
         parts.take(entry.entry_nr, plan);
     }
     let Parts { done: parts, touches: mut roots } = parts;
-    if touches {
+    if keys == Keys::Told {
         touch_parts(&parts, registry, (schema, from), (target, to), &mut roots);
     }
     Ok(Ready { version: from, parts, touches: told(roots) })

@@ -8,7 +8,7 @@ use journal_core::model::{SealNr, SealedRun, TransactionId};
 use super::clock::Clock;
 use super::narrow::Way;
 use super::poster::{Begun, Poster, Turn, Verdict};
-use super::prepare::{Judge, NotReady, Ready, prepare, shorten};
+use super::prepare::{Judge, Keys, NotReady, Ready, prepare, shorten};
 use super::reaction::PostError;
 use crate::ledger::{Asked, Fault, Ledger, LedgerError, Quarantined, Release};
 
@@ -75,7 +75,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         let transaction =
             run.transactions.iter().find(|transaction| transaction.id == entry.id).ok_or_else(lost)?;
         let registry = self.settings.registry.clone();
-        let prepared = prepare(transaction, &registry, self.standing.ledger_version, Judge::Peer);
+        let prepared = prepare(transaction, &registry, self.standing.ledger_version, Judge::Peer, Keys::Told);
         let prepared = prepared.map_err(|reason| match reason {
             NotReady::Fault(fault, detail) => (fault, detail),
             NotReady::UnknownVersion(version) => {

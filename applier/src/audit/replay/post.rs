@@ -11,7 +11,7 @@ use super::{Listed, ReplayError};
 use crate::audit::balance::{Aside, Standings};
 use crate::audit::progress::{Progress, Watch};
 use crate::engine::meet::carry_out;
-use crate::engine::prepare::{Judge, NotReady, Ready, prepare_untouched};
+use crate::engine::prepare::{Judge, Keys, NotReady, Ready, prepare};
 use crate::ledger::{Fault, Ledger, LedgerError, Posted};
 
 /// Transactions of one database transaction.
@@ -106,7 +106,7 @@ impl<'r> Posting<'r> {
                 Some(Aside::Late) => self.done.posted_late.add(id, "was in quarantine at the site"),
                 None => {}
             }
-            match prepare_untouched(transaction, self.registry, self.version, Judge::Peer) {
+            match prepare(transaction, self.registry, self.version, Judge::Peer, Keys::Left) {
                 Ok(ready) => {
                     self.changes += ready.len();
                     self.batch.push((id.clone(), ready));

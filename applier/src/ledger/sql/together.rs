@@ -57,15 +57,19 @@ impl SqlLedger {
         let columns: Vec<String> = table.columns.iter().map(|column| quote(&column.name)).collect();
         let text = format!("COPY {} ({}) FROM STDIN", quote(&table.name), columns.join(", "));
         let refused = |error| fault::of_set(error, table);
-        let mut conn = self.conn.lend();
-        let mut copy = conn.copy_text(&text).await.map_err(refused)?;
-        for row in rows {
+        // All of it first: a COPY that is broken off takes its connection with it.
+        let cells = |row: &SetRow<'_>| {
             let cell = |column: &Column| {
                 let (key, value) = cell(row, &column.name);
                 bind(Dialect::Postgres, column, value).map_err(|misfit| misfit.at(table, key))
             };
-            let cells = table.columns.iter().map(cell).collect::<Result<Vec<_>, _>>()?;
-            copy.row(&cells).await.map_err(refused)?;
+            table.columns.iter().map(cell).collect::<Result<Vec<_>, _>>()
+        };
+        let bound = rows.iter().map(cells).collect::<Result<Vec<_>, LedgerError>>()?;
+        let mut conn = self.conn.lend();
+        let mut copy = conn.copy_text(&text).await.map_err(refused)?;
+        for cells in &bound {
+            copy.row(cells).await.map_err(refused)?;
         }
         copy.finish().await.map_err(refused)
     }

@@ -58,7 +58,7 @@ async fn journal_of(shop: &Shop, site: &str) -> Journal {
 }
 
 async fn appended(shop: &Shop, site: &str) -> i64 {
-    shop.number(site, "SELECT count(*) FROM {d}journal WHERE entry_nr = 1").await
+    shop.number(site, "SELECT count(*) FROM {d}entry WHERE entry_nr = 1").await
 }
 
 /// A line between two good ones: the first is appended, the bad one named by its place, the file can be put right and

@@ -73,9 +73,9 @@ async fn what_is_appended_at_one_site_reaches_both_ledgers_once() {
             let films = rig.number(site, "SELECT count(*) FROM film").await;
             assert_eq!(films, 298, "{store} {site}");
         }
-        let entries = "SELECT count(*) FROM {d}journal";
+        let entries = "SELECT count(*) FROM {d}entry";
         assert_eq!(rig.number("a", entries).await, rig.number("b", entries).await, "{store}");
-        let own = "SELECT count(*) FROM {d}journal WHERE origin = 'b'";
+        let own = "SELECT count(*) FROM {d}entry WHERE origin = 'b'";
         assert_eq!(rig.number("a", own).await, 0, "{store}: posting at b created entries");
     }
 }
@@ -130,7 +130,7 @@ async fn a_paused_site_takes_appends_and_receives_and_posts_nothing() {
         assert_eq!(rig.number("b", "SELECT count(*) FROM stats").await, 1, "{store}");
         assert_eq!(rig.number("b", "SELECT count(*) FROM name").await, 0, "{store}");
         assert_eq!(
-            rig.number("b", "SELECT count(*) FROM {d}journal WHERE entity = 'stats'").await,
+            rig.number("b", "SELECT count(*) FROM {d}entry WHERE entity = 'stats'").await,
             2,
             "{store}"
         );

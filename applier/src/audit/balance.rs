@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 
 use journal_core::model::{Epoch, Origin, SealNr, SealedRun, SiteName, TransNr};
 use journal_core::sql::{ConnRef, Param, SqlError};
+use journal_core::store::sql::count_packed;
 
 use crate::ledger::Posted;
 
 const COUNT_ROWS: &str = "SELECT count(*), CAST(coalesce(sum(entries), 0) AS bigint) FROM (SELECT trans_nr, count(*) AS entries \
      FROM {d}journal WHERE origin = $1 AND epoch = $2 GROUP BY trans_nr) AS transactions";
-const COUNT_UNSEALED: &str =
-    "SELECT count(DISTINCT trans_nr) FROM {d}journal WHERE origin = $1 AND epoch = $2 AND trans_nr > $3";
+const COUNT_UNSEALED: &str = "SELECT (SELECT count(DISTINCT trans_nr) FROM {d}journal WHERE origin = $1 AND epoch = $2 AND trans_nr > $3) \
+     + (SELECT count(*) FROM {d}run WHERE origin = $1 AND epoch = $2 AND last_nr > $3)";
 const POSTED: &str = "SELECT origin, epoch, seal_nr, trans_nr FROM {d}posted";
 const QUARANTINE: &str =
     "SELECT origin, epoch, trans_nr, state FROM {d}quarantine ORDER BY origin, epoch, trans_nr";
@@ -152,8 +153,9 @@ impl<'s> Adding<'s> {
         let mut unsealed = params();
         unsealed.push(sealed_to.0.into());
         let unsealed = conn.fetch_one(COUNT_UNSEALED, unsealed).await?;
-        self.balance.transactions = count(rows.i64(0)?);
-        self.balance.entries = count(rows.i64(1)?);
+        let packed = count_packed(conn.lend(), origin).await?;
+        self.balance.transactions = count(rows.i64(0)?) + packed.transactions;
+        self.balance.entries = count(rows.i64(1)?) + packed.entries;
         self.balance.undecided = count(unsealed.i64(0)?);
         Ok((self.balance, self.unconfirmed.keys().next().copied()))
     }

@@ -16,7 +16,8 @@ use walk::Walk;
 pub const FINDINGS_MAX: usize = 100;
 
 const ORIGINS: &str = "SELECT origin, epoch FROM {d}received UNION SELECT origin, epoch FROM {d}seal \
-     UNION SELECT origin, epoch FROM {d}journal UNION SELECT origin, epoch FROM {d}rejection \
+     UNION SELECT origin, epoch FROM {d}journal UNION SELECT origin, epoch FROM {d}run \
+     UNION SELECT origin, epoch FROM {d}rejection \
      UNION SELECT origin, epoch FROM {d}posted ORDER BY 1, 2";
 /// Why a journal could not be audited. Damage is no error but a [`Finding`].
 #[derive(Debug, thiserror::Error)]

@@ -91,8 +91,8 @@ async fn count(group: &Group, site: &SiteName) -> anyhow::Result<Counts> {
     let row = conn
         .lend()
         .fetch_one(
-            "SELECT (SELECT count(*) FROM {d}journal WHERE entry_nr = 1), \
-             (SELECT count(*) FROM {d}journal j JOIN {d}posted p ON p.origin = j.origin AND p.epoch = j.epoch \
+            "SELECT (SELECT count(*) FROM {d}entry WHERE entry_nr = 1), \
+             (SELECT count(*) FROM {d}entry j JOIN {d}posted p ON p.origin = j.origin AND p.epoch = j.epoch \
               WHERE j.entry_nr = 1 AND j.trans_nr <= p.trans_nr), \
              (SELECT count(*) FROM {d}rejection), \
              (SELECT count(*) FROM {d}quarantine WHERE state <> 'posted')",

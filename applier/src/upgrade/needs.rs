@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use journal_core::model::{SchemaVersion, SiteName};
-use journal_core::sql::{Access, Conn, ConnRef, DbUrl, Param};
+use journal_core::sql::{Access, Conn, ConnRef, DbUrl, Param, SqlError};
 use serde::Serialize;
 
 use crate::asks;
@@ -18,12 +18,13 @@ const LATELY: &str = "SELECT j.schema_version, count(*) FROM {d}journal j \
      JOIN {d}site s ON s.name = j.origin WHERE j.schema_version < $1 AND j.entry_nr = 1 \
      AND j.entity <> 'daybook_void' \
      AND j.appended_at > {now} - $2 GROUP BY j.schema_version ORDER BY j.schema_version";
-const QUEUED: &str = "SELECT count(*) FROM {d}journal j LEFT JOIN {d}posted p ON p.origin = j.origin \
-     AND p.epoch = j.epoch WHERE j.schema_version < $1 AND j.entry_nr = 1 \
-     AND (p.trans_nr IS NULL OR j.trans_nr > p.trans_nr)";
+const ORIGINS: &str = "SELECT origin, epoch FROM {d}received UNION SELECT name, epoch FROM {d}site";
+const POSTED: &str = "SELECT trans_nr FROM {d}posted WHERE origin = $1 AND epoch = $2";
+const QUEUED: &str = "SELECT count(*) FROM {d}entry WHERE origin = $1 AND epoch = $2 AND trans_nr > $3 \
+     AND run_last_nr > $3 AND entry_nr = 1 AND schema_version < $4";
 const QUARANTINED: &str = "SELECT count(DISTINCT j.origin || '/' || CAST(j.epoch AS text) || '/' || CAST(j.trans_nr AS text)) \
-     FROM {d}quarantine q JOIN {d}journal j ON j.origin = q.origin AND j.epoch = q.epoch AND j.trans_nr = q.trans_nr \
-     WHERE q.state IN ('held', 'retry', 'discard') AND j.schema_version < $1";
+     FROM {d}quarantine q JOIN {d}entry j ON j.origin = q.origin AND j.epoch = q.epoch AND j.trans_nr = q.trans_nr \
+     AND j.run_first_nr <= q.trans_nr AND j.run_last_nr >= q.trans_nr WHERE q.state IN ('held', 'retry', 'discard') AND j.schema_version < $1";
 
 /// Why an old version is still needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -151,16 +152,31 @@ async fn journal_needs(
         );
         need(Reason::Application, detail);
     }
-    for (reason, query, what) in [
-        (Reason::Queued, QUEUED, "are not posted yet"),
-        (Reason::Quarantine, QUARANTINED, "are in quarantine"),
+    let queued = count_queued(conn.lend(), keep_from).await?;
+    let quarantined = conn.fetch_one(QUARANTINED, vec![keep_from.0.into()]).await?.i64(0)?;
+    for (reason, count, what) in [
+        (Reason::Queued, queued, "are not posted yet"),
+        (Reason::Quarantine, quarantined, "are in quarantine"),
     ] {
-        let count = conn.fetch_one(query, vec![keep_from.0.into()]).await?.i64(0)?;
         if count > 0 {
             need(reason, format!("{count} transactions of older versions {what}"));
         }
     }
     Ok(needs)
+}
+
+/// Transactions of older versions that are not posted, of every origin: appended here, or received.
+async fn count_queued(mut conn: ConnRef<'_>, keep_from: SchemaVersion) -> Result<i64, LedgerError> {
+    let mut queued = 0;
+    for record in conn.fetch(ORIGINS, Vec::new()).await? {
+        let origin = || Ok::<_, SqlError>(vec![record.text(0)?.into(), record.i64(1)?.into()]);
+        let posted = conn.fetch_optional(POSTED, origin()?).await?;
+        let posted = posted.map_or(Ok(0), |record| record.i64(0))?;
+        let mut params = origin()?;
+        params.extend([posted.into(), Param::from(keep_from.0)]);
+        queued += conn.fetch_one(QUEUED, params).await?.i64(0)?;
+    }
+    Ok(queued)
 }
 
 #[cfg(test)]

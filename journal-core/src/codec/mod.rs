@@ -3,5 +3,6 @@
 pub mod cells;
 pub mod chain;
 pub mod json;
+pub mod packed;
 pub mod payload;
 pub mod vector;

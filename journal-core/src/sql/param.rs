@@ -128,6 +128,15 @@ impl Record {
         .map_err(SqlError::from)
     }
 
+    /// Bytes, borrowed from the row.
+    pub fn bytes_ref(&self, at: usize) -> Result<&[u8], SqlError> {
+        match &self.0 {
+            Inner::Sqlite(row) => row.try_get(at),
+            Inner::Postgres(row) => row.try_get(at),
+        }
+        .map_err(SqlError::from)
+    }
+
     /// Whether a cell is NULL.
     pub fn is_null(&self, at: usize) -> Result<bool, SqlError> {
         match &self.0 {

@@ -3,7 +3,7 @@
 use applier::audit::chain::{AuditReport, Finding, audit};
 use applier::audit::unwatched;
 use journal_core::sql::{Access, Conn, Param};
-use journal_tests::rig::{Rig, drain};
+use journal_tests::rig::{AS_ROWS, Rig, drain};
 
 use super::populate;
 use crate::club::{member, phone, renamed, rigs};
@@ -14,7 +14,11 @@ struct Vandal {
 }
 
 impl Vandal {
+    /// At a peer: in rows, as an older release received them. What is packed has a test of its own.
     async fn at(rig: &Rig, site: &str) -> Self {
+        if site == "b" {
+            rig.execute(site, AS_ROWS).await;
+        }
         Self { conn: Conn::open(rig.url(site), Access::Write, "vandal").await.unwrap() }
     }
 

@@ -74,7 +74,7 @@ pub(super) async fn nothing_is_lost_or_doubled(shop: &Shop, told: &[Told]) {
         let counted = shop.number(site, "SELECT nr_of_users FROM v2.stats WHERE store_id = 1").await;
         assert_eq!(usize::try_from(counted).unwrap(), customers.len(), "site {site}");
         assert_eq!(shop.number(site, "SELECT count(*) FROM {d}quarantine").await, 0, "site {site}");
-        let rejected = "SELECT count(*) FROM {d}rejection r JOIN {d}journal j ON j.origin = r.origin \
+        let rejected = "SELECT count(*) FROM {d}rejection r JOIN {d}entry j ON j.origin = r.origin \
              AND j.epoch = r.epoch AND j.trans_nr = r.trans_nr WHERE j.entity <> 'daybook_void'";
         assert_eq!(shop.number(site, rejected).await, 0, "site {site}");
     }

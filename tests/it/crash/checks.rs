@@ -10,7 +10,7 @@ use crate::shop::{SITES, Shop};
 
 /// Rows of a table against the accepted inserts that the checkpoints say are posted, in one statement and so in one
 /// moment: no effect without its checkpoint, no checkpoint without its effect, each effect once (S4, S5, S7).
-const POSTED_BUT_NOT_THERE: &str = "SELECT (SELECT count(*) FROM {d}journal j \
+const POSTED_BUT_NOT_THERE: &str = "SELECT (SELECT count(*) FROM {d}entry j \
      JOIN {d}posted p ON p.origin = j.origin AND p.epoch = j.epoch AND j.trans_nr <= p.trans_nr \
      LEFT JOIN {d}rejection r ON r.origin = j.origin AND r.epoch = j.epoch AND r.trans_nr = j.trans_nr \
      WHERE j.op = 'insert' AND j.entity = 'payment' AND r.origin IS NULL) - (SELECT count(*) FROM payment)";
@@ -30,7 +30,7 @@ pub(super) async fn at_any_moment(shop: &Shop) {
 /// An origin's journal at a site holds exactly these lines, in this order, whole, once (S1, S2, S3, S8).
 pub(super) async fn journal_holds(shop: &Shop, site: &str, origin: &str, lines: &[String]) {
     let sql = format!(
-        "SELECT trans_nr, entry_nr, op, entity, row_key FROM {{d}}journal WHERE origin = '{origin}' \
+        "SELECT trans_nr, entry_nr, op, entity, row_key FROM {{d}}entry WHERE origin = '{origin}' \
          ORDER BY trans_nr, entry_nr"
     );
     let mut found: BTreeMap<i64, Vec<String>> = BTreeMap::new();
@@ -61,7 +61,7 @@ fn entries(line: &str) -> Vec<String> {
 pub(super) async fn seals_are_whole(shop: &Shop, site: &str, origin: &str, lines: usize) -> Vec<Vec<u8>> {
     let sql = format!(
         "SELECT seal_nr, first_nr, last_nr, tx_count, rejected_count, hash, schema, \
-         (SELECT count(*) FROM {{d}}journal j WHERE j.origin = s.origin AND j.entry_nr = 1 \
+         (SELECT count(*) FROM {{d}}entry j WHERE j.origin = s.origin AND j.entry_nr = 1 \
          AND j.trans_nr BETWEEN s.first_nr AND s.last_nr), \
          (SELECT count(*) FROM {{d}}rejection r WHERE r.origin = s.origin \
          AND r.trans_nr BETWEEN s.first_nr AND s.last_nr) \
@@ -150,8 +150,8 @@ async fn what_the_checks_look_for_is_seen_when_it_is_there() {
             "b: seal 1 of a counts its transactions",
         ),
         (
-            "UPDATE {d}journal SET origin = 'z' WHERE origin = 'a' AND trans_nr = 7",
-            "UPDATE {d}journal SET origin = 'a' WHERE origin = 'z'",
+            "UPDATE {d}run SET origin = 'z' WHERE origin = 'a' AND first_nr <= 7 AND last_nr >= 7",
+            "UPDATE {d}run SET origin = 'a' WHERE origin = 'z'",
             "b: transactions of a",
         ),
     ] {

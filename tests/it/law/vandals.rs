@@ -2,6 +2,7 @@
 //! the transaction it hit is named.
 
 use journal_core::sql::{Access, Conn, Param};
+use journal_tests::rig::AS_ROWS;
 use journal_tests::servers::two_postgres_or_skip;
 use serde_json::Value as Json;
 
@@ -129,6 +130,10 @@ async fn flip(shop: &Shop, site: &str) {
 
 async fn vandals_are_found(shop: Shop) {
     let shop = quiet(shop);
+    packs_are_watched(&shop).await;
+    // Received by an older release.
+    shop.vandalise("b", AS_ROWS).await;
+    assert_eq!(shop.report(&["audit", "b"])["sound"], true, "rows of an older release");
     // At home, and in the copy that the peer received.
     for site in SITES {
         flip(&shop, site).await;
@@ -146,6 +151,57 @@ async fn vandals_are_found(shop: Shop) {
         assert_eq!(shop.report(&["audit", site])["sound"], true, "{site}, after all was undone");
     }
     a_transaction_smuggled_in_is_found(&shop).await;
+}
+
+/// What the peer received, as it is packed: nothing in a pack or beside it can be changed unseen.
+async fn packs_are_watched(shop: &Shop) {
+    let pack =
+        "SELECT first_nr, last_nr, payloads FROM {d}run WHERE origin = 'a' ORDER BY last_nr DESC LIMIT 1";
+    let pack = &shop.rows("b", pack).await[0];
+    let (first, last) = (pack.i64(0).unwrap(), pack.i64(1).unwrap());
+    assert!(shop.report(&["audit", "b"])["sound"].as_bool().unwrap());
+    let mut conn = Conn::open(&shop.url("b"), Access::Write, "vandal").await.unwrap();
+    let whole = pack.bytes(2).unwrap();
+    let mut flipped = whole.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    let set = "UPDATE {d}run SET payloads = $1 WHERE origin = 'a' AND last_nr = $2";
+    conn.lend().execute(set, vec![flipped.into(), last.into()]).await.unwrap();
+    audit_names(
+        shop,
+        "b",
+        "a flipped bit",
+        &format!("transaction {last} was altered after it was sealed"),
+        last,
+    );
+    conn.lend().execute(set, vec![whole.into(), last.into()]).await.unwrap();
+    let missing = format!("transaction {first} is missing");
+    let others = format!("the packed transactions {first} to {} are others than it says", last - 1);
+    let unread = format!("the packed transactions {first} to {last} cannot be read: ");
+    for (harm, repair, found, trans_nr) in [
+        ("origin = 'z'", "origin = 'a'", missing.as_str(), first),
+        ("last_nr = last_nr - 1", "last_nr = last_nr + 1", others.as_str(), 0),
+        ("heads = '{}' || heads", "heads = substr(heads, 3)", unread.as_str(), 0),
+    ] {
+        let update =
+            |set, at| format!("UPDATE {{d}}run SET {set} WHERE first_nr = {at} AND origin IN ('a', 'z')");
+        shop.vandalise("b", &update(harm, first)).await;
+        first_finding_is(shop, found, trans_nr);
+        shop.vandalise("b", &update(repair, first)).await;
+    }
+    let smuggled = "INSERT INTO {d}run SELECT origin, epoch, last_nr + 1000, piece, first_nr + 1000, heads, payloads FROM {d}run";
+    shop.vandalise("b", smuggled).await;
+    let lowest = shop.number("b", "SELECT min(last_nr) FROM {d}run").await;
+    first_finding_is(shop, "it stands in the journal, and no seal covers it", lowest + 1000);
+    shop.vandalise("b", "DELETE FROM {d}run WHERE last_nr > 1000").await;
+    assert_eq!(shop.report(&["audit", "b"])["sound"], true, "after all was undone");
+}
+
+fn first_finding_is(shop: &Shop, what: &str, trans_nr: i64) {
+    let ended = shop.command(&["audit", "b", "--json"]).run();
+    let report: Json = serde_json::from_str(&ended.stdout).unwrap();
+    let finding = &report["findings"][0];
+    assert!(finding["what"].as_str().unwrap().contains(what), "{report}");
+    assert_eq!(finding["trans_nr"].as_i64().unwrap_or(0), trans_nr, "{report}");
 }
 
 /// A whole transaction behind the last seal: at home it would be an append like any other, at the peer it cannot be.

@@ -33,7 +33,7 @@ async fn contract_is_refused_for_each_reason_and_each_can_be_waived() {
         shop.settle();
         // A transaction that a peer could not take.
         let held = "INSERT INTO {d}quarantine (origin, epoch, trans_nr, seal_nr, arrival, code, detail, state, who, why, since) \
-                    SELECT origin, epoch, trans_nr, 1, 1, 'D0201', 'x', 'held', 'test', '', 0 FROM {d}journal \
+                    SELECT origin, epoch, trans_nr, 1, 1, 'D0201', 'x', 'held', 'test', '', 0 FROM {d}entry \
                     WHERE origin = 'a' AND trans_nr = 1 AND entry_nr = 1";
         shop.vandalise("b", held).await;
         refused(shop, &USUAL, "quarantine");

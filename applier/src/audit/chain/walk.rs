@@ -24,7 +24,8 @@ const SEALS_BEFORE_THE_FIRST: &str =
 const TORN: &str = "SELECT trans_nr FROM {d}journal WHERE origin = $1 AND epoch = $2 AND trans_nr > $3 AND trans_nr <= $4 \
      GROUP BY trans_nr HAVING count(DISTINCT tx_id) > 1 OR count(DISTINCT schema_version) > 1 \
      OR count(DISTINCT author) > 1 OR count(DISTINCT appended_at) > 1 ORDER BY trans_nr LIMIT 1";
-const UNCOVERED: &str = "SELECT DISTINCT trans_nr FROM {d}journal WHERE origin = $1 AND epoch = $2 AND (trans_nr < 1 OR trans_nr > $3) \
+const UNCOVERED: &str = "SELECT trans_nr FROM {d}journal WHERE origin = $1 AND epoch = $2 AND (trans_nr < 1 OR trans_nr > $3) \
+     UNION SELECT last_nr FROM {d}run WHERE origin = $1 AND epoch = $2 AND (first_nr < 1 OR last_nr > $3) \
      ORDER BY trans_nr LIMIT $4";
 const UNCOVERED_REJECTIONS: &str = "SELECT trans_nr FROM {d}rejection WHERE origin = $1 AND epoch = $2 AND (trans_nr < 1 OR trans_nr > $3) \
      ORDER BY trans_nr LIMIT $4";

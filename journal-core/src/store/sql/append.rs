@@ -1,7 +1,7 @@
 //! Appending: numbers, rows, and what a repeated idempotency key gives. Commits nothing.
 
 use crate::journal::{AppendError, Appended, ReadError};
-use crate::model::{NewTransaction, Origin, StoredEntry, StoredTransaction, TransNr, TransactionId};
+use crate::model::{NewTransaction, Origin, StoredEntry, TransNr, TransactionId};
 use crate::sql::{ConnRef, Constraint, Dialect, Param, SqlClass, SqlError};
 use crate::store::{check_batch, same_content, wall_clock};
 
@@ -93,22 +93,6 @@ async fn insert_one(
 /// Whether an append met a key that is there already, or something else that is.
 pub(super) fn met_a_repetition(error: &AppendError) -> bool {
     matches!(error, AppendError::Store(error) if error.class == SqlClass::Constraint(Constraint::Unique))
-}
-
-/// Writes transactions that have their numbers: a peer's, checked and on the way into this journal.
-pub(super) async fn insert_received(
-    conn: &mut ConnRef<'_>,
-    origin: &Origin,
-    transactions: &[&StoredTransaction],
-) -> Result<(), SqlError> {
-    let firsts = transactions.iter().map(|transaction| JournalRow::of_stored(transaction));
-    match conn.dialect() {
-        Dialect::Postgres => copy_all(conn, origin, firsts).await,
-        Dialect::Sqlite => {
-            let rows: Vec<JournalRow<'_>> = firsts.flat_map(JournalRow::with_rest).collect();
-            insert(conn, &text::INSERT_ENTRIES, origin, &rows).await
-        }
-    }
 }
 
 /// Takes `count` numbers, rising. PostgreSQL: a sequence, after the table lock that shows readers that numbers are on

@@ -3,11 +3,14 @@
 
 use crate::sql::{Conn, Dialect, MigrationFile, SqlError};
 
-const SQLITE: [MigrationFile; 1] =
-    [(1, "journal", include_str!("../../../migrations/sqlite/0001_journal.sql"))];
-const POSTGRES: [MigrationFile; 2] = [
+const SQLITE: [MigrationFile; 2] = [
+    (1, "journal", include_str!("../../../migrations/sqlite/0001_journal.sql")),
+    (2, "run", include_str!("../../../migrations/sqlite/0002_run.sql")),
+];
+const POSTGRES: [MigrationFile; 3] = [
     (1, "journal", include_str!("../../../migrations/postgres/0001_journal.sql")),
     (2, "notices", include_str!("../../../migrations/postgres/0002_notices.sql")),
+    (3, "run", include_str!("../../../migrations/postgres/0003_run.sql")),
 ];
 
 /// Brings the journal's tables up to this release. Safe to call at any time, also by two at once on PostgreSQL; changes

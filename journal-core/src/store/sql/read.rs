@@ -11,7 +11,7 @@ use crate::model::{
 use crate::sql::{ConnRef, Param, Record, SqlClass, SqlError};
 
 use super::assemble::group;
-use super::text;
+use super::{run, text};
 
 /// Seals may be of no transactions, so that many at once are bounded too.
 const SEALS_MAX: usize = 512;
@@ -58,7 +58,10 @@ pub async fn read_transaction(
     mut conn: ConnRef<'_>,
     id: &TransactionId,
 ) -> Result<Option<StoredTransaction>, ReadError> {
-    load_transaction(&mut conn, id).await
+    match load_transaction(&mut conn, id).await? {
+        None => run::load_one(&mut conn, &id.origin, id.trans_nr).await,
+        found => Ok(found),
+    }
 }
 
 /// The sealed runs of an origin after a seal, in seal order without a gap, within the limit, not verified.
@@ -81,13 +84,30 @@ pub async fn read_runs(
         until = seals.last().map_or(until, |seal| seal.last_nr);
     }
     let transactions =
-        load_transactions(&mut conn, origin, from, until).await.map_err(|error| name(error, &seals))?;
+        load_sealed(&mut conn, origin, from, until, &seals).await.map_err(|error| name(error, &seals))?;
     let rejections = load_rejections(&mut conn, origin, from, until).await?;
     Ok(split(seals, transactions, rejections))
 }
 
-/// Transactions with `after < number <= until`.
-pub(super) async fn load_transactions(
+/// The transactions of these seals. The site's own stand as rows, and so do those that an older release received.
+async fn load_sealed(
+    conn: &mut ConnRef<'_>,
+    origin: &Origin,
+    after: TransNr,
+    until: TransNr,
+    seals: &[Seal],
+) -> Result<Vec<StoredTransaction>, ReadError> {
+    let mut found = load_transactions(conn, origin, after, until).await?;
+    let sealed: i64 = seals.iter().map(|seal| seal.tx_count).sum();
+    if i64::try_from(found.len()) != Ok(sealed) {
+        found.append(&mut run::load(conn, origin, after, until).await?);
+        found.sort_by_key(|transaction| transaction.id.trans_nr);
+    }
+    Ok(found)
+}
+
+/// Transactions with `after < number <= until` that stand as rows.
+async fn load_transactions(
     conn: &mut ConnRef<'_>,
     origin: &Origin,
     after: TransNr,
@@ -99,6 +119,7 @@ pub(super) async fn load_transactions(
     group(origin, &records)
 }
 
+/// One transaction that stands as rows.
 pub(super) async fn load_transaction(
     conn: &mut ConnRef<'_>,
     id: &TransactionId,

@@ -3,11 +3,11 @@
 use crate::codec::chain::ChainFault;
 use crate::journal::{Head, ReceiveError};
 use crate::model::seal::GENESIS;
-use crate::model::{Origin, Seal, SealNr, SealedRun, StoredTransaction, TransNr};
+use crate::model::{Origin, Seal, SealNr, SealedRun, TransNr};
 use crate::sql::{ConnRef, Param, SqlClass};
 
 use super::read::{lock_head, origin_params, read_hash};
-use super::{append::insert_received, seal, text};
+use super::{run, seal, text};
 
 /// Writes what is new of `runs` (not empty, of one origin, checked each by itself) and returns the head as it then is.
 /// Begins and commits nothing.
@@ -41,8 +41,7 @@ async fn try_take(mut conn: ConnRef<'_>, origin: &Origin, runs: &[SealedRun]) ->
     // The head before the rows: of two that receive an origin's first runs at once, with no row to lock yet, the second
     // waits here and is told, instead of failing on rows that are there.
     seal::move_head_over(&mut conn, &first.seal, &last.seal).await?;
-    let transactions: Vec<&StoredTransaction> = new.iter().flat_map(|run| &run.transactions).collect();
-    insert_received(&mut conn, origin, &transactions).await?;
+    run::insert(&mut conn, origin, new).await?;
     seal::insert_seals(&mut conn, &new.iter().collect::<Vec<_>>()).await?;
     Ok(head_at(&last.seal))
 }

@@ -1,6 +1,6 @@
 //! One row of the journal table on its way there: bound to a statement, or copied.
 
-use crate::model::{NewTransaction, Origin, StoredEntry, StoredTransaction, TransNr};
+use crate::model::{NewTransaction, Origin, StoredEntry, TransNr};
 use crate::sql::{ConnRef, CopyIn, Param, SqlError};
 
 use super::text;
@@ -27,18 +27,6 @@ impl<'t> JournalRow<'t> {
             author: &new.author,
             appended_at,
             entries: &new.entries,
-            at: 0,
-        }
-    }
-
-    pub(super) fn of_stored(stored: &'t StoredTransaction) -> Self {
-        Self {
-            trans_nr: stored.id.trans_nr,
-            tx_id: stored.tx_id,
-            schema_version: stored.schema_version.0,
-            author: &stored.author,
-            appended_at: stored.appended_at,
-            entries: &stored.entries,
             at: 0,
         }
     }

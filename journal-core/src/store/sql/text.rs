@@ -10,6 +10,7 @@ pub(super) const CHUNKS: [usize; 5] = [256, 64, 16, 4, 1];
 pub(super) const JOURNAL_COLUMNS: usize = 13;
 pub(super) const SEAL_COLUMNS: usize = 17;
 pub(super) const REJECTION_COLUMNS: usize = 5;
+pub(super) const PACK_COLUMNS: usize = 7;
 
 /// One INSERT text for each size of [`CHUNKS`].
 pub(super) type Inserts = LazyLock<[String; CHUNKS.len()]>;
@@ -29,6 +30,14 @@ pub(super) static INSERT_SEALS: Inserts = LazyLock::new(|| {
 });
 pub(super) static INSERT_REJECTIONS: Inserts = LazyLock::new(|| {
     inserts("INSERT INTO {d}rejection (origin, epoch, trans_nr, code, detail) VALUES", REJECTION_COLUMNS, "")
+});
+
+pub(super) static INSERT_PACKS: Inserts = LazyLock::new(|| {
+    inserts(
+        "INSERT INTO {d}run (origin, epoch, last_nr, piece, first_nr, heads, payloads) VALUES",
+        PACK_COLUMNS,
+        "",
+    )
 });
 
 /// PostgreSQL: any number of entries, in the binary format.
@@ -81,13 +90,26 @@ pub(super) const TAKE_NUMBERS_SQLITE: &str =
 pub(super) const FIND_TX_ID: &str =
     "SELECT trans_nr FROM {d}journal WHERE origin = $1 AND epoch = $2 AND tx_id = $3 AND entry_nr = 1";
 
-/// What each transaction weighs, so that a read can be bounded before it is made.
-pub(super) const WEIGHTS: &str = "SELECT trans_nr, CAST(sum(octet_length(payload) + octet_length(row_key) + 96) AS bigint) FROM {d}journal \
+/// What each transaction weighs, and each pack of them, so that a read can be bounded before it is made.
+pub(super) const WEIGHTS: &str = "SELECT trans_nr, weight FROM (SELECT * FROM (SELECT trans_nr, \
+     CAST(sum(octet_length(payload) + octet_length(row_key) + 96) AS bigint) AS weight FROM {d}journal \
      WHERE origin = $1 AND epoch = $2 AND trans_nr > $3 AND trans_nr <= $4 \
-     GROUP BY trans_nr ORDER BY trans_nr LIMIT $5";
+     GROUP BY trans_nr ORDER BY trans_nr LIMIT $5) AS rows_here \
+     UNION ALL SELECT * FROM (SELECT last_nr, CAST(octet_length(payloads) + octet_length(heads) AS bigint) FROM {d}run \
+     WHERE origin = $1 AND epoch = $2 AND last_nr > $3 AND last_nr <= $4 \
+     ORDER BY last_nr, piece LIMIT $5) AS packs_here) AS weights ORDER BY trans_nr";
 pub(super) const TRANSACTIONS: &str = "SELECT trans_nr, entry_nr, tx_id, schema_version, entity, op, row_key, codec, payload, author, appended_at \
      FROM {d}journal WHERE origin = $1 AND epoch = $2 AND trans_nr > $3 AND trans_nr <= $4 \
      ORDER BY trans_nr, entry_nr";
+
+pub(super) const PACKS: &str = "SELECT first_nr, last_nr, heads, payloads FROM {d}run \
+     WHERE origin = $1 AND epoch = $2 AND last_nr > $3 AND last_nr <= $4 ORDER BY last_nr, piece";
+pub(super) const HEADS_OF_PACKS: &str = "SELECT last_nr, piece, heads FROM {d}run WHERE origin = $1 AND epoch = $2 \
+     AND (last_nr > $3 OR (last_nr = $3 AND piece > $4)) ORDER BY last_nr, piece LIMIT 16";
+/// The pack, or the pieces, that a transaction is in.
+pub(super) const PACKS_OF: &str = "SELECT first_nr, last_nr, heads, payloads FROM {d}run \
+     WHERE origin = $1 AND epoch = $2 AND first_nr <= $3 AND last_nr = (SELECT min(last_nr) FROM {d}run \
+     WHERE origin = $1 AND epoch = $2 AND last_nr >= $3) ORDER BY piece";
 
 /// No more seals than the transactions wanted fill, and one in any case: what they prove of their transactions is large.
 pub(super) const SEALS: &str = "SELECT seal_nr, first_nr, last_nr, tx_count, entry_count, rejected_count, hlc, seen, schema, algorithm, \

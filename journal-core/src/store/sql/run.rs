@@ -1,0 +1,103 @@
+//! A peer's transactions as they stand here: packed, a few values for a run. Begins and commits nothing.
+
+use crate::codec::packed::{Pack, Unpacking, count, pack};
+use crate::journal::ReadError;
+use crate::model::{Origin, SealNr, SealedRun, StoredTransaction, TransNr};
+use crate::sql::{ConnRef, Param, SqlError};
+
+use super::append::chunked;
+use super::read::origin_params;
+use super::text;
+
+/// Writes the transactions of received runs, which were checked.
+pub(super) async fn insert(
+    conn: &mut ConnRef<'_>,
+    origin: &Origin,
+    runs: &[SealedRun],
+) -> Result<(), SqlError> {
+    let packs: Vec<Pack> = runs.iter().flat_map(|run| pack(&run.transactions)).collect();
+    for (chunk, template) in chunked(&packs, &text::INSERT_PACKS) {
+        let mut params = Vec::with_capacity(chunk.len() * text::PACK_COLUMNS);
+        for pack in chunk {
+            params.extend(origin_params(origin));
+            params.extend([
+                pack.last_nr.0.into(),
+                pack.piece.into(),
+                pack.first_nr.0.into(),
+                pack.heads.as_str().into(),
+                Param::from(pack.payloads.as_slice()),
+            ]);
+        }
+        conn.execute(template, params).await?;
+    }
+    Ok(())
+}
+
+/// Packed transactions with `after < number <= until`, where both are ends of seals.
+pub(super) async fn load(
+    conn: &mut ConnRef<'_>,
+    origin: &Origin,
+    after: TransNr,
+    until: TransNr,
+) -> Result<Vec<StoredTransaction>, ReadError> {
+    let mut params = origin_params(origin);
+    params.extend([after.0.into(), Param::from(until.0)]);
+    fetch(conn, origin, text::PACKS, params).await
+}
+
+/// One packed transaction, if it is here.
+pub(super) async fn load_one(
+    conn: &mut ConnRef<'_>,
+    origin: &Origin,
+    trans_nr: TransNr,
+) -> Result<Option<StoredTransaction>, ReadError> {
+    let mut params = origin_params(origin);
+    params.push(trans_nr.0.into());
+    let mut packed = fetch(conn, origin, text::PACKS_OF, params).await?;
+    packed.retain(|transaction| transaction.id.trans_nr == trans_nr);
+    Ok(packed.into_iter().next())
+}
+
+/// What the packs of an origin hold, counted as they stand, whatever their seals say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Packed {
+    /// Transactions.
+    pub transactions: u64,
+    /// Their entries.
+    pub entries: u64,
+}
+
+/// Counts an origin's packed transactions. Packs that cannot be read count for nothing.
+pub async fn count_packed(mut conn: ConnRef<'_>, origin: &Origin) -> Result<Packed, SqlError> {
+    let mut packed = Packed::default();
+    let (mut last_nr, mut piece) = (i64::MIN, 0);
+    loop {
+        let mut params = origin_params(origin);
+        params.extend([last_nr.into(), Param::from(piece)]);
+        let records = conn.fetch(text::HEADS_OF_PACKS, params).await?;
+        let Some(last) = records.last() else { return Ok(packed) };
+        (last_nr, piece) = (last.i64(0)?, last.i64(1)?);
+        for record in &records {
+            let (transactions, entries) = count(record.text_ref(2)?).unwrap_or_default();
+            packed.transactions += transactions;
+            packed.entries += entries;
+        }
+    }
+}
+
+async fn fetch(
+    conn: &mut ConnRef<'_>,
+    origin: &Origin,
+    template: &'static str,
+    params: Vec<Param>,
+) -> Result<Vec<StoredTransaction>, ReadError> {
+    let mut unpacking = Unpacking::new(origin);
+    for record in conn.fetch(template, params).await? {
+        let (first_nr, last_nr) = (record.i64(0)?, record.i64(1)?);
+        // Seal 0 stands for "not looked for"; who knows the seal puts it in.
+        unpacking
+            .add(first_nr, last_nr, record.text_ref(2)?, record.bytes_ref(3)?)
+            .map_err(|detail| ReadError::Corrupt { origin: origin.clone(), seal_nr: SealNr(0), detail })?;
+    }
+    Ok(unpacking.finish())
+}

@@ -31,6 +31,8 @@ pub struct Settings {
     pub batch: ReadLimit,
     /// At least this long between two acknowledging seals, in microseconds.
     pub acknowledge_every_micros: i64,
+    /// At least this long between two looks for what operators asked of the quarantine, in microseconds.
+    pub ask_every_micros: i64,
 }
 
 /// Most transactions of a batch: enough to make a commit's cost small, few enough that a pause waits well below 1 s.
@@ -41,10 +43,16 @@ pub const BATCH_BYTES: usize = 1024 * 1024;
 pub const ACKNOWLEDGE_EVERY_MICROS: i64 = 50_000;
 
 impl Settings {
-    /// The defaults for a group.
+    /// The defaults for a group: it looks at every turn for what operators asked.
     pub fn new(sites: Vec<SiteName>, registry: Registry) -> Self {
         let batch = ReadLimit { transactions: BATCH_TRANSACTIONS, bytes: BATCH_BYTES };
-        Self { sites, registry, batch, acknowledge_every_micros: ACKNOWLEDGE_EVERY_MICROS }
+        Self {
+            sites,
+            registry,
+            batch,
+            acknowledge_every_micros: ACKNOWLEDGE_EVERY_MICROS,
+            ask_every_micros: 0,
+        }
     }
 }
 
@@ -99,6 +107,8 @@ pub struct Poster<J, L, C> {
     last_lane: Option<usize>,
     decided_last: bool,
     sealed_at: i64,
+    /// When it last looked for what operators asked.
+    pub(super) asked_at: i64,
 }
 
 impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
@@ -134,6 +144,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
             last_lane: None,
             decided_last: false,
             sealed_at: 0,
+            asked_at: 0,
         };
         poster.rebuild().await?;
         Ok(poster)
@@ -222,9 +233,13 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
     }
 
     fn acknowledge_due(&self) -> bool {
-        let since = self.clock.now().saturating_sub(self.sealed_at);
-        // A clock that jumped back must not silence acknowledgements.
-        since < 0 || since >= self.settings.acknowledge_every_micros
+        self.is_due(self.sealed_at, self.settings.acknowledge_every_micros)
+    }
+
+    /// Whether so many microseconds have passed. A clock that jumped back must not silence anything.
+    pub(super) fn is_due(&self, last: i64, every: i64) -> bool {
+        let since = self.clock.now().saturating_sub(last);
+        since < 0 || since >= every
     }
 
     /// Begins a posting transaction, unless the site is paused or this poster is out of date.

@@ -19,7 +19,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
     /// Carries out one request for a quarantined transaction, or releases one dependent whose blocker is gone. `None`
     /// when there is nothing of the kind.
     pub(super) async fn serve_asked(&mut self) -> Result<Option<Turn>, PostError> {
-        if !self.recheck_held && !self.ledger.asked().await? {
+        if !self.recheck_held && !self.is_anything_asked().await? {
             return Ok(None);
         }
         let quarantined = self.ledger.quarantined().await?;
@@ -42,6 +42,18 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         }
         self.recheck_held = false;
         Ok(None)
+    }
+
+    async fn is_anything_asked(&mut self) -> Result<bool, PostError> {
+        if !self.is_due(self.asked_at, self.settings.ask_every_micros) {
+            return Ok(false);
+        }
+        let asked = self.ledger.asked().await?;
+        // Not before all of it is carried out.
+        if !asked {
+            self.asked_at = self.clock.now();
+        }
+        Ok(asked)
     }
 
     /// Posts a quarantined transaction, or holds it again for what is found now.

@@ -123,7 +123,10 @@ async fn open(
     // Before the ledger: a release in between makes tables that this registry does not lead to yet, never the reverse.
     let registry = load_registry(url).await?;
     let ledger = SqlLedger::open(url, "post").await?;
-    let settings = Settings::new(context.config.sites.keys().cloned().collect(), registry);
+    let settings = Settings {
+        ask_every_micros: i64::try_from(context.config.look_every.as_micros()).unwrap_or(i64::MAX),
+        ..Settings::new(context.config.sites.keys().cloned().collect(), registry)
+    };
     let journal = Relay::new(journal, context.hand_over.clone());
     Ok(Poster::open(journal, ledger, WallClock, settings, standing).await?)
 }

@@ -71,7 +71,7 @@ pub async fn read_runs(
     after: SealNr,
     limit: ReadLimit,
 ) -> Result<Vec<SealedRun>, ReadError> {
-    let mut seals = load_seals(&mut conn, origin, after, limit.transactions).await?;
+    let (mut seals, rejected) = load_seals(&mut conn, origin, after, limit.transactions).await?;
     cut_by_count(&mut seals, limit.transactions);
     let (Some(first), Some(last)) = (seals.first(), seals.last()) else { return Ok(Vec::new()) };
     let (from, mut until) = (TransNr(first.first_nr.0 - 1), last.last_nr);
@@ -85,7 +85,10 @@ pub async fn read_runs(
     }
     let transactions =
         load_sealed(&mut conn, origin, from, until, &seals).await.map_err(|error| name(error, &seals))?;
-    let rejections = load_rejections(&mut conn, origin, from, until).await?;
+    let rejections = match rejected {
+        true => load_rejections(&mut conn, origin, from, until).await?,
+        false => Vec::new(),
+    };
     Ok(split(seals, transactions, rejections))
 }
 
@@ -189,19 +192,20 @@ fn name(error: ReadError, seals: &[Seal]) -> ReadError {
     }
 }
 
+/// Seals, and whether rejections stand in the range of any.
 async fn load_seals(
     conn: &mut ConnRef<'_>,
     origin: &Origin,
     after: SealNr,
     transactions: usize,
-) -> Result<Vec<Seal>, ReadError> {
+) -> Result<(Vec<Seal>, bool), ReadError> {
     let mut params = origin_params(origin);
     params.extend([
         after.0.into(),
         rows(transactions.min(SEALS_MAX)).into(),
         Param::from(rows(transactions)),
     ]);
-    let mut seals = Vec::new();
+    let (mut seals, mut rejected) = (Vec::new(), false);
     let mut expected = after.next();
     for record in conn.fetch(text::SEALS, params).await? {
         let seal_nr = SealNr(record.i64(0)?);
@@ -214,9 +218,10 @@ async fn load_seals(
             SqlClass::Broken => corrupt(error.message),
             _ => ReadError::Store(error),
         })?);
+        rejected |= record.i64(15)? > 0;
         expected = expected.next();
     }
-    Ok(seals)
+    Ok((seals, rejected))
 }
 
 fn read_seal(origin: &Origin, record: &Record) -> Result<Seal, SqlError> {

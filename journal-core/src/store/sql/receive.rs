@@ -1,10 +1,11 @@
 //! Taking a peer's sealed runs: entries, seals, rejections and the received head in one database transaction.
 
 use crate::codec::chain::ChainFault;
+use crate::codec::packed::pack;
 use crate::journal::{Head, ReceiveError};
 use crate::model::seal::GENESIS;
 use crate::model::{Origin, Seal, SealNr, SealedRun, TransNr};
-use crate::sql::{ConnRef, Param, SqlClass};
+use crate::sql::{ConnRef, Dialect, Param, SqlClass, SqlError};
 
 use super::read::{lock_head, origin_params, read_hash};
 use super::{run, seal, text};
@@ -44,6 +45,21 @@ async fn try_take(mut conn: ConnRef<'_>, origin: &Origin, runs: &[SealedRun]) ->
     run::insert(&mut conn, origin, new).await?;
     seal::insert_seals(&mut conn, &new.iter().collect::<Vec<_>>()).await?;
     Ok(head_at(&last.seal))
+}
+
+/// A small run on PostgreSQL, in one statement that is a database transaction by itself. `None` when it has to go the
+/// longer way, which tells why: it is no small one, or the head is elsewhere. Nothing was written then.
+pub(super) async fn take_small(mut conn: ConnRef<'_>, runs: &[SealedRun]) -> Result<Option<Head>, SqlError> {
+    let [SealedRun { seal, transactions, rejections }] = runs else { return Ok(None) };
+    if conn.dialect() != Dialect::Postgres || seal.seal_nr.0 < 2 || !rejections.is_empty() {
+        return Ok(None);
+    }
+    let mut packs = pack(transactions);
+    if packs.len() > 1 {
+        return Ok(None);
+    }
+    let written = seal::write_at_once(&mut conn, seal, packs.pop()).await?;
+    Ok(written.then(|| head_at(seal)))
 }
 
 pub(crate) fn before_the_first(origin: &Origin) -> Head {

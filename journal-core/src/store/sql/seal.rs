@@ -1,6 +1,7 @@
 //! Writing seals and moving heads. Begins and commits nothing: a seal shares its database transaction with the ledger
 //! rows it stands for, a received run with its entries.
 
+use crate::codec::packed::Pack;
 use crate::codec::vector;
 use crate::model::seal::GENESIS;
 use crate::model::{Origin, Rejection, Seal, SealNr, SealedRun};
@@ -15,9 +16,43 @@ use super::{append::chunked, read::origin_params, text};
 /// appliers that decided the same run only one commits. That refusal is [`SqlClass::Transient`]: roll back, read the
 /// head again, decide again.
 pub async fn write_seal(mut conn: ConnRef<'_>, run: &SealedRun) -> Result<(), SqlError> {
+    if conn.dialect() == Dialect::Postgres && run.seal.seal_nr.0 > 1 {
+        return match write_at_once(&mut conn, &run.seal, None).await? {
+            true => insert_rejections(&mut conn, &[run]).await,
+            false => Err(misplaced(&run.seal)),
+        };
+    }
     // The head first: a second applier waits on its row rather than failing on the seal's key.
     advance_head(&mut conn, &run.seal).await?;
     insert_seals(&mut conn, &[run]).await
+}
+
+/// PostgreSQL: moves a head to the seal after it and writes that seal, with what is packed of its run, in one statement.
+/// `false`: the head is elsewhere, and nothing was written.
+pub(super) async fn write_at_once(
+    conn: &mut ConnRef<'_>,
+    seal: &Seal,
+    pack: Option<Pack>,
+) -> Result<bool, SqlError> {
+    let (first_nr, last_nr) = pack.as_ref().map_or((0, 0), |pack| (pack.first_nr.0, pack.last_nr.0));
+    let (heads, payloads) = pack.map(|pack| (pack.heads, pack.payloads)).unwrap_or_default();
+    let mut params = origin_params(&seal.origin);
+    params.extend(head_params(seal));
+    params.extend(from_params(SealNr(seal.seal_nr.0 - 1), &seal.prev_hash, seal.first_nr.0 - 1));
+    params.extend([last_nr.into(), first_nr.into(), heads.into(), Param::from(payloads)]);
+    params.extend([
+        seal.first_nr.0.into(),
+        seal.tx_count.into(),
+        seal.entry_count.into(),
+        seal.rejected_count.into(),
+        vector::write(&seal.seen).into(),
+        seal.schema.into(),
+        seal.algorithm.into(),
+        seal.leaves.as_slice().into(),
+        seal.signature.as_slice().into(),
+        Param::from(seal.sealed_at),
+    ]);
+    Ok(conn.execute(text::MOVE_AND_SEAL, params).await? == 1)
 }
 
 /// Writes seals and rejections.
@@ -27,6 +62,10 @@ pub(super) async fn insert_seals(conn: &mut ConnRef<'_>, runs: &[&SealedRun]) ->
         chunk.iter().for_each(|run| bind_seal(&run.seal, &mut params));
         conn.execute(template, params).await?;
     }
+    insert_rejections(conn, runs).await
+}
+
+async fn insert_rejections(conn: &mut ConnRef<'_>, runs: &[&SealedRun]) -> Result<(), SqlError> {
     let rejections: Vec<(&Origin, &Rejection)> = runs
         .iter()
         .flat_map(|run| run.rejections.iter().map(|rejection| (&run.seal.origin, rejection)))
@@ -68,12 +107,7 @@ async fn move_head(
     from_hash: &[u8],
 ) -> Result<(), SqlError> {
     let mut params = origin_params(&to.origin);
-    params.extend([
-        to.seal_nr.0.into(),
-        to.last_nr.0.into(),
-        to.hash.as_slice().into(),
-        Param::from(to.hlc.0),
-    ]);
+    params.extend(head_params(to));
     let (first, advance) = match conn.dialect() {
         Dialect::Postgres => (text::FIRST_HEAD_TELLING, text::ADVANCE_HEAD_TELLING),
         Dialect::Sqlite => (text::FIRST_HEAD, text::ADVANCE_HEAD),
@@ -84,10 +118,20 @@ async fn move_head(
         }
         conn.execute(first, params).await?
     } else {
-        params.extend([from.0.into(), from_hash.into(), Param::from(from_last_nr)]);
+        params.extend(from_params(from, from_hash, from_last_nr));
         conn.execute(advance, params).await?
     };
     if moved == 1 { Ok(()) } else { Err(misplaced(to)) }
+}
+
+/// A head's cells behind its origin.
+fn head_params(seal: &Seal) -> [Param; 4] {
+    [seal.seal_nr.0.into(), seal.last_nr.0.into(), seal.hash.as_slice().into(), Param::from(seal.hlc.0)]
+}
+
+/// Where a head has to stand before it moves.
+fn from_params(seal_nr: SealNr, hash: &[u8], last_nr: i64) -> [Param; 3] {
+    [seal_nr.0.into(), hash.into(), Param::from(last_nr)]
 }
 
 fn misplaced(seal: &Seal) -> SqlError {

@@ -112,8 +112,10 @@ pub(super) const PACKS_OF: &str = "SELECT first_nr, last_nr, heads, payloads FRO
      WHERE origin = $1 AND epoch = $2 AND last_nr >= $3) ORDER BY piece";
 
 /// No more seals than the transactions wanted fill, and one in any case: what they prove of their transactions is large.
+/// Beside each, whether rejections stand in its range, whatever it counts itself.
 pub(super) const SEALS: &str = "SELECT seal_nr, first_nr, last_nr, tx_count, entry_count, rejected_count, hlc, seen, schema, algorithm, \
-     prev_hash, hash, leaves, signature, sealed_at \
+     prev_hash, hash, leaves, signature, sealed_at, CAST((SELECT count(*) FROM (SELECT 1 FROM {d}rejection AS r \
+     WHERE r.origin = $1 AND r.epoch = $2 AND r.trans_nr >= first_nr AND r.trans_nr <= last_nr LIMIT 1) AS one) AS bigint) \
      FROM (SELECT *, sum(tx_count) OVER (ORDER BY seal_nr) AS running FROM (SELECT * FROM {d}seal \
      WHERE origin = $1 AND epoch = $2 AND seal_nr > $3 ORDER BY seal_nr LIMIT $4) AS near) AS counted \
      WHERE running <= $5 OR running = tx_count ORDER BY seal_nr";
@@ -139,6 +141,16 @@ pub(super) const FIRST_HEAD_TELLING: &str = "INSERT INTO {d}received (origin, ep
 pub(super) const ADVANCE_HEAD_TELLING: &str = "UPDATE {d}received SET seal_nr = $3, last_nr = $4, hash = $5, hlc = $6 \
      FROM (SELECT pg_notify('daybook_sealed', '')) AS told \
      WHERE origin = $1 AND epoch = $2 AND seal_nr = $7 AND hash = $8 AND last_nr = $9";
+/// PostgreSQL: a seal that follows the head, in one statement: head, packed transactions (none when their first number is
+/// 0), seal. Writes nothing when the head is elsewhere.
+pub(super) const MOVE_AND_SEAL: &str = "WITH moved AS (UPDATE {d}received SET seal_nr = $3, last_nr = $4, hash = $5, hlc = $6 \
+     FROM (SELECT pg_notify('daybook_sealed', '')) AS told \
+     WHERE origin = $1 AND epoch = $2 AND seal_nr = $7 AND hash = $8 AND last_nr = $9 RETURNING 1), \
+     packed AS (INSERT INTO {d}run (origin, epoch, last_nr, piece, first_nr, heads, payloads) \
+     SELECT $1, $2, $10, 1, $11, $12, $13 FROM moved WHERE $11 > 0) \
+     INSERT INTO {d}seal (origin, epoch, seal_nr, first_nr, last_nr, tx_count, entry_count, rejected_count, hlc, \
+     seen, schema, algorithm, prev_hash, hash, leaves, signature, sealed_at) \
+     SELECT $1, $2, $3, $14, $4, $15, $16, $17, $6, $18, $19, $20, $8, $5, $21, $22, $23 FROM moved";
 pub(super) const LISTEN_TO_APPENDS: &str = "UPDATE {d}listening SET appends = $1 WHERE appends <> $1";
 
 pub(super) const SITE: &str = "SELECT name, epoch, group_name, stripe, ledger_version FROM {d}site";

@@ -5,6 +5,7 @@
 pub mod clock;
 mod decide;
 pub mod held;
+mod judge;
 pub mod keys;
 pub(crate) mod meet;
 pub mod narrow;

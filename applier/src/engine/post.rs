@@ -7,33 +7,28 @@ use journal_core::journal::JournalStore;
 use journal_core::model::{Origin, SealNr, SealedRun, TransactionId};
 
 use super::clock::Clock;
+use super::judge::{Cut, Judged, Member, Terms};
 use super::keys::Touch;
 use super::narrow::Narrow;
 use super::partial::touched;
 use super::poster::{Attempt, Begun, Poster, Turn, Verdict};
-use super::prepare::{Judge, Keys, NotReady, Ready, prepare, shorten};
+use super::prepare::{Keys, shorten};
 use super::reaction::PostError;
 use crate::ledger::{Fault, Ledger, Posted, Quarantined};
 
-/// An accepted transaction of a peer on its way into the ledger.
-struct Member {
-    id: TransactionId,
-    seal_nr: SealNr,
-    /// Its run's place in the batch.
-    run: usize,
-    ready: Ready,
-    /// Whether `ready` tells the keys it touches.
-    told: bool,
-}
-
 impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
     /// Posts sealed runs of one peer origin, in order.
-    pub(super) async fn post(&mut self, mut runs: Vec<SealedRun>) -> Result<Turn, PostError> {
-        let (mut members, verdicts) = self.judge_runs(&mut runs);
+    pub(super) async fn post(
+        &mut self,
+        mut runs: Vec<SealedRun>,
+        judged: Option<Judged>,
+    ) -> Result<Turn, PostError> {
+        let (mut members, verdicts) = self.judge_runs(&mut runs, judged);
         let Some(first) = runs.first() else {
             return Ok(self.waiting.take().map_or(Turn::Idle, Turn::Waiting));
         };
         let origin = first.seal.origin.clone();
+        self.look_ahead(&runs).await?;
         let mut narrow = Narrow::new(verdicts);
         let mut range = narrow.next().unwrap_or(0..0);
         loop {
@@ -53,54 +48,38 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         }
     }
 
-    /// Prepares what the runs bring and is not posted yet. Cuts them before the first version nobody here knows yet.
-    fn judge_runs(&mut self, runs: &mut Vec<SealedRun>) -> (Vec<Member>, Vec<Option<Verdict>>) {
-        let (mut members, mut verdicts) = (Vec::new(), Vec::new());
-        let registry = self.settings.registry.clone();
-        let mut cut = None;
+    /// What the runs bring and is not posted yet, prepared; in advance, if it was. Cuts them before the first version
+    /// nobody here knows yet.
+    fn judge_runs(
+        &mut self,
+        runs: &mut Vec<SealedRun>,
+        judged: Option<Judged>,
+    ) -> (Vec<Member>, Vec<Option<Verdict>>) {
         let keys = self.keys_of(runs);
-        'runs: for (place, run) in runs.iter().enumerate() {
-            let passed = self.posted.get(&run.seal.origin).copied().unwrap_or_default().trans_nr;
-            let start = members.len();
-            for transaction in run.accepted().filter(|transaction| transaction.id.trans_nr > passed) {
-                let (ready, verdict) =
-                    match prepare(transaction, &registry, self.standing.ledger_version, Judge::Peer, keys) {
-                        Ok(ready) => (ready, None),
-                        Err(NotReady::Fault(fault, detail)) => {
-                            let (version, touches) = (transaction.schema_version, Vec::new());
-                            (Ready { version, parts: Vec::new(), touches }, Some((fault, detail)))
-                        }
-                        Err(NotReady::UnknownVersion(version)) => {
-                            cut = Some((place, start, transaction.id.clone(), version));
-                            break 'runs;
-                        }
-                    };
-                members.push(Member {
-                    id: transaction.id.clone(),
-                    seal_nr: run.seal.seal_nr,
-                    run: place,
-                    ready,
-                    told: keys == Keys::Told && verdict.is_none(),
-                });
-                verdicts.push(verdict);
-            }
+        let judged = judged.unwrap_or_else(|| {
+            let passed =
+                runs.first().and_then(|run| self.posted.get(&run.seal.origin)).copied().unwrap_or_default();
+            self.terms(keys).judge(runs, passed.trans_nr)
+        });
+        let Judged { mut members, mut verdicts, cut } = judged;
+        if let Some(Cut { run, member, reason }) = cut {
+            self.wait(reason);
+            runs.truncate(run);
+            members.truncate(member);
+            verdicts.truncate(member);
         }
-        if let Some((place, start, id, version)) = cut {
-            self.wait(format!(
-                "{id} is written at schema version {version}, which this service does not know yet"
-            ));
-            runs.truncate(place);
-            members.truncate(start);
-            verdicts.truncate(start);
-        }
-        if verdicts.iter().any(Option::is_some) {
+        if keys == Keys::Told || verdicts.iter().any(Option::is_some) {
             self.tell_touches(runs, &mut members);
         }
         (members, verdicts)
     }
 
+    pub(super) fn terms(&self, keys: Keys) -> Terms {
+        Terms { registry: self.settings.registry.clone(), version: self.standing.ledger_version, keys }
+    }
+
     /// Whether the keys of what the runs bring can meet any, or must be kept for what comes later.
-    fn keys_of(&self, runs: &[SealedRun]) -> Keys {
+    pub(super) fn keys_of(&self, runs: &[SealedRun]) -> Keys {
         let kept = runs.iter().any(|run| self.recent.keeps(&run.seal.origin));
         if kept || !self.recent.is_empty() || !self.held.is_empty() { Keys::Told } else { Keys::Left }
     }

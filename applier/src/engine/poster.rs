@@ -2,14 +2,21 @@
 //! between turns, and keeps in memory only what it can rebuild. After any error that is not the data's fault it is
 //! dropped and opened afresh: the checkpoint, read under its lock, tells what had happened.
 
+mod ahead;
+mod settings;
+
 use std::collections::BTreeMap;
 
-use journal_core::journal::{Head, JournalStore, ReadLimit, Tail};
-use journal_core::model::{Origin, SealNr, SealedRun, SiteName, Vector};
-use schema_mappers::Registry;
+use journal_core::journal::{Head, JournalStore, Tail};
+use journal_core::model::{Origin, SealNr, SealedRun, Vector};
 
+pub use self::ahead::LookAhead;
+pub use self::settings::{ACKNOWLEDGE_EVERY_MICROS, BATCH_BYTES, BATCH_TRANSACTIONS, Settings};
+
+use self::ahead::Ahead;
 use super::clock::Clock;
 use super::held::Held;
+use super::judge::Judged;
 use super::meet::{carry_out, carry_out_together};
 use super::narrow::Way;
 use super::order;
@@ -19,42 +26,6 @@ use super::recent::Recent;
 use super::step::{Step, View, next_step};
 use crate::control::{Desired, Standing};
 use crate::ledger::{Fault, Ledger, LedgerError, Posted};
-
-/// What a poster works with besides its stores.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// All sites of the group.
-    pub sites: Vec<SiteName>,
-    /// Every schema version this process knows.
-    pub registry: Registry,
-    /// Most of a batch: what one database transaction posts.
-    pub batch: ReadLimit,
-    /// At least this long between two acknowledging seals, in microseconds.
-    pub acknowledge_every_micros: i64,
-    /// At least this long between two looks for what operators asked of the quarantine, in microseconds.
-    pub ask_every_micros: i64,
-}
-
-/// Most transactions of a batch: enough to make a commit's cost small, few enough that a pause waits well below 1 s.
-pub const BATCH_TRANSACTIONS: usize = 1000;
-/// Most bytes of a batch, as stored; decoded and mapped they take some twenty times the room.
-pub const BATCH_BYTES: usize = 1024 * 1024;
-/// Between two acknowledging seals.
-pub const ACKNOWLEDGE_EVERY_MICROS: i64 = 50_000;
-
-impl Settings {
-    /// The defaults for a group: it looks at every turn for what operators asked.
-    pub fn new(sites: Vec<SiteName>, registry: Registry) -> Self {
-        let batch = ReadLimit { transactions: BATCH_TRANSACTIONS, bytes: BATCH_BYTES };
-        Self {
-            sites,
-            registry,
-            batch,
-            acknowledge_every_micros: ACKNOWLEDGE_EVERY_MICROS,
-            ask_every_micros: 0,
-        }
-    }
-}
 
 /// How a turn went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,6 +75,8 @@ pub struct Poster<J, L, C> {
     pub(super) begun: Option<Origin>,
     /// Own transactions read and not decided yet.
     tail: Tail,
+    /// What follows the batch that was posted last.
+    ahead: Option<Ahead>,
     last_lane: Option<usize>,
     decided_last: bool,
     sealed_at: i64,
@@ -141,6 +114,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
             waiting: None,
             begun: None,
             tail: Tail::default(),
+            ahead: None,
             last_lane: None,
             decided_last: false,
             sealed_at: 0,
@@ -186,7 +160,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         loop {
             match next_step(&view) {
                 Step::Post(lane) => {
-                    let runs = self.ready_runs(&lanes[lane]).await?;
+                    let (runs, judged) = self.ready_runs(&lanes[lane]).await?;
                     if runs.is_empty() {
                         view.lanes[lane] = false;
                         continue;
@@ -194,7 +168,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
                     (self.decided_last, self.last_lane) = (false, Some(lane));
                     // One try: should it wait for something, the others shall not wait for it.
                     self.begun.take_if(|begun| *begun == lanes[lane]);
-                    return self.post(runs).await;
+                    return self.post(runs, judged).await;
                 }
                 Step::Decide => {
                     self.decided_last = true;
@@ -216,9 +190,14 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         self.heads.iter().filter(open).map(|head| head.origin.clone()).collect()
     }
 
-    async fn ready_runs(&mut self, lane: &Origin) -> Result<Vec<SealedRun>, PostError> {
-        let after = self.posted_seal(lane);
-        let mut runs = self.journal.read_runs(lane, after, self.settings.batch).await?;
+    async fn ready_runs(&mut self, lane: &Origin) -> Result<(Vec<SealedRun>, Option<Judged>), PostError> {
+        let (mut runs, mut judged) = match self.take_ahead(lane).await {
+            Some((runs, judged)) => (runs, Some(judged)),
+            None => {
+                let after = self.posted_seal(lane);
+                (self.journal.read_runs(lane, after, self.settings.batch).await?, None)
+            }
+        };
         let ready = order::ready(&runs, &self.origin, |origin| self.posted_seal(origin));
         if ready == 0
             && let Some(origin) = runs
@@ -228,8 +207,11 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
             let reason = format!("{lane} waits for transactions of {origin} that it had seen");
             self.wait(reason);
         }
-        runs.truncate(ready);
-        Ok(runs)
+        if ready < runs.len() {
+            runs.truncate(ready);
+            judged = None;
+        }
+        Ok((runs, judged))
     }
 
     fn acknowledge_due(&self) -> bool {

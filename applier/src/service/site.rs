@@ -11,7 +11,7 @@ use super::{Backoff, Context, lease};
 use crate::control::sql::SqlControl;
 use crate::control::{ControlStore as _, Standing};
 use crate::engine::clock::WallClock;
-use crate::engine::poster::{Poster, Settings, Turn};
+use crate::engine::poster::{LookAhead, Poster, Settings, Turn};
 use crate::engine::reaction::{PostError, Reaction};
 use crate::ledger::sql::SqlLedger;
 use crate::ship::hand_over::Relay;
@@ -125,6 +125,7 @@ async fn open(
     let ledger = SqlLedger::open(url, "post").await?;
     let settings = Settings {
         ask_every_micros: i64::try_from(context.config.look_every.as_micros()).unwrap_or(i64::MAX),
+        look_ahead: LookAhead::Beside,
         ..Settings::new(context.config.sites.keys().cloned().collect(), registry)
     };
     let journal = Relay::new(journal, context.hand_over.clone());

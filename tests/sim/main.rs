@@ -29,6 +29,10 @@ use options::Options;
 use world::{Broken, World};
 use zoo::Bug;
 
+/// As the command has it: a history is mostly short-lived rows and names.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Histories in flight: what the smallest machine runs at once.
 const THREADS: usize = 2;
 /// Histories that run twice, to find what the seed does not decide.

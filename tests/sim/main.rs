@@ -8,6 +8,7 @@ mod compare;
 mod forms;
 mod hooks;
 mod journal;
+mod kept;
 mod ledger;
 mod marks;
 mod mishaps;

@@ -49,7 +49,7 @@ impl Settings {
 }
 
 /// How a turn went.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Turn {
     /// Something was committed; there may be more.
     Progress,

@@ -76,12 +76,24 @@ impl Families {
         version: &'s Version,
         table: &str,
     ) -> Option<Household<'s>> {
+        let (family, root) = self.root(at, version, table)?;
+        let tables = &version.ledger().tables;
+        let members = self.of[at].iter().filter(|(name, of)| **of == family && **name != root.name);
+        let members = members.filter_map(|(name, _)| tables.get(name)).collect();
+        Some(Household { family, root, members })
+    }
+
+    /// The family of a table of a version, and the table at its head: a household without its members, for whoever does
+    /// not ask for them.
+    pub(crate) fn root<'s>(
+        &self,
+        at: usize,
+        version: &'s Version,
+        table: &str,
+    ) -> Option<(usize, &'s Table)> {
         let family = *self.of.get(at)?.get(table)?;
         let root = self.families[family].roots.get(at)?.as_ref()?;
-        let tables = &version.ledger().tables;
-        let members = self.of[at].iter().filter(|(name, of)| **of == family && *name != root);
-        let members = members.filter_map(|(name, _)| tables.get(name)).collect();
-        Some(Household { family, root: tables.get(root)?, members })
+        Some((family, version.ledger().tables.get(root)?))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The invariants, checked after every commit and every step. Names as S1 to S13 in the reliability page.
 
 use std::ops::Bound::{Excluded, Included};
+use std::sync::Arc;
 
 use applier::control::{Desired, Standing};
 use applier::ledger::memory::PutAside;
@@ -46,7 +47,7 @@ impl World {
             self.allowed(at, actor)?;
             self.sites[at].changed = true;
         }
-        for (origin, to) in &checkpoints {
+        for (origin, to) in checkpoints.iter() {
             let from = before.get(origin).copied().unwrap_or_default();
             ensure!(
                 from.seal_nr <= to.seal_nr && from.trans_nr <= to.trans_nr,
@@ -88,11 +89,7 @@ impl World {
             journal.head(&origin).seal_nr == to.seal_nr,
             "S5: {origin}'s seals and checkpoint came apart"
         );
-        let mut last = from;
-        let mut hash = match from.seal_nr.0 {
-            0 => [0; 32],
-            nr => runs(&mut journal, &origin, SealNr(nr - 1))[0].seal.hash,
-        };
+        let (mut last, mut hash) = (from, self.sites[at].sealed_hash);
         for run in runs(&mut journal, &origin, from.seal_nr) {
             let seal = &run.seal;
             let follows = seal.seal_nr == last.seal_nr.next() && seal.first_nr == last.trans_nr.next();
@@ -113,6 +110,7 @@ impl World {
             (last, hash) = (Posted { seal_nr: seal.seal_nr, trans_nr: seal.last_nr }, seal.hash);
         }
         ensure!(last == to, "S5: {origin} says it sealed {to:?} and sealed {last:?}");
+        self.sites[at].sealed_hash = hash;
         Ok(())
     }
 
@@ -180,7 +178,7 @@ impl World {
                     let _ = aside.next();
                     self.rightly_aside(at, tx, put_aside)?;
                     let entry = put_aside.clone();
-                    self.sites[at].aside.push(entry);
+                    Arc::make_mut(&mut self.sites[at].aside).push(entry);
                 }
                 None => {
                     if let Some(other) = self.held_before(at, tx, &id) {

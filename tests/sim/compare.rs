@@ -1,11 +1,13 @@
 //! Looks that the invariants need: the ledger beside the reference, journals beside one another, who clashes with whom.
 
+use std::rc::Rc;
+
 use applier::ledger::Release;
 use journal_core::model::{Name, Origin, Row, SealNr, TransactionId};
 
 use crate::checks::{ensure, runs};
 use crate::forms::{cells_at, table_names};
-use crate::oracle::{Table, clash};
+use crate::oracle::{Cells, Table, clash};
 use crate::world::{Broken, World};
 
 impl World {
@@ -19,15 +21,20 @@ impl World {
             names.map(move |(at, name)| (table, at, name))
         });
         for (table, at, name) in tables {
-            let held = site.door.memory.rows(&Name::from(*name));
-            let mine = site.books.rows().filter(|(key, _)| key.0 == table);
-            let expected: Vec<Row> =
-                mine.map(|(key, cells)| cells_at(cells, at, version, evolution).with("id", key.1)).collect();
-            if !held.iter().map(|(row, _)| row).eq(&expected) {
-                let held: Vec<&Row> = held.iter().map(|(row, _)| row).collect();
-                let odd = |row: &&&Row| !expected.iter().any(|other| other == **row);
-                let lacking: Vec<&Row> = expected.iter().filter(|row| !held.contains(row)).collect();
-                let odd: Vec<&&Row> = held.iter().filter(odd).collect();
+            let held = site.door.memory.shared_rows(&Name::from(*name));
+            let mine: Vec<_> = site.books.table(table).collect();
+            let form =
+                |(id, cells): &(i64, &Rc<Cells>)| cells_at(cells, at, version, evolution).with("id", *id);
+            let mut pairs = mine.iter().zip(&held);
+            let same = pairs.all(|(mine, held)| {
+                let place = ((table, mine.0), at);
+                site.compared.same(version, place, (mine.1, held), || form(mine))
+            });
+            if !same || mine.len() != held.len() {
+                let expected: Vec<Row> = mine.iter().map(form).collect();
+                let odd: Vec<_> = held.iter().filter(|row| !expected.contains(row)).collect();
+                let lacking = expected.iter().filter(|row| !held.iter().any(|held| **held == **row));
+                let lacking: Vec<&Row> = lacking.collect();
                 return Err(format!(
                     "S4: {} at version {version} holds in {name} {odd:?}, not {lacking:?}",
                     site.origin

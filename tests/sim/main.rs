@@ -8,6 +8,7 @@ mod compare;
 mod forms;
 mod hooks;
 mod journal;
+mod kept;
 mod ledger;
 mod marks;
 mod mishaps;
@@ -28,6 +29,10 @@ use std::time::{Duration, Instant};
 use options::Options;
 use world::{Broken, World};
 use zoo::Bug;
+
+/// As the command has it: a history is mostly short-lived rows and names.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Histories in flight: what the smallest machine runs at once.
 const THREADS: usize = 2;

@@ -2,6 +2,7 @@
 //! a version must show what [`Evolution`] makes of these rows. Uses none of the engine's or the mappers' code.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use crate::catalogue::{COLOUR, Evolution, FAX};
 
@@ -84,19 +85,37 @@ pub(crate) struct Rules {
     pub(crate) origin: bool,
 }
 
-/// Rows of one ledger.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// Rows of one ledger. Copies share the rows: a client and a doubtful quarantine each take one to try something on.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Books {
-    rows: BTreeMap<Key, Cells>,
+    rows: BTreeMap<Key, Rc<Cells>>,
+    revision: u64,
+}
+
+impl PartialEq for Books {
+    fn eq(&self, other: &Self) -> bool {
+        self.rows == other.rows
+    }
 }
 
 impl Books {
     pub(crate) fn row(&self, key: Key) -> Option<&Cells> {
-        self.rows.get(&key)
+        self.rows.get(&key).map(AsRef::as_ref)
     }
 
     pub(crate) fn rows(&self) -> impl Iterator<Item = (&Key, &Cells)> {
-        self.rows.iter()
+        self.rows.iter().map(|(key, cells)| (key, cells.as_ref()))
+    }
+
+    /// Rows of one table, shared.
+    pub(crate) fn table(&self, table: Table) -> impl Iterator<Item = (i64, &Rc<Cells>)> {
+        let rows = self.rows.range((table, i64::MIN)..=(table, i64::MAX));
+        rows.map(|((_, id), cells)| (*id, cells))
+    }
+
+    /// Another number after every transaction that was posted.
+    pub(crate) fn revision(&self) -> u64 {
+        self.revision
     }
 
     /// Posts a transaction whole, or says why not and leaves everything as it was.
@@ -113,6 +132,8 @@ impl Books {
                     None => self.rows.remove(&key),
                 };
             }
+        } else {
+            self.revision += 1;
         }
         done
     }
@@ -124,12 +145,13 @@ impl Books {
             (Act::Insert, Some(_)) => return Err("the row is there"),
             (Act::Insert | Act::Upsert, None) => born(write),
             (Act::Update | Act::Add | Act::Delete, None) => return Err("the row is not there"),
-            (Act::Upsert | Act::Update, Some(mut row)) => {
+            (Act::Upsert | Act::Update, Some(row)) => {
                 expected(write, &row, rules)?;
-                row.extend(write.cells.clone());
+                let mut row = row.as_ref().clone();
+                row.extend(write.cells.iter().map(|(col, datum)| (*col, datum.clone())));
                 row
             }
-            (Act::Add, Some(row)) => sum(row, write, rules)?,
+            (Act::Add, Some(row)) => sum(row.as_ref().clone(), write, rules)?,
             (Act::Delete, Some(row)) => {
                 expected(write, &row, rules)?;
                 self.rows.remove(&write.key);
@@ -137,14 +159,14 @@ impl Books {
             }
         };
         self.stands(write.key, &row)?;
-        self.rows.insert(write.key, row);
+        self.rows.insert(write.key, Rc::new(row));
         Ok(())
     }
 
     /// Whether a row's code is its own, and its owner there.
     fn stands(&self, key: Key, row: &Cells) -> Result<(), &'static str> {
         if let Some(code @ Datum::Text(_)) = row.get(&Col::Code)
-            && self.rows.iter().any(|(other, cells)| *other != key && cells.get(&Col::Code) == Some(code))
+            && self.table(key.0).any(|(other, cells)| other != key.1 && cells.get(&Col::Code) == Some(code))
         {
             return Err("another owner has the code");
         }
@@ -160,8 +182,9 @@ impl Books {
 
     fn unreferred(&self, (table, id): Key) -> Result<(), &'static str> {
         let me = Datum::Number(id.into());
-        let refers = |cells: &Cells| cells.get(&Col::Owner) == Some(&me);
-        match table == Table::Owner && self.rows.values().any(refers) {
+        let refers = |(_, cells): (i64, &Rc<Cells>)| cells.get(&Col::Owner) == Some(&me);
+        let mut children = self.table(Table::Item).chain(self.table(Table::Note));
+        match table == Table::Owner && children.any(refers) {
             true => Err("items or notes refer to the owner"),
             false => Ok(()),
         }
@@ -220,7 +243,8 @@ fn fits(write: &Write, rules: Rules) -> Result<(), &'static str> {
     if write.cells.get(&Col::Price).is_some_and(|price| !price_fits(price, evolution, version)) {
         return Err("the price does not fit");
     }
-    match rules.checks && write.cells.get(&Col::Label) == Some(&Datum::Text(FORBIDDEN.to_owned())) {
+    let is_forbidden = |label: &Datum| matches!(label, Datum::Text(label) if label == FORBIDDEN);
+    match rules.checks && write.cells.get(&Col::Label).is_some_and(is_forbidden) {
         true => Err("the label is forbidden here"),
         false => Ok(()),
     }

@@ -236,7 +236,7 @@ impl World {
     /// Where two ledgers differ, one of them once put a write of that row aside, or somebody wrote into it by hand.
     fn differences_are_explained(&self) -> Result<(), Broken> {
         let mut explained: Vec<(Claim, Use)> = self.tainted.clone();
-        for each in self.sites.iter().flat_map(|site| &site.aside) {
+        for each in self.sites.iter().flat_map(|site| site.aside.iter()) {
             ensure!(
                 each.transaction.fault != Fault::Unreadable,
                 "S14: {} was accepted unread",

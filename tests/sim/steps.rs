@@ -93,17 +93,11 @@ impl World {
 
     /// A client's next transaction: it knows what the site's clients sent before.
     pub(crate) fn draw(&mut self, at: usize) -> usize {
-        let mut books = self.sites[at].books.clone();
         let rules = self.rules(at, true);
-        let mine = self
-            .transactions
-            .iter()
-            .filter(|tx| tx.site == at && tx.verdict.is_none() && tx.drawn.defect.is_none());
-        for tx in mine {
-            // What will be rejected changes nothing.
-            let _ = books.post(&tx.drawn.writes, rules);
-        }
-        let drawn = Drawn::draw(&mut self.rng, &self.plan, at, &books);
+        let Self { rng, plan, sites, transactions, .. } = self;
+        let site = &mut sites[at];
+        let books = site.ahead.books(at, &site.books, site.sealed.len(), rules, transactions);
+        let drawn = Drawn::draw(rng, plan, at, books);
         self.send(at, drawn)
     }
 

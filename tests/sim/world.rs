@@ -1,7 +1,8 @@
 //! One history's world: sites with their posters, the clients' transactions, and what the reference knows of both.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use applier::control::{ControlStore as _, Standing};
@@ -11,6 +12,7 @@ use applier::ledger::memory::{MemorySite, PutAside};
 use applier::ledger::{LedgerError, Posted};
 use applier::ship::pull::{PullError, Pulled, pull};
 use journal_core::journal::{AppendError, Appended, JournalStore as _, ReadLimit};
+use journal_core::model::seal::GENESIS;
 use journal_core::model::{
     Epoch, Hlc, NewTransaction, Origin, SchemaVersion, SealNr, SiteName, TransNr, TransactionId, Vector,
 };
@@ -23,6 +25,7 @@ use uuid::Uuid;
 use crate::catalogue::{NEWEST, registry};
 use crate::hooks::{Hooks, SimClock};
 use crate::journal::SimJournal;
+use crate::kept::{Ahead, Compared};
 use crate::ledger::SimLedger;
 use crate::oracle::{Books, Claim, Rules, Use, claims};
 use crate::workload::{Drawn, Plan};
@@ -95,12 +98,17 @@ pub(crate) struct Site {
     pub(crate) others: Vec<Seat>,
     /// Transactions whose clients wait for an answer.
     pub(crate) pending: Vec<usize>,
+    /// The rows that its clients count on.
+    pub(crate) ahead: Ahead,
+    pub(crate) compared: Compared,
     /// Their place, by number, once sealed.
     pub(crate) sealed: BTreeMap<TransNr, usize>,
+    /// The hash of its own last seal.
+    pub(crate) sealed_hash: [u8; 32],
     /// What the ledger must hold.
     pub(crate) books: Books,
-    pub(crate) checkpoints: BTreeMap<Origin, Posted>,
-    pub(crate) aside: Vec<PutAside>,
+    pub(crate) checkpoints: Arc<BTreeMap<Origin, Posted>>,
+    pub(crate) aside: Arc<Vec<PutAside>>,
     /// What was posted of each origin, in order, with the seal; what was released, apart.
     pub(crate) done: BTreeMap<Origin, Vec<(SealNr, usize)>>,
     pub(crate) late: Vec<(Origin, SealNr, usize)>,
@@ -165,18 +173,21 @@ impl World {
     }
 
     /// Takes something that happened into the trace's hash.
-    pub(crate) fn note(&mut self, what: &dyn std::fmt::Debug) {
+    pub(crate) fn note(&mut self, what: &impl Hash) {
         struct Fnv(u64);
-        impl std::fmt::Write for Fnv {
-            fn write_str(&mut self, text: &str) -> std::fmt::Result {
-                text.bytes()
-                    .for_each(|byte| self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-                Ok(())
+        impl Hasher for Fnv {
+            fn write(&mut self, bytes: &[u8]) {
+                bytes
+                    .iter()
+                    .for_each(|byte| self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+            }
+            fn finish(&self) -> u64 {
+                self.0
             }
         }
         let mut fnv = Fnv(self.trace);
-        write!(fnv, "{what:?}").expect("a hash takes any text");
-        self.trace = fnv.0;
+        what.hash(&mut fnv);
+        self.trace = fnv.finish();
     }
 
     pub(crate) fn trace(&self) -> u64 {
@@ -239,10 +250,13 @@ fn site(plan: &Plan, group: &[SiteName], at: usize, bug: Option<Bug>) -> Site {
         poster: None,
         others: Vec::new(),
         pending: Vec::new(),
+        ahead: Ahead::default(),
+        compared: Compared::default(),
         sealed: BTreeMap::new(),
+        sealed_hash: GENESIS,
         books: Books::default(),
-        checkpoints: BTreeMap::new(),
-        aside: Vec::new(),
+        checkpoints: Arc::default(),
+        aside: Arc::default(),
         done: BTreeMap::new(),
         late: Vec::new(),
         received: BTreeMap::new(),

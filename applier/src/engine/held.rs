@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use journal_core::model::TransactionId;
 
 use super::keys::{KeyHash, Kind, Touch};
@@ -9,8 +10,8 @@ use super::keys::{KeyHash, Kind, Touch};
 /// The index of held keys.
 #[derive(Debug, Clone, Default)]
 pub struct Held {
-    keys: HashMap<KeyHash, Vec<(TransactionId, Kind)>>,
-    touches: HashMap<TransactionId, Vec<Touch>>,
+    keys: HashMap<KeyHash, Vec<(TransactionId, Kind)>, RandomState>,
+    touches: HashMap<TransactionId, Vec<Touch>, RandomState>,
 }
 
 impl Held {

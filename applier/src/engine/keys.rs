@@ -139,9 +139,12 @@ fn primary(table: &Name, values: &[Value]) -> KeyHash {
 }
 
 pub(super) fn hash(table: &Name, place: usize, values: &[Value]) -> KeyHash {
+    // Each value says where it ends, and is written once for both halves.
+    let mut bytes = Vec::with_capacity(32);
+    values.iter().for_each(|value| value.write_canonical(&mut bytes));
     let half = |seed: u8| {
         let mut hasher = DefaultHasher::new();
-        (seed, table, place, values).hash(&mut hasher);
+        (seed, table, place, bytes.as_slice()).hash(&mut hasher);
         u128::from(hasher.finish())
     };
     (half(1) << 64) | half(2)

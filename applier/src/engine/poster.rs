@@ -28,7 +28,7 @@ use crate::control::{Desired, Standing};
 use crate::ledger::{Fault, Ledger, LedgerError, Posted};
 
 /// How a turn went.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Turn {
     /// Something was committed; there may be more.
     Progress,

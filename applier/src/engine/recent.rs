@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use foldhash::fast::RandomState;
 use journal_core::model::{Origin, SealNr, SiteName, Vector};
 use smallvec::SmallVec;
 
@@ -25,7 +26,7 @@ pub struct Recent {
     peers: Vec<SiteName>,
     origins: Vec<Origin>,
     /// There may be millions, each with one stamp as a rule: no room is made elsewhere for that one.
-    keys: HashMap<KeyHash, SmallVec<[Stamp; 1]>>,
+    keys: HashMap<KeyHash, SmallVec<[Stamp; 1]>, RandomState>,
     /// What each site had seen in the newest of its seals posted here.
     seen_by: BTreeMap<SiteName, Vector>,
     sweep_at: usize,
@@ -34,7 +35,7 @@ pub struct Recent {
 impl Recent {
     /// An empty index of a site whose group has these other sites.
     pub fn new(peers: Vec<SiteName>) -> Self {
-        Self { peers, origins: Vec::new(), keys: HashMap::new(), seen_by: BTreeMap::new(), sweep_at: 0 }
+        Self { peers, origins: Vec::new(), keys: HashMap::default(), seen_by: BTreeMap::new(), sweep_at: 0 }
     }
 
     /// Notes keys that a transaction posted here touched, if a third site may yet bring something concurrent with it: of

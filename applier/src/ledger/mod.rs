@@ -23,7 +23,7 @@ use schema_mappers::MappedRow;
 use crate::control::Standing;
 
 /// How far an origin's accepted transactions are posted here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Posted {
     /// The last seal posted whole.
     pub seal_nr: SealNr,
@@ -246,7 +246,7 @@ pub enum Asked {
 }
 
 /// How a quarantine ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Release {
     /// Its effect was posted in this transaction.
     Posted,

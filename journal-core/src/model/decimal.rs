@@ -1,5 +1,6 @@
 //! Exact decimals in text form.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
@@ -8,6 +9,9 @@ use serde::{Deserialize, Serialize};
 
 /// More digits than any store holds exactly; a longer text is refused before it is worked on.
 const DIGITS_MAX: usize = 1000;
+
+/// As many digits, the point included, are added without making room for any number.
+const SMALL_DIGITS_MAX: usize = 36;
 
 /// An exact decimal number. Kept in one canonical text (no exponent, no plus sign, no trailing zeros behind the
 /// point, no `-0`), so that equal numbers are equal bytes.
@@ -51,7 +55,18 @@ impl Decimal {
     /// The exact sum.
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {
-        Self::canonical(&(self.number() + other.number()).to_plain_string())
+        let small = self.small().zip(other.small()).and_then(|(one, other)| sum_of_small(one, other));
+        small.unwrap_or_else(|| Self::canonical(&(self.number() + other.number()).to_plain_string()))
+    }
+
+    /// All digits as one number, and how many of them stand behind the point; `None` when they are more than it holds.
+    fn small(&self) -> Option<(i128, usize)> {
+        let (sign, digits) = self.0.strip_prefix('-').map_or((1, self.0.as_str()), |digits| (-1, digits));
+        if digits.len() > SMALL_DIGITS_MAX {
+            return None;
+        }
+        let digits = digits.bytes().filter(|byte| *byte != b'.');
+        Some((sign * digits.fold(0, |number, byte| number * 10 + i128::from(byte - b'0')), self.scale()))
     }
 
     fn number(&self) -> BigDecimal {
@@ -71,8 +86,26 @@ impl Decimal {
         let zero = whole == "0" && fraction.is_empty();
         let sign = if negative && !zero { "-" } else { "" };
         let point = if fraction.is_empty() { "" } else { "." };
-        Self(format!("{sign}{whole}{point}{fraction}"))
+        let parts = [sign, whole, point, fraction];
+        let mut text = String::with_capacity(parts.iter().map(|part| part.len()).sum());
+        parts.iter().for_each(|part| text.push_str(part));
+        Self(text)
     }
+}
+
+/// The exact sum, where there is room for it.
+fn sum_of_small((one, scale): (i128, usize), (other, other_scale): (i128, usize)) -> Option<Decimal> {
+    let widest = scale.max(other_scale);
+    let at_widest = |number: i128, scale: usize| {
+        number.checked_mul(10_i128.checked_pow(u32::try_from(widest - scale).ok()?)?)
+    };
+    let sum = at_widest(one, scale)?.checked_add(at_widest(other, other_scale)?)?;
+    let mut text = format!("{:0width$}", sum.unsigned_abs(), width = widest + 1);
+    text.insert(text.len() - widest, '.');
+    if sum < 0 {
+        text.insert(0, '-');
+    }
+    Some(Decimal::canonical(&text))
 }
 
 impl FromStr for Decimal {
@@ -109,15 +142,28 @@ impl From<Decimal> for String {
 }
 
 impl PartialOrd for Decimal {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
 impl Ord for Decimal {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.number().cmp(&other.number())
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self.0.strip_prefix('-'), other.0.strip_prefix('-')) {
+            (None, None) => cmp_magnitudes(&self.0, &other.0),
+            (Some(mine), Some(theirs)) => cmp_magnitudes(theirs, mine),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+        }
     }
+}
+
+/// Of two canonical texts without a sign. No number is made of them: rows are compared far more often than added to.
+fn cmp_magnitudes(one: &str, other: &str) -> Ordering {
+    let (whole, fraction) = one.split_once('.').unwrap_or((one, ""));
+    let (other_whole, other_fraction) = other.split_once('.').unwrap_or((other, ""));
+    let by_whole = whole.len().cmp(&other_whole.len()).then_with(|| whole.cmp(other_whole));
+    by_whole.then_with(|| fraction.cmp(other_fraction))
 }
 
 impl fmt::Display for Decimal {
@@ -145,6 +191,48 @@ mod tests {
         }
         for bad in ["", ".", "1.", ".5", "1e3", "NaN", "1,5", "--1", " 1"] {
             assert!(bad.parse::<Decimal>().is_err(), "{bad:?} was taken");
+        }
+    }
+
+    #[test]
+    fn decimals_are_in_the_order_of_their_numbers() {
+        let ascending = [
+            "-1000", "-100.5", "-100", "-99.99", "-10", "-9.5", "-9.45", "-0.1", "-0.09", "0", "0.09", "0.1",
+            "0.11", "0.5", "1", "1.01", "1.1", "9", "9.45", "9.5", "10", "99.99", "100", "100.5", "1000",
+        ];
+        let decimals = ascending.map(|text| text.parse::<Decimal>().unwrap());
+        for (at, one) in decimals.iter().enumerate() {
+            for (place, other) in decimals.iter().enumerate() {
+                assert_eq!(one.cmp(other), at.cmp(&place), "{one} and {other}");
+                assert_eq!(one.cmp(other), one.number().cmp(&other.number()), "{one} and {other}");
+            }
+        }
+    }
+
+    #[test]
+    fn small_sums_are_those_of_the_numbers() {
+        let nines = "9".repeat(SMALL_DIGITS_MAX);
+        let texts = [
+            "0",
+            "1",
+            "-1",
+            "0.01",
+            "-0.01",
+            "9.99",
+            "-10",
+            "100.5",
+            "-99.999999",
+            "123456789012345678901234567890",
+            "0.00000000000000000000000000000000001",
+            "-0.0000000000000000001",
+            nines.as_str(),
+        ];
+        let decimals = texts.map(|text| text.parse::<Decimal>().unwrap());
+        for one in &decimals {
+            for other in &decimals {
+                let sum = Decimal::canonical(&(one.number() + other.number()).to_plain_string());
+                assert_eq!(one.plus(other), sum, "{one} and {other}");
+            }
         }
     }
 

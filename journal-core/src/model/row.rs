@@ -25,6 +25,11 @@ impl Row {
     /// Sets a cell, replacing what stood under that name.
     pub fn set(&mut self, name: impl Into<Name>, value: impl Into<Value>) {
         let (name, value) = (name.into(), value.into());
+        // Most rows are built in the order of their names.
+        if self.0.last().is_none_or(|(last, _)| *last < name) {
+            self.0.push((name, value));
+            return;
+        }
         match self.0.binary_search_by(|(have, _)| have.as_ref().cmp(&name)) {
             Ok(at) => self.0[at].1 = value,
             Err(at) => self.0.insert(at, (name, value)),
@@ -76,7 +81,8 @@ impl Row {
 
 impl FromIterator<(Name, Value)> for Row {
     fn from_iter<I: IntoIterator<Item = (Name, Value)>>(cells: I) -> Self {
-        let mut row = Self::new();
+        let cells = cells.into_iter();
+        let mut row = Self(Vec::with_capacity(cells.size_hint().0));
         row.extend(cells);
         row
     }

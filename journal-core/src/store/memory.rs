@@ -95,16 +95,10 @@ impl Book {
         self.seals.get(at).map(|(seal, _)| seal)
     }
 
-    fn run(&self, seal: &Seal, rejections: &[Rejection]) -> SealedRun {
-        let covered = if seal.first_nr <= seal.last_nr {
-            self.transactions
-                .range(seal.first_nr..=seal.last_nr)
-                .map(|(_, transaction)| transaction.clone())
-                .collect()
-        } else {
-            Vec::new()
-        };
-        SealedRun { seal: seal.clone(), transactions: covered, rejections: rejections.to_vec() }
+    /// What a seal covers.
+    fn covered(&self, seal: &Seal) -> impl Iterator<Item = &StoredTransaction> {
+        let range = (seal.first_nr <= seal.last_nr).then_some(seal.first_nr..=seal.last_nr);
+        range.into_iter().flat_map(|range| self.transactions.range(range)).map(|(_, transaction)| transaction)
     }
 }
 
@@ -203,13 +197,19 @@ impl State {
         let mut runs: Vec<SealedRun> = Vec::new();
         let from = usize::try_from(after.0).unwrap_or(0);
         for (seal, rejections) in book.seals.iter().skip(from) {
-            let run = book.run(seal, rejections);
-            transactions += run.transactions.len();
-            bytes += run.transactions.iter().map(StoredTransaction::weight).sum::<usize>();
+            // Weighed first: what is beyond the limit is not copied.
+            for transaction in book.covered(seal) {
+                transactions += 1;
+                bytes += transaction.weight();
+            }
             if !runs.is_empty() && (transactions > limit.transactions || bytes > limit.bytes) {
                 break;
             }
-            runs.push(run);
+            runs.push(SealedRun {
+                seal: seal.clone(),
+                transactions: book.covered(seal).cloned().collect(),
+                rejections: rejections.clone(),
+            });
         }
         runs
     }

@@ -15,7 +15,7 @@ type Keyed<'r> = BTreeMap<Vec<Value>, &'r MappedRow>;
 /// are give none.
 pub(super) fn images(found: &[MappedRow], rows: Vec<MappedRow>, schema: &Schema) -> Vec<Image> {
     let (mut ends, mut changes, mut beginnings) = (Vec::new(), Vec::new(), Vec::new());
-    for table in tables_in_order(schema) {
+    for table in order(found, &rows, schema) {
         let (mut old, mut new) = (keyed(found, table), keyed(&rows, table));
         let both: Vec<Vec<Value>> = old.keys().filter(|key| new.contains_key(*key)).cloned().collect();
         for key in both {
@@ -33,6 +33,16 @@ pub(super) fn images(found: &[MappedRow], rows: Vec<MappedRow>, schema: &Schema)
     }
     ends.reverse();
     ends.into_iter().chain(changes).chain(beginnings).collect()
+}
+
+/// The tables of the rows, parents first. Most changes meet rows of one table, which need no order.
+fn order<'s>(found: &[MappedRow], rows: &[MappedRow], schema: &'s Schema) -> Vec<&'s Table> {
+    let mut names = found.iter().chain(rows).map(|row| &row.table);
+    let Some(first) = names.next() else { return Vec::new() };
+    match names.all(|name| name == first) {
+        true => schema.tables.get(first).into_iter().collect(),
+        false => tables_in_order(schema),
+    }
 }
 
 fn keyed<'r>(rows: &'r [MappedRow], table: &Table) -> Keyed<'r> {

@@ -110,14 +110,19 @@ impl Registry {
         self.inner.families.household(place(version), self.inner.set.version(version)?, table)
     }
 
+    fn root(&self, version: SchemaVersion, table: &str) -> Option<&Table> {
+        let (_, root) = self.inner.families.root(place(version), self.inner.set.version(version)?, table)?;
+        Some(root)
+    }
+
     /// Whether some step ties a table to others.
     pub fn is_tied(&self, version: SchemaVersion, table: &str) -> bool {
-        self.household(version, table).is_some()
+        self.root(version, table).is_some()
     }
 
     /// Whether a table is at the head of tables that are tied together.
     pub fn is_root(&self, version: SchemaVersion, table: &str) -> bool {
-        self.household(version, table).is_some_and(|household| household.root.name.as_ref() == table)
+        self.root(version, table).is_some_and(|root| root.name.as_ref() == table)
     }
 
     /// The tables that some step ties to a table, itself among them; none if there are no others.

@@ -116,14 +116,19 @@ impl MemorySite {
         tables.scan(table, None, usize::MAX)
     }
 
-    /// How far each origin is posted, as committed.
-    pub fn posted(&self) -> BTreeMap<Origin, Posted> {
-        self.state().books.posted.as_ref().clone()
+    /// The same rows without their complements, shared with the ledger.
+    pub fn shared_rows(&self, table: &Name) -> Vec<Arc<Row>> {
+        self.state().books.tables.shared(table)
     }
 
-    /// All that ever was in quarantine, in the order of arrival.
-    pub fn put_aside(&self) -> Vec<PutAside> {
-        self.state().books.quarantine.as_ref().clone()
+    /// How far each origin is posted, as committed: shared with the ledger until that changes.
+    pub fn posted(&self) -> Arc<BTreeMap<Origin, Posted>> {
+        self.state().books.posted.clone()
+    }
+
+    /// All that ever was in quarantine, in the order of arrival: shared with the ledger until that changes.
+    pub fn put_aside(&self) -> Arc<Vec<PutAside>> {
+        self.state().books.quarantine.clone()
     }
 
     /// What a posting transaction would find now.

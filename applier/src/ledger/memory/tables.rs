@@ -64,6 +64,12 @@ impl Tables {
         found.take(limit).map(|(_, stored)| stored.read()).collect()
     }
 
+    /// All rows in the order of the key, as they are stored.
+    pub(super) fn shared(&self, table: &Name) -> Vec<Arc<Row>> {
+        let rows = self.table(table).into_iter().flat_map(|table| table.rows.values());
+        rows.map(|stored| stored.row.clone()).collect()
+    }
+
     /// The rows that hold exactly these values, in the order of the key. Quick where the columns begin the key or are a
     /// unique key.
     pub(super) fn equal(&self, table: &Table, columns: &Row) -> Vec<(Row, Row)> {

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::engine::poster::BATCH_BYTES;
+use crate::engine::poster::{BATCH_BYTES, BATCH_GROWTH};
 use crate::ship::hand_over::HandOver;
 
 mod http;
@@ -65,7 +65,7 @@ impl Service {
                 site: site.clone(),
                 instance: self.instance.clone(),
                 wakers: wakers.clone(),
-                hand_over: HandOver::new(BATCH_BYTES),
+                hand_over: HandOver::new(BATCH_BYTES * BATCH_GROWTH),
                 shutdown: shutdown.clone(),
             };
             tasks.spawn(site::run(context.clone()));

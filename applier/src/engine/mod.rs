@@ -10,6 +10,7 @@ pub mod keys;
 pub(crate) mod meet;
 pub mod narrow;
 pub mod order;
+mod pace;
 pub mod partial;
 mod post;
 pub mod poster;

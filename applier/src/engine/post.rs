@@ -28,7 +28,8 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
             return Ok(self.waiting.take().map_or(Turn::Idle, Turn::Waiting));
         };
         let origin = first.seal.origin.clone();
-        self.look_ahead(&runs).await?;
+        let more = self.look_ahead(&runs).await?;
+        let began = self.clock.now();
         let mut narrow = Narrow::new(verdicts);
         let mut range = narrow.next().unwrap_or(0..0);
         loop {
@@ -43,9 +44,11 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
             }
             match narrow.next() {
                 Some(next) => range = next,
-                None => return Ok(Turn::Progress),
+                None => break,
             }
         }
+        self.pace.took(more, self.clock.now().saturating_sub(began));
+        Ok(Turn::Progress)
     }
 
     /// What the runs bring and is not posted yet, prepared; in advance, if it was. Cuts them before the first version

@@ -11,7 +11,7 @@ use journal_core::journal::{Head, JournalStore, Tail};
 use journal_core::model::{Origin, SealNr, SealedRun, Vector};
 
 pub use self::ahead::LookAhead;
-pub use self::settings::{ACKNOWLEDGE_EVERY_MICROS, BATCH_BYTES, BATCH_TRANSACTIONS, Settings};
+pub use self::settings::{ACKNOWLEDGE_EVERY_MICROS, BATCH_BYTES, BATCH_GROWTH, BATCH_TRANSACTIONS, Settings};
 
 use self::ahead::Ahead;
 use super::clock::Clock;
@@ -20,6 +20,7 @@ use super::judge::Judged;
 use super::meet::{carry_out, carry_out_together};
 use super::narrow::Way;
 use super::order;
+use super::pace::Pace;
 use super::prepare::Ready;
 use super::reaction::PostError;
 use super::recent::Recent;
@@ -77,6 +78,7 @@ pub struct Poster<J, L, C> {
     tail: Tail,
     /// What follows the batch that was posted last.
     ahead: Option<Ahead>,
+    pub(super) pace: Pace,
     last_lane: Option<usize>,
     decided_last: bool,
     sealed_at: i64,
@@ -97,6 +99,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
     ) -> Result<Self, PostError> {
         let origin = journal.origin().clone();
         let peers = settings.sites.iter().filter(|site| **site != origin.site).cloned().collect();
+        let pace = Pace::new(settings.batch, settings.largest_batch);
         let mut poster = Self {
             journal,
             ledger,
@@ -115,6 +118,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
             begun: None,
             tail: Tail::default(),
             ahead: None,
+            pace,
             last_lane: None,
             decided_last: false,
             sealed_at: 0,
@@ -195,7 +199,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
             Some((runs, judged)) => (runs, Some(judged)),
             None => {
                 let after = self.posted_seal(lane);
-                (self.journal.read_runs(lane, after, self.settings.batch).await?, None)
+                (self.journal.read_runs(lane, after, self.pace.limit()).await?, None)
             }
         };
         let ready = order::ready(&runs, &self.origin, |origin| self.posted_seal(origin));

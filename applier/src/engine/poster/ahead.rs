@@ -35,17 +35,17 @@ enum Work {
 }
 
 impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
-    /// Reads and prepares what follows these runs, if it is here already.
-    pub(in crate::engine) async fn look_ahead(&mut self, runs: &[SealedRun]) -> Result<(), PostError> {
+    /// Reads and prepares what follows these runs, if it is here already. Says whether it is.
+    pub(in crate::engine) async fn look_ahead(&mut self, runs: &[SealedRun]) -> Result<bool, PostError> {
         self.ahead = None;
-        let Some(last) = runs.last().map(|run| &run.seal) else { return Ok(()) };
+        let Some(last) = runs.last().map(|run| &run.seal) else { return Ok(false) };
         let more = |head: &Head| head.origin == last.origin && head.seal_nr > last.seal_nr;
         if !self.heads.iter().any(more) {
-            return Ok(());
+            return Ok(false);
         }
-        let next = self.journal.read_runs(&last.origin, last.seal_nr, self.settings.batch).await?;
+        let next = self.journal.read_runs(&last.origin, last.seal_nr, self.pace.limit()).await?;
         if next.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let terms = self.terms(self.keys_of(&next));
         // None of them is begun.
@@ -62,7 +62,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         };
         let after = Posted { seal_nr: last.seal_nr, trans_nr: last.last_nr };
         self.ahead = Some(Ahead { lane: last.origin.clone(), after, work });
-        Ok(())
+        Ok(true)
     }
 
     /// What was prepared of a lane, if it is what comes next.

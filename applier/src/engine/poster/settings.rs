@@ -13,8 +13,10 @@ pub struct Settings {
     pub sites: Vec<SiteName>,
     /// Every schema version this process knows.
     pub registry: Registry,
-    /// Most of a batch: what one database transaction posts.
+    /// Most of a batch: what one database transaction decides or posts.
     pub batch: ReadLimit,
+    /// What a batch of a peer's may grow to while there is more and it goes quickly.
+    pub largest_batch: ReadLimit,
     /// At least this long between two acknowledging seals, in microseconds.
     pub acknowledge_every_micros: i64,
     /// At least this long between two looks for what operators asked of the quarantine, in microseconds.
@@ -27,6 +29,8 @@ pub struct Settings {
 pub const BATCH_TRANSACTIONS: usize = 1000;
 /// Most bytes of a batch, as stored; decoded and mapped they take some twenty times the room.
 pub const BATCH_BYTES: usize = 1024 * 1024;
+/// What batches may grow to, in both.
+pub const BATCH_GROWTH: usize = 4;
 /// Between two acknowledging seals.
 pub const ACKNOWLEDGE_EVERY_MICROS: i64 = 50_000;
 
@@ -38,6 +42,10 @@ impl Settings {
             sites,
             registry,
             batch,
+            largest_batch: ReadLimit {
+                transactions: BATCH_TRANSACTIONS * BATCH_GROWTH,
+                bytes: BATCH_BYTES * BATCH_GROWTH,
+            },
             acknowledge_every_micros: ACKNOWLEDGE_EVERY_MICROS,
             ask_every_micros: 0,
             look_ahead: LookAhead::Here,

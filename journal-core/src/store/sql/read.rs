@@ -16,6 +16,9 @@ use super::{run, text};
 /// Seals may be of no transactions, so that many at once are bounded too.
 const SEALS_MAX: usize = 512;
 
+/// What a row weighs at least, as [`text::WEIGHTS`] and `StoredTransaction::weight` reckon.
+const ROW_BYTES: usize = 96;
+
 /// How far an origin's seals stand here; `None` before its first.
 pub async fn load_head(mut conn: ConnRef<'_>, origin: &Origin) -> Result<Option<Head>, SqlError> {
     conn.fetch_optional(text::HEAD, origin_params(origin)).await?.map(|record| read_head(&record)).transpose()
@@ -162,7 +165,8 @@ async fn weigh(
     limit: ReadLimit,
 ) -> Result<Vec<(TransNr, usize)>, SqlError> {
     let mut params = origin_params(origin);
-    params.extend([after.0.into(), until.0.into(), Param::from(rows(limit.transactions))]);
+    let enough = rows((limit.bytes / ROW_BYTES).saturating_add(1));
+    params.extend([after.0.into(), until.0.into(), rows(limit.transactions).into(), Param::from(enough)]);
     let weight = |record: &Record| {
         Ok((TransNr(record.i64(0)?), usize::try_from(record.i64(1)?).unwrap_or(usize::MAX)))
     };

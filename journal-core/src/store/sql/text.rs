@@ -90,10 +90,13 @@ pub(super) const TAKE_NUMBERS_SQLITE: &str =
 pub(super) const FIND_TX_ID: &str =
     "SELECT trans_nr FROM {d}journal WHERE origin = $1 AND epoch = $2 AND tx_id = $3 AND entry_nr = 1";
 
-/// What each transaction weighs, and each pack of them, so that a read can be bounded before it is made.
+/// What each transaction weighs, and each pack of them, so that a read can be bounded before it is made. Of so many rows at
+/// most: they weigh as much as may be read.
 pub(super) const WEIGHTS: &str = "SELECT trans_nr, weight FROM (SELECT * FROM (SELECT trans_nr, \
-     CAST(sum(octet_length(payload) + octet_length(row_key) + 96) AS bigint) AS weight FROM {d}journal \
+     CAST(sum(octet_length(payload) + octet_length(row_key) + 96) AS bigint) AS weight FROM \
+     (SELECT trans_nr, payload, row_key FROM {d}journal \
      WHERE origin = $1 AND epoch = $2 AND trans_nr > $3 AND trans_nr <= $4 \
+     ORDER BY trans_nr, entry_nr LIMIT $6) AS near \
      GROUP BY trans_nr ORDER BY trans_nr LIMIT $5) AS rows_here \
      UNION ALL SELECT * FROM (SELECT last_nr, CAST(octet_length(payloads) + octet_length(heads) AS bigint) FROM {d}run \
      WHERE origin = $1 AND epoch = $2 AND last_nr > $3 AND last_nr <= $4 \

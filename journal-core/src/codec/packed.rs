@@ -286,7 +286,7 @@ mod tests {
         };
         StoredTransaction {
             id: TransactionId { origin: origin(), trans_nr: TransNr(nr) },
-            tx_id: Uuid::from_u128(nr as u128),
+            tx_id: Uuid::from_u128(nr.unsigned_abs().into()),
             schema_version: SchemaVersion(2),
             author: "desk \"1\"\n".to_owned(),
             appended_at: -5,

@@ -71,6 +71,7 @@ macro_rules! journal_conformance {
             runs_come_in_order_and_within_limits,
             a_seal_may_cover_dead_numbers,
             received_runs_read_back_as_they_were_sent,
+            a_transaction_larger_than_a_row_is_received_whole,
             what_was_received_is_no_part_of_the_tail,
             runs_received_again_change_nothing,
             a_gap_between_runs_is_refused,

@@ -1,9 +1,9 @@
 //! Receiving a peer's sealed runs.
 
-use super::material::{append, origin};
+use super::material::{append, new_transaction, origin};
 use super::{Rig, UNLIMITED, seal_next};
 use crate::codec::chain::{self, ChainFault, SealDraft};
-use crate::journal::{Head, JournalStore as _, ReceiveError, Tail};
+use crate::journal::{Head, JournalStore as _, ReadLimit, ReceiveError, Tail};
 use crate::model::{Origin, SealNr, SealedRun, SiteName, TransNr};
 
 /// Runs of a peer: two with content, an empty one, one with a rejection.
@@ -55,6 +55,34 @@ pub async fn received_runs_read_back_as_they_were_sent<R: Rig>(rig: &mut R) {
     drop(store);
     assert!(next.read_runs(&origin("b"), SealNr(0), UNLIMITED).await.expect("runs") == runs);
     assert_eq!(next.heads().await, Ok(vec![head_of(&runs[3])]));
+}
+
+/// Stores may keep what they receive in pieces; small runs and large ones come out alike, in one receive or in many.
+pub async fn a_transaction_larger_than_a_row_is_received_whole<R: Rig>(rig: &mut R) {
+    let mut peer = rig.create(&origin("b")).await;
+    append(&mut peer, 0..2).await;
+    let mut runs = vec![seal_next(rig, &mut peer, &[]).await];
+    let mut large = new_transaction(2, 40);
+    large.entries.iter_mut().for_each(|entry| entry.payload = vec![0xA7; 100_000]);
+    peer.append(&[new_transaction(3, 3), large, new_transaction(4, 2)]).await.expect("append");
+    runs.push(seal_next(rig, &mut peer, &[1]).await);
+    append(&mut peer, 5..6).await;
+    runs.push(seal_next(rig, &mut peer, &[]).await);
+    let mut together = rig.create(&origin("a")).await;
+    together.receive(&runs).await.expect("receive");
+    let mut apart = rig.create(&origin("c")).await;
+    for run in &runs {
+        assert_eq!(apart.receive(std::slice::from_ref(run)).await, Ok(head_of(run)));
+    }
+    for store in [&mut together, &mut apart] {
+        assert!(store.read_runs(&origin("b"), SealNr(0), UNLIMITED).await.expect("runs") == runs);
+        let tight = ReadLimit { transactions: 100, bytes: 1000 };
+        for (after, run) in (0..).map(SealNr).zip(&runs) {
+            let read = store.read_runs(&origin("b"), after, tight).await.expect("a run");
+            assert!(read[0] == *run);
+            assert!(read.len() == 1 || after.0 == 2, "{} runs after {after}", read.len());
+        }
+    }
 }
 
 /// Peers' transactions have their own numbers and are never decided here.

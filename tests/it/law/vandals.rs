@@ -1,7 +1,7 @@
 //! Journals altered behind Daybook's back, by somebody with every right in the database: each alteration is found, and
 //! the transaction it hit is named.
 
-use journal_core::sql::{Access, Conn, Param};
+use journal_core::sql::{Access, Conn, Param, Record};
 use journal_tests::rig::AS_ROWS;
 use journal_tests::servers::two_postgres_or_skip;
 use serde_json::Value as Json;
@@ -160,6 +160,7 @@ async fn packs_are_watched(shop: &Shop) {
     let pack = &shop.rows("b", pack).await[0];
     let (first, last) = (pack.i64(0).unwrap(), pack.i64(1).unwrap());
     assert!(shop.report(&["audit", "b"])["sound"].as_bool().unwrap());
+    assert_eq!(entries(shop, "a").await, entries(shop, "b").await, "in plain SQL");
     let mut conn = Conn::open(&shop.url("b"), Access::Write, "vandal").await.unwrap();
     let whole = pack.bytes(2).unwrap();
     let mut flipped = whole.clone();
@@ -194,6 +195,21 @@ async fn packs_are_watched(shop: &Shop) {
     first_finding_is(shop, "it stands in the journal, and no seal covers it", lowest + 1000);
     shop.vandalise("b", "DELETE FROM {d}run WHERE last_nr > 1000").await;
     assert_eq!(shop.report(&["audit", "b"])["sound"], true, "after all was undone");
+}
+
+/// The view of all entries: the origin's rows and the peer's packs must look alike.
+async fn entries(shop: &Shop, site: &str) -> Vec<(Vec<i64>, Vec<String>, Vec<u8>)> {
+    let all = "SELECT trans_nr, entry_nr, schema_version, codec, appended_at, entity, op, row_key, author, tx_id, payload \
+               FROM {d}entry WHERE origin = 'a' ORDER BY trans_nr, entry_nr";
+    let rows = shop.rows(site, all).await;
+    assert!(rows.len() > 120, "{}", rows.len());
+    let read = |row: &Record| {
+        let numbers = (0..5).map(|at| row.i64(at).unwrap()).collect();
+        let mut texts: Vec<String> = (5..9).map(|at| row.text(at).unwrap()).collect();
+        texts.push(row.uuid(9).unwrap().to_string());
+        (numbers, texts, row.bytes(10).unwrap())
+    };
+    rows.iter().map(read).collect()
 }
 
 fn first_finding_is(shop: &Shop, what: &str, trans_nr: i64) {

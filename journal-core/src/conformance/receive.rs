@@ -74,7 +74,7 @@ pub async fn a_transaction_larger_than_a_row_is_received_whole<R: Rig>(rig: &mut
     for run in &runs {
         assert_eq!(apart.receive(std::slice::from_ref(run)).await, Ok(head_of(run)));
     }
-    for store in [&mut together, &mut apart] {
+    for store in [&mut peer, &mut together, &mut apart] {
         assert!(store.read_runs(&origin("b"), SealNr(0), UNLIMITED).await.expect("runs") == runs);
         let tight = ReadLimit { transactions: 100, bytes: 1000 };
         for (after, run) in (0..).map(SealNr).zip(&runs) {

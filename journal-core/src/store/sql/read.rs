@@ -167,10 +167,18 @@ async fn weigh(
     let mut params = origin_params(origin);
     let enough = rows((limit.bytes / ROW_BYTES).saturating_add(1));
     params.extend([after.0.into(), until.0.into(), rows(limit.transactions).into(), Param::from(enough)]);
-    let weight = |record: &Record| {
-        Ok((TransNr(record.i64(0)?), usize::try_from(record.i64(1)?).unwrap_or(usize::MAX)))
-    };
-    conn.fetch(text::WEIGHTS, params).await?.iter().map(weight).collect()
+    let (mut weights, mut weighed) = (Vec::new(), 0);
+    for record in conn.fetch(text::WEIGHTS, params).await? {
+        weights.push((TransNr(record.i64(0)?), usize::try_from(record.i64(1)?).unwrap_or(usize::MAX)));
+        weighed += record.i64(2)?;
+    }
+    // The last one was not weighed whole, and all before it together are too much with it: nothing behind it fits.
+    if weighed >= enough
+        && let Some((last, _)) = weights.last()
+    {
+        weights.push((last.next(), usize::MAX));
+    }
+    Ok(weights)
 }
 
 /// The first transaction that the byte limit leaves out. Never the first of all.

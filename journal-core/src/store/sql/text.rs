@@ -92,13 +92,13 @@ pub(super) const FIND_TX_ID: &str =
 
 /// What each transaction weighs, and each pack of them, so that a read can be bounded before it is made. Of so many rows at
 /// most: they weigh as much as may be read.
-pub(super) const WEIGHTS: &str = "SELECT trans_nr, weight FROM (SELECT * FROM (SELECT trans_nr, \
-     CAST(sum(octet_length(payload) + octet_length(row_key) + 96) AS bigint) AS weight FROM \
+pub(super) const WEIGHTS: &str = "SELECT trans_nr, weight, row_count FROM (SELECT * FROM (SELECT trans_nr, \
+     CAST(sum(octet_length(payload) + octet_length(row_key) + 96) AS bigint) AS weight, count(*) AS row_count FROM \
      (SELECT trans_nr, payload, row_key FROM {d}journal \
      WHERE origin = $1 AND epoch = $2 AND trans_nr > $3 AND trans_nr <= $4 \
      ORDER BY trans_nr, entry_nr LIMIT $6) AS near \
      GROUP BY trans_nr ORDER BY trans_nr LIMIT $5) AS rows_here \
-     UNION ALL SELECT * FROM (SELECT last_nr, CAST(octet_length(payloads) + octet_length(heads) AS bigint) FROM {d}run \
+     UNION ALL SELECT * FROM (SELECT last_nr, CAST(octet_length(payloads) + octet_length(heads) AS bigint), CAST(0 AS bigint) FROM {d}run \
      WHERE origin = $1 AND epoch = $2 AND last_nr > $3 AND last_nr <= $4 \
      ORDER BY last_nr, piece LIMIT $5) AS packs_here) AS weights ORDER BY trans_nr";
 pub(super) const TRANSACTIONS: &str = "SELECT trans_nr, entry_nr, tx_id, schema_version, entity, op, row_key, codec, payload, author, appended_at \

@@ -11,8 +11,8 @@ use crate::ledger::Posted;
 
 const COUNT_ROWS: &str = "SELECT count(*), CAST(coalesce(sum(entries), 0) AS bigint) FROM (SELECT trans_nr, count(*) AS entries \
      FROM {d}journal WHERE origin = $1 AND epoch = $2 GROUP BY trans_nr) AS transactions";
-const COUNT_UNSEALED: &str = "SELECT (SELECT count(DISTINCT trans_nr) FROM {d}journal WHERE origin = $1 AND epoch = $2 AND trans_nr > $3) \
-     + (SELECT count(*) FROM {d}run WHERE origin = $1 AND epoch = $2 AND last_nr > $3)";
+const COUNT_UNSEALED: &str =
+    "SELECT count(DISTINCT trans_nr) FROM {d}journal WHERE origin = $1 AND epoch = $2 AND trans_nr > $3";
 const POSTED: &str = "SELECT origin, epoch, seal_nr, trans_nr FROM {d}posted";
 const QUARANTINE: &str =
     "SELECT origin, epoch, trans_nr, state FROM {d}quarantine ORDER BY origin, epoch, trans_nr";

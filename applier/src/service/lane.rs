@@ -40,8 +40,7 @@ async fn open(context: &Context, peer: &SiteName) -> anyhow::Result<(SqlJournal,
             .ok_or_else(|| anyhow::anyhow!("site {name} is not in the configuration"))
     };
     let from = SqlJournal::open(&url(peer)?, Access::Read, &format!("pull for {}", context.site)).await?;
-    let into =
-        SqlJournal::open(&url(&context.site)?, Access::Receive, &format!("receive from {peer}")).await?;
+    let into = SqlJournal::open(&url(&context.site)?, Access::Write, &format!("receive from {peer}")).await?;
     Ok((from, into))
 }
 

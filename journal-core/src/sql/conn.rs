@@ -31,9 +31,6 @@ pub enum Access {
     Create,
     /// Read and write what is there.
     Write,
-    /// As `Write`, for what can be had again: a commit returns before it is durable. The next durable commit of any
-    /// session makes it so as well.
-    Receive,
     /// Read only, enforced by the database.
     Read,
 }
@@ -159,9 +156,7 @@ async fn open_sqlite(path: &Path, access: Access) -> Result<Conn, SqlError> {
         .busy_timeout(BUSY_WAIT)
         .disable_statement_logging();
     if access != Access::Read {
-        let flush =
-            if access == Access::Receive { SqliteSynchronous::Normal } else { SqliteSynchronous::Full };
-        options = options.journal_mode(SqliteJournalMode::Wal).synchronous(flush);
+        options = options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
     }
     let conn = SqliteConnection::connect_with(&options).await.map_err(|error| {
         let mut error = SqlError::from(error);
@@ -185,10 +180,6 @@ async fn open_postgres(options: &PgConnectOptions, access: Access, purpose: &str
             ("jit", "off"),
         ])
         .disable_statement_logging();
-    let options = match access {
-        Access::Receive => options.options([("synchronous_commit", "off")]),
-        _ => options,
-    };
     let conn = PgConnection::connect_with(&options).await?;
     Ok(Conn { inner: Inner::Postgres(Box::new(conn)), gate: None, turn: None })
 }

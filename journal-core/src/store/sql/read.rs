@@ -119,9 +119,7 @@ async fn load_transactions(
     after: TransNr,
     until: TransNr,
 ) -> Result<Vec<StoredTransaction>, ReadError> {
-    let mut params = origin_params(origin);
-    params.extend([after.0.into(), Param::from(until.0)]);
-    let records = conn.fetch(text::TRANSACTIONS, params).await?;
+    let records = conn.fetch(text::TRANSACTIONS, range_params(origin, after, until)).await?;
     group(origin, &records)
 }
 
@@ -136,6 +134,13 @@ pub(super) async fn load_transaction(
 
 pub(super) fn origin_params(origin: &Origin) -> Vec<Param> {
     vec![origin.site.as_str().into(), origin.epoch.0.into()]
+}
+
+/// Numbers of an origin behind one and up to another.
+pub(super) fn range_params(origin: &Origin, after: TransNr, until: TransNr) -> Vec<Param> {
+    let mut params = origin_params(origin);
+    params.extend([after.0.into(), Param::from(until.0)]);
+    params
 }
 
 pub(super) fn read_hash(bytes: Vec<u8>) -> Result<Hash, SqlError> {
@@ -164,9 +169,9 @@ async fn weigh(
     until: TransNr,
     limit: ReadLimit,
 ) -> Result<Vec<(TransNr, usize)>, SqlError> {
-    let mut params = origin_params(origin);
+    let mut params = range_params(origin, after, until);
     let enough = rows((limit.bytes / ROW_BYTES).saturating_add(1));
-    params.extend([after.0.into(), until.0.into(), rows(limit.transactions).into(), Param::from(enough)]);
+    params.extend([rows(limit.transactions).into(), Param::from(enough)]);
     let (mut weights, mut weighed) = (Vec::new(), 0);
     for record in conn.fetch(text::WEIGHTS, params).await? {
         weights.push((TransNr(record.i64(0)?), usize::try_from(record.i64(1)?).unwrap_or(usize::MAX)));
@@ -265,9 +270,7 @@ pub(super) async fn load_rejections(
     after: TransNr,
     until: TransNr,
 ) -> Result<Vec<Rejection>, SqlError> {
-    let mut params = origin_params(origin);
-    params.extend([after.0.into(), Param::from(until.0)]);
-    let records = conn.fetch(text::REJECTIONS, params).await?;
+    let records = conn.fetch(text::REJECTIONS, range_params(origin, after, until)).await?;
     let read = |record: &Record| {
         Ok(Rejection { trans_nr: TransNr(record.i64(0)?), code: record.text(1)?, detail: record.text(2)? })
     };

@@ -6,7 +6,7 @@ use crate::model::{Origin, SealNr, SealedRun, StoredTransaction, TransNr};
 use crate::sql::{ConnRef, Param, SqlError};
 
 use super::append::chunked;
-use super::read::origin_params;
+use super::read::{origin_params, range_params};
 use super::text;
 
 /// Writes the transactions of received runs, which were checked.
@@ -40,9 +40,7 @@ pub(super) async fn load(
     after: TransNr,
     until: TransNr,
 ) -> Result<Vec<StoredTransaction>, ReadError> {
-    let mut params = origin_params(origin);
-    params.extend([after.0.into(), Param::from(until.0)]);
-    fetch(conn, origin, text::PACKS, params).await
+    fetch(conn, origin, text::PACKS, range_params(origin, after, until)).await
 }
 
 /// One packed transaction, if it is here.

@@ -12,7 +12,7 @@ use crate::sql::SqlError;
 pub struct ReadLimit {
     /// Most transactions.
     pub transactions: usize,
-    /// Most bytes, by [`StoredTransaction::weight`].
+    /// Most bytes, by [`StoredTransaction::weight`] or, where that is more, as the store holds them.
     pub bytes: usize,
 }
 

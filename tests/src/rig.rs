@@ -25,10 +25,10 @@ pub type SqlPoster = Poster<SqlJournal, SqlLedger, WallClock>;
 /// Turns until nothing is left must end; more than this many means they do not.
 const TURNS_MAX: usize = 100_000;
 
-/// Turns what a site received into what an older release would have made of it: a row for each entry.
+/// Turns a journal into what an older release would have made of it: a row for each entry.
 pub const AS_ROWS: &str = "INSERT INTO {d}journal (origin, epoch, trans_nr, entry_nr, tx_id, schema_version, entity, op, row_key, \
      codec, payload, author, appended_at) SELECT origin, epoch, trans_nr, entry_nr, tx_id, schema_version, entity, op, \
-     row_key, codec, payload, author, appended_at FROM {d}entry WHERE origin IN (SELECT origin FROM {d}run); \
+     row_key, codec, payload, author, appended_at FROM {d}entry WHERE origin IN (SELECT origin FROM {d}run WHERE NOT in_journal); \
      DELETE FROM {d}run";
 
 /// The group.

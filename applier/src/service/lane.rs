@@ -10,11 +10,13 @@ use journal_core::store::sql::SqlJournal;
 use tokio::sync::Notify;
 
 use super::{Backoff, Context};
-use crate::engine::poster::{BATCH_BYTES, BATCH_TRANSACTIONS};
+use crate::engine::poster::{BATCH_BYTES, BATCH_GROWTH, BATCH_TRANSACTIONS};
 use crate::engine::reaction::{self, Reaction};
 use crate::ship::pull::{PullError, Puller};
 
-const LIMIT: ReadLimit = ReadLimit { transactions: BATCH_TRANSACTIONS, bytes: BATCH_BYTES };
+/// As much as a poster takes at once when it is behind: each read is followed by a flush.
+const LIMIT: ReadLimit =
+    ReadLimit { transactions: BATCH_TRANSACTIONS * BATCH_GROWTH, bytes: BATCH_BYTES * BATCH_GROWTH };
 
 /// Pulls until shutdown.
 pub(super) async fn run(context: Context, peer: SiteName, wake: Arc<Notify>) {

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::stored_name::StoredName;
 use super::value::Value;
 
+/// Cells that are looked through one by one.
+const FEW: usize = 8;
+
 /// The name of an entity (table) or a column.
 pub type Name = Arc<str>;
 
@@ -45,6 +48,10 @@ impl Row {
 
     /// The cell of that name; `None` when absent.
     pub fn get(&self, name: &str) -> Option<&Value> {
+        if self.0.len() <= FEW {
+            // Names mostly differ in length, which is quicker to see than which comes first.
+            return self.0.iter().find(|(have, _)| have.as_ref() == name).map(|(_, value)| value);
+        }
         self.0.binary_search_by(|(have, _)| have.as_ref().cmp(name)).ok().map(|at| &self.0[at].1)
     }
 

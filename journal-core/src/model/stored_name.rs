@@ -1,9 +1,11 @@
-//! Names as they are read from stored bytes: few, and repeated in every row, so that each thread keeps those it met.
+//! Names as they are read from stored bytes: few, and repeated in every row, so that each thread keeps those it met, and
+//! which one came after which.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt;
 
+use foldhash::fast::RandomState;
 use serde::de::{Deserializer, Error, Visitor};
 
 use super::row::Name;
@@ -12,7 +14,49 @@ use super::row::Name;
 const KNOWN_MAX: usize = 4096;
 
 thread_local! {
-    static KNOWN: RefCell<HashSet<Name>> = RefCell::new(HashSet::new());
+    static KNOWN: RefCell<Known> = RefCell::default();
+}
+
+/// The names a thread has met.
+#[derive(Default)]
+struct Known {
+    names: Vec<Name>,
+    places: HashMap<Name, usize, RandomState>,
+    /// For each name the one that came after it the last time: rows of a table name their columns in one order.
+    after: Vec<usize>,
+    last: usize,
+}
+
+impl Known {
+    fn name(&mut self, text: &str) -> Name {
+        let guess = self.after.get(self.last).copied().unwrap_or(0);
+        if let Some(name) = self.names.get(guess).filter(|name| name.as_ref() == text) {
+            self.last = guess;
+            return name.clone();
+        }
+        let Some(place) = self.place(text) else { return Name::from(text) };
+        if let Some(after) = self.after.get_mut(self.last) {
+            *after = place;
+        }
+        self.last = place;
+        self.names[place].clone()
+    }
+
+    /// Where a name stands; `None` when it is new and there is no room.
+    fn place(&mut self, text: &str) -> Option<usize> {
+        if let Some(place) = self.places.get(text) {
+            return Some(*place);
+        }
+        let place = self.names.len();
+        if place >= KNOWN_MAX {
+            return None;
+        }
+        let name = Name::from(text);
+        self.names.push(name.clone());
+        self.places.insert(name, place);
+        self.after.push(0);
+        Some(place)
+    }
 }
 
 /// A name that shares its text with all others of the thread that are alike.
@@ -21,16 +65,7 @@ pub(super) struct StoredName(pub(super) Name);
 
 impl StoredName {
     fn of(text: &str) -> Self {
-        KNOWN.with_borrow_mut(|known| {
-            if let Some(name) = known.get(text) {
-                return Self(name.clone());
-            }
-            let name = Name::from(text);
-            if known.len() < KNOWN_MAX {
-                known.insert(name.clone());
-            }
-            Self(name)
-        })
+        KNOWN.with_borrow_mut(|known| Self(known.name(text)))
     }
 }
 
@@ -66,6 +101,13 @@ mod tests {
         for text in (0..KNOWN_MAX + 2).map(|nr| nr.to_string()) {
             assert_eq!(*StoredName::of(&text).0, text);
         }
-        assert!(KNOWN.with_borrow(HashSet::len) <= KNOWN_MAX);
+        assert_eq!(KNOWN.with_borrow(|known| known.names.len()), KNOWN_MAX);
+    }
+
+    #[test]
+    fn a_name_is_the_one_that_was_read_whatever_came_before() {
+        for text in ["a", "b", "c", "a", "b", "c", "b", "b", "a", "c", "d", "a"] {
+            assert_eq!(*StoredName::of(text).0, *text);
+        }
     }
 }

@@ -197,6 +197,62 @@ async fn a_row_inserted_into_a_dead_hole_is_named() {
 }
 
 #[tokio::test]
+async fn what_an_origin_sealed_is_watched_in_both_of_its_forms() {
+    for (store, rig) in rigs().await {
+        populate(&rig).await;
+        let mut vandal = Vandal::at(&rig, "a").await;
+        let seal = seal_of(&rig, 3).await;
+        let payloads =
+            "SELECT payloads, last_nr FROM {d}run WHERE origin = 'a' AND first_nr <= 3 AND last_nr >= 3";
+        let pack = rig.row("a", payloads, vec![]).await;
+        let (whole, last_nr) = (pack.bytes(0).unwrap(), pack.i64(1).unwrap());
+        let mut flipped = whole.clone();
+        *flipped.last_mut().unwrap() ^= 1;
+        let set = "UPDATE {d}run SET payloads = $1 WHERE origin = 'a' AND last_nr = $2";
+        vandal.run(set, vec![flipped.into(), last_nr.into()]).await;
+        expect(store, &first(&rig, "a").await, seal, Some(last_nr), "its rows are whole");
+        vandal.run(set, vec![whole.into(), last_nr.into()]).await;
+        assert!(look(&rig, "a").await.sound, "{store}");
+        // All rows of a run: nothing is left beside the pack that could be wrong.
+        let from = rig.row(
+            "a",
+            "SELECT first_nr FROM {d}seal WHERE origin = 'a' AND seal_nr = $1",
+            vec![seal.into()],
+        );
+        let from = from.await.i64(0).unwrap();
+        let delete = "DELETE FROM {d}journal WHERE origin = 'a' AND trans_nr >= $1 AND trans_nr <= $2";
+        vandal.run(delete, vec![from.into(), last_nr.into()]).await;
+        expect(store, &first(&rig, "a").await, seal, Some(from), "is missing");
+    }
+}
+
+#[tokio::test]
+async fn what_an_older_release_sealed_is_shipped_from_its_rows() {
+    for (store, rig) in rigs().await {
+        let mut posters = super::posters(&rig).await;
+        for id in 1..=6 {
+            rig.append("a", 1, &[member(id, &format!("FIRST{id} LAST{id}"), None), phone(id, None)]).await;
+            drain(&mut posters[0].1).await.unwrap();
+        }
+        // Of the first, of one in the middle and of the last there are no packs.
+        let sealed = rig.number("a", "SELECT count(*) FROM {d}run WHERE in_journal AND origin = 'a'").await;
+        assert_eq!(sealed, 6, "{store}");
+        rig.execute(
+            "a",
+            "DELETE FROM {d}run WHERE last_nr IN (SELECT last_nr FROM {d}seal WHERE seal_nr IN (1, 3, 6))",
+        )
+        .await;
+        rig.settle(&mut posters).await;
+        let entries = "SELECT count(*) FROM {d}entry WHERE origin = 'a'";
+        assert_eq!((rig.number("a", entries).await, rig.number("b", entries).await), (12, 12), "{store}");
+        assert_eq!(rig.number("b", "SELECT count(*) FROM {d}run WHERE NOT in_journal").await, 6, "{store}");
+        for site in ["a", "b"] {
+            assert!(look(&rig, site).await.sound, "{store} {site}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn two_swapped_rows_are_named_by_the_first() {
     for (store, rig) in rigs().await {
         populate(&rig).await;

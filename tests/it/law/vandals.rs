@@ -189,9 +189,10 @@ async fn packs_are_watched(shop: &Shop) {
         first_finding_is(shop, found, trans_nr);
         shop.vandalise("b", &update(repair, first)).await;
     }
-    let smuggled = "INSERT INTO {d}run SELECT origin, epoch, last_nr + 1000, piece, first_nr + 1000, heads, payloads FROM {d}run";
+    let smuggled = "INSERT INTO {d}run (origin, epoch, last_nr, piece, first_nr, heads, payloads) \
+         SELECT origin, epoch, last_nr + 1000, piece, first_nr + 1000, heads, payloads FROM {d}run WHERE origin = 'a'";
     shop.vandalise("b", smuggled).await;
-    let lowest = shop.number("b", "SELECT min(last_nr) FROM {d}run").await;
+    let lowest = shop.number("b", "SELECT min(last_nr) FROM {d}run WHERE origin = 'a'").await;
     first_finding_is(shop, "it stands in the journal, and no seal covers it", lowest + 1000);
     shop.vandalise("b", "DELETE FROM {d}run WHERE last_nr > 1000").await;
     assert_eq!(shop.report(&["audit", "b"])["sound"], true, "after all was undone");

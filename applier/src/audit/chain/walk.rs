@@ -5,7 +5,7 @@ use journal_core::journal::{Head, ReadError, ReadLimit};
 use journal_core::model::seal::{GENESIS, Hash};
 use journal_core::model::{Hlc, Origin, SealNr, SealedRun, TransNr};
 use journal_core::sql::{ConnRef, Param, SqlClass, SqlError};
-use journal_core::store::sql::{load_head, read_runs};
+use journal_core::store::sql::{load_head, read_rows, read_runs};
 
 use super::{FINDINGS_MAX, Finding, OriginAudit};
 use crate::audit::balance::{Adding, Standings};
@@ -29,6 +29,9 @@ const UNCOVERED: &str = "SELECT trans_nr FROM {d}journal WHERE origin = $1 AND e
      ORDER BY trans_nr LIMIT $4";
 const UNCOVERED_REJECTIONS: &str = "SELECT trans_nr FROM {d}rejection WHERE origin = $1 AND epoch = $2 AND (trans_nr < 1 OR trans_nr > $3) \
      ORDER BY trans_nr LIMIT $4";
+
+/// Its rows are as they were.
+const IN_ITS_PACK: &str = ", as it stands packed for peers; its rows are whole";
 
 /// The way along one origin's chain.
 pub(super) struct Walk<'s> {
@@ -79,11 +82,11 @@ impl<'s> Walk<'s> {
         watch: &mut Watch<'_>,
     ) -> Result<(), SqlError> {
         while self.findings.len() < FINDINGS_MAX {
-            match read_runs(conn.lend(), self.origin, self.at, self.limit).await {
+            match self.read(conn.lend()).await {
                 Ok(runs) if runs.is_empty() => return Ok(()),
                 Ok(runs) => {
-                    for run in &runs {
-                        self.check(run);
+                    for (run, rows) in &runs {
+                        self.check(run, rows.as_ref());
                         done.done += run.transactions.len() as u64;
                     }
                     watch(*done);
@@ -101,11 +104,22 @@ impl<'s> Walk<'s> {
         Ok(())
     }
 
-    fn check(&mut self, run: &SealedRun) {
+    /// What follows, as peers read it, and beside it what stands as rows.
+    async fn read(&self, mut conn: ConnRef<'_>) -> Result<Vec<(SealedRun, Option<SealedRun>)>, ReadError> {
+        let runs = read_runs(conn.lend(), self.origin, self.at, self.limit).await?;
+        let rows = read_rows(conn, self.origin, &runs).await?;
+        Ok(runs.into_iter().zip(rows).collect())
+    }
+
+    fn check(&mut self, run: &SealedRun, rows: Option<&SealedRun>) {
         let seal = &run.seal;
         let seal_nr = Some(seal.seal_nr);
-        if let Err(fault) = chain::verify(run, &self.prev.unwrap_or(seal.prev_hash)) {
+        let prev = self.prev.unwrap_or(seal.prev_hash);
+        if let Some(Err(fault)) = rows.map(|rows| chain::verify(rows, &prev)) {
             self.find(seal_nr, at_fault(&fault), fault.to_string());
+        } else if let Err(fault) = chain::verify(run, &prev) {
+            let place = if rows.is_some() { IN_ITS_PACK } else { "" };
+            self.find(seal_nr, at_fault(&fault), format!("{fault}{place}"));
         } else if seal.first_nr != self.last_nr.next() && self.prev.is_some() {
             let what = format!(
                 "it begins at transaction {}, and the seal before ends at {}",

@@ -3,14 +3,16 @@
 
 use crate::sql::{Conn, Dialect, MigrationFile, SqlError};
 
-const SQLITE: [MigrationFile; 2] = [
+const SQLITE: [MigrationFile; 3] = [
     (1, "journal", include_str!("../../../migrations/sqlite/0001_journal.sql")),
     (2, "run", include_str!("../../../migrations/sqlite/0002_run.sql")),
+    (3, "own runs", include_str!("../../../migrations/sqlite/0003_own_runs.sql")),
 ];
-const POSTGRES: [MigrationFile; 3] = [
+const POSTGRES: [MigrationFile; 4] = [
     (1, "journal", include_str!("../../../migrations/postgres/0001_journal.sql")),
     (2, "notices", include_str!("../../../migrations/postgres/0002_notices.sql")),
     (3, "run", include_str!("../../../migrations/postgres/0003_run.sql")),
+    (4, "own runs", include_str!("../../../migrations/postgres/0004_own_runs.sql")),
 ];
 
 /// Brings the journal's tables up to this release. Safe to call at any time, also by two at once on PostgreSQL; changes

@@ -1,22 +1,14 @@
-//! Reading transactions, seals and heads as they are stored. Verifies no hash (the reader does, see
-//! [`crate::codec::chain::verify`]), but refuses rows that cannot be put together.
+//! Reading heads, and transactions that stand as rows.
 
-use crate::codec::vector;
 use crate::journal::{Head, ReadError, ReadLimit};
 use crate::model::seal::Hash;
-use crate::model::{
-    Epoch, Hlc, Origin, Rejection, Seal, SealNr, SealedRun, SiteName, StoredTransaction, TransNr,
-    TransactionId,
-};
+use crate::model::{Epoch, Hlc, Origin, SealNr, SiteName, StoredTransaction, TransNr, TransactionId};
 use crate::sql::{ConnRef, Param, Record, SqlClass, SqlError};
 
 use super::assemble::group;
 use super::{run, text};
 
-/// Seals may be of no transactions, so that many at once are bounded too.
-const SEALS_MAX: usize = 512;
-
-/// What a row weighs at least, as [`text::WEIGHTS`] and `StoredTransaction::weight` reckon.
+/// What a row weighs at least, as [`text::WEIGHTS_OF_ROWS`] and `StoredTransaction::weight` reckon.
 const ROW_BYTES: usize = 96;
 
 /// How far an origin's seals stand here; `None` before its first.
@@ -67,53 +59,8 @@ pub async fn read_transaction(
     }
 }
 
-/// The sealed runs of an origin after a seal, in seal order without a gap, within the limit, not verified.
-pub async fn read_runs(
-    mut conn: ConnRef<'_>,
-    origin: &Origin,
-    after: SealNr,
-    limit: ReadLimit,
-) -> Result<Vec<SealedRun>, ReadError> {
-    let (mut seals, rejected) = load_seals(&mut conn, origin, after, limit.transactions).await?;
-    cut_by_count(&mut seals, limit.transactions);
-    let (Some(first), Some(last)) = (seals.first(), seals.last()) else { return Ok(Vec::new()) };
-    let (from, mut until) = (TransNr(first.first_nr.0 - 1), last.last_nr);
-    // A run whose own rows exceed the limit still comes whole, as the first: one alone need not be weighed.
-    if seals.len() > 1
-        && let Some(first_over) = too_much(&weigh(&mut conn, origin, from, until, limit).await?, limit)
-    {
-        let fit = seals.iter().take_while(|seal| seal.last_nr < first_over).count();
-        seals.truncate(fit.max(1));
-        until = seals.last().map_or(until, |seal| seal.last_nr);
-    }
-    let transactions =
-        load_sealed(&mut conn, origin, from, until, &seals).await.map_err(|error| name(error, &seals))?;
-    let rejections = match rejected {
-        true => load_rejections(&mut conn, origin, from, until).await?,
-        false => Vec::new(),
-    };
-    Ok(split(seals, transactions, rejections))
-}
-
-/// The transactions of these seals. The site's own stand as rows, and so do those that an older release received.
-async fn load_sealed(
-    conn: &mut ConnRef<'_>,
-    origin: &Origin,
-    after: TransNr,
-    until: TransNr,
-    seals: &[Seal],
-) -> Result<Vec<StoredTransaction>, ReadError> {
-    let mut found = load_transactions(conn, origin, after, until).await?;
-    let sealed: i64 = seals.iter().map(|seal| seal.tx_count).sum();
-    if i64::try_from(found.len()) != Ok(sealed) {
-        found.append(&mut run::load(conn, origin, after, until).await?);
-        found.sort_by_key(|transaction| transaction.id.trans_nr);
-    }
-    Ok(found)
-}
-
 /// Transactions with `after < number <= until` that stand as rows.
-async fn load_transactions(
+pub(super) async fn load_transactions(
     conn: &mut ConnRef<'_>,
     origin: &Origin,
     after: TransNr,
@@ -161,8 +108,8 @@ fn read_head(record: &Record) -> Result<Head, SqlError> {
     })
 }
 
-/// The next transactions and what each weighs, so that a read can be bounded before it is made.
-async fn weigh(
+/// The next transactions that stand as rows, and what each weighs, so that a read can be bounded before it is made.
+pub(super) async fn weigh(
     conn: &mut ConnRef<'_>,
     origin: &Origin,
     after: TransNr,
@@ -173,7 +120,7 @@ async fn weigh(
     let enough = rows((limit.bytes / ROW_BYTES).saturating_add(1));
     params.extend([rows(limit.transactions).into(), Param::from(enough)]);
     let (mut weights, mut weighed) = (Vec::new(), 0);
-    for record in conn.fetch(text::WEIGHTS, params).await? {
+    for record in conn.fetch(text::WEIGHTS_OF_ROWS, params).await? {
         weights.push((TransNr(record.i64(0)?), usize::try_from(record.i64(1)?).unwrap_or(usize::MAX)));
         weighed += record.i64(2)?;
     }
@@ -187,7 +134,7 @@ async fn weigh(
 }
 
 /// The first transaction that the byte limit leaves out. Never the first of all.
-fn too_much(weights: &[(TransNr, usize)], limit: ReadLimit) -> Option<TransNr> {
+pub(super) fn too_much(weights: &[(TransNr, usize)], limit: ReadLimit) -> Option<TransNr> {
     let mut bytes: usize = 0;
     weights.iter().enumerate().find_map(|(at, (trans_nr, weight))| {
         bytes = bytes.saturating_add(*weight);
@@ -195,117 +142,6 @@ fn too_much(weights: &[(TransNr, usize)], limit: ReadLimit) -> Option<TransNr> {
     })
 }
 
-fn rows(limit: usize) -> i64 {
+pub(super) fn rows(limit: usize) -> i64 {
     i64::try_from(limit.max(1)).unwrap_or(i64::MAX)
-}
-
-fn name(error: ReadError, seals: &[Seal]) -> ReadError {
-    match error {
-        ReadError::Corrupt { origin, detail, .. } => {
-            let seal_nr = seals.first().map_or(SealNr(0), |seal| seal.seal_nr);
-            ReadError::Corrupt { origin, seal_nr, detail }
-        }
-        ReadError::Store(error) => ReadError::Store(error),
-    }
-}
-
-/// Seals, and whether rejections stand in the range of any.
-async fn load_seals(
-    conn: &mut ConnRef<'_>,
-    origin: &Origin,
-    after: SealNr,
-    transactions: usize,
-) -> Result<(Vec<Seal>, bool), ReadError> {
-    let mut params = origin_params(origin);
-    params.extend([
-        after.0.into(),
-        rows(transactions.min(SEALS_MAX)).into(),
-        Param::from(rows(transactions)),
-    ]);
-    let (mut seals, mut rejected) = (Vec::new(), false);
-    let mut expected = after.next();
-    for record in conn.fetch(text::SEALS, params).await? {
-        let seal_nr = SealNr(record.i64(0)?);
-        let corrupt =
-            |detail: String| ReadError::Corrupt { origin: origin.clone(), seal_nr: expected, detail };
-        if seal_nr != expected {
-            return Err(corrupt(format!("the seal is missing; the next one here is {seal_nr}")));
-        }
-        seals.push(read_seal(origin, &record).map_err(|error| match error.class {
-            SqlClass::Broken => corrupt(error.message),
-            _ => ReadError::Store(error),
-        })?);
-        rejected |= record.i64(15)? > 0;
-        expected = expected.next();
-    }
-    Ok((seals, rejected))
-}
-
-fn read_seal(origin: &Origin, record: &Record) -> Result<Seal, SqlError> {
-    let seen = record.text(7)?;
-    let unreadable = || SqlError::new(SqlClass::Broken, format!("its seen vector {seen:?} cannot be read"));
-    Ok(Seal {
-        origin: origin.clone(),
-        seal_nr: SealNr(record.i64(0)?),
-        first_nr: TransNr(record.i64(1)?),
-        last_nr: TransNr(record.i64(2)?),
-        tx_count: record.i64(3)?,
-        entry_count: record.i64(4)?,
-        rejected_count: record.i64(5)?,
-        hlc: Hlc(record.i64(6)?),
-        seen: vector::read(&seen).ok_or_else(unreadable)?,
-        schema: record.i64(8)?,
-        algorithm: record.i64(9)?,
-        prev_hash: read_hash(record.bytes(10)?)?,
-        hash: read_hash(record.bytes(11)?)?,
-        leaves: record.bytes(12)?,
-        signature: record.bytes(13)?,
-        sealed_at: record.i64(14)?,
-    })
-}
-
-pub(super) async fn load_rejections(
-    conn: &mut ConnRef<'_>,
-    origin: &Origin,
-    after: TransNr,
-    until: TransNr,
-) -> Result<Vec<Rejection>, SqlError> {
-    let records = conn.fetch(text::REJECTIONS, range_params(origin, after, until)).await?;
-    let read = |record: &Record| {
-        Ok(Rejection { trans_nr: TransNr(record.i64(0)?), code: record.text(1)?, detail: record.text(2)? })
-    };
-    records.iter().map(read).collect()
-}
-
-/// Keeps as many seals as the limit allows transactions, at least one.
-fn cut_by_count(seals: &mut Vec<Seal>, limit: usize) {
-    let mut transactions: usize = 0;
-    let fits = seals.iter().take_while(|seal| {
-        transactions = transactions.saturating_add(usize::try_from(seal.tx_count).unwrap_or(0));
-        transactions <= limit
-    });
-    let keep = fits.count().max(1);
-    seals.truncate(keep);
-}
-
-/// Deals transactions and rejections out to the seals whose numbers they have.
-fn split(
-    seals: Vec<Seal>,
-    transactions: Vec<StoredTransaction>,
-    rejections: Vec<Rejection>,
-) -> Vec<SealedRun> {
-    let mut transactions = transactions.into_iter().peekable();
-    let mut rejections = rejections.into_iter().peekable();
-    seals
-        .into_iter()
-        .map(|seal| SealedRun {
-            transactions: std::iter::from_fn(|| {
-                transactions.next_if(|next| next.id.trans_nr <= seal.last_nr)
-            })
-            .collect(),
-            rejections: std::iter::from_fn(|| rejections.next_if(|next| next.trans_nr <= seal.last_nr))
-                .collect(),
-            seal,
-        })
-        .collect()
 }

@@ -58,7 +58,7 @@ pub(super) async fn take_small(mut conn: ConnRef<'_>, runs: &[SealedRun]) -> Res
     if packs.len() > 1 {
         return Ok(None);
     }
-    let written = seal::write_at_once(&mut conn, seal, packs.pop()).await?;
+    let written = seal::write_at_once(&mut conn, seal, packs.pop(), run::Rows::None).await?;
     Ok(written.then(|| head_at(seal)))
 }
 

@@ -1,13 +1,32 @@
-//! A peer's transactions as they stand here: packed, a few values for a run. Begins and commits nothing.
+//! Sealed transactions as they are packed, a few values for a run: a peer's, and beside their rows the site's own, as
+//! peers read them. Begins and commits nothing.
 
 use crate::codec::packed::{Pack, Unpacking, count, pack};
 use crate::journal::ReadError;
 use crate::model::{Origin, SealNr, SealedRun, StoredTransaction, TransNr};
-use crate::sql::{ConnRef, Param, SqlError};
+use crate::sql::{ConnRef, Param, Record, SqlError};
 
 use super::append::chunked;
 use super::read::{origin_params, range_params};
 use super::text;
+
+/// Packs that a read weighs at most; what follows is weighed by the next one.
+const WEIGHED_MAX: i64 = 1024;
+
+/// Whether transactions stand as rows, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rows {
+    /// The site's own do.
+    Kept,
+    /// Received ones do not.
+    None,
+}
+
+impl Rows {
+    pub(super) fn param(self) -> Param {
+        Param::from(self == Self::Kept)
+    }
+}
 
 /// Writes the transactions of received runs, which were checked.
 pub(super) async fn insert(
@@ -16,7 +35,17 @@ pub(super) async fn insert(
     runs: &[SealedRun],
 ) -> Result<(), SqlError> {
     let packs: Vec<Pack> = runs.iter().flat_map(|run| pack(&run.transactions)).collect();
-    for (chunk, template) in chunked(&packs, &text::INSERT_PACKS) {
+    insert_packs(conn, origin, &packs, Rows::None).await
+}
+
+/// Writes packs.
+pub(super) async fn insert_packs(
+    conn: &mut ConnRef<'_>,
+    origin: &Origin,
+    packs: &[Pack],
+    rows: Rows,
+) -> Result<(), SqlError> {
+    for (chunk, template) in chunked(packs, &text::INSERT_PACKS) {
         let mut params = Vec::with_capacity(chunk.len() * text::PACK_COLUMNS);
         for pack in chunk {
             params.extend(origin_params(origin));
@@ -25,12 +54,40 @@ pub(super) async fn insert(
                 pack.piece.into(),
                 pack.first_nr.0.into(),
                 pack.heads.as_str().into(),
-                Param::from(pack.payloads.as_slice()),
+                pack.payloads.as_slice().into(),
+                rows.param(),
             ]);
         }
         conn.execute(template, params).await?;
     }
     Ok(())
+}
+
+/// The last transactions of packs, and what each pack weighs. As many as one read weighs.
+pub(super) async fn weigh(
+    conn: &mut ConnRef<'_>,
+    origin: &Origin,
+    after: TransNr,
+    until: TransNr,
+) -> Result<Vec<(TransNr, usize)>, SqlError> {
+    let mut params = range_params(origin, after, until);
+    params.push(WEIGHED_MAX.into());
+    let records = conn.fetch(text::WEIGHTS_OF_PACKS, params).await?;
+    let read = |record: &Record| {
+        Ok((TransNr(record.i64(0)?), usize::try_from(record.i64(1)?).unwrap_or(usize::MAX)))
+    };
+    records.iter().map(read).collect()
+}
+
+/// The last transactions of packs whose transactions stand as rows, too.
+pub(super) async fn in_both_forms(
+    conn: &mut ConnRef<'_>,
+    origin: &Origin,
+    after: TransNr,
+    until: TransNr,
+) -> Result<Vec<TransNr>, SqlError> {
+    let records = conn.fetch(text::PACKS_BESIDE_ROWS, range_params(origin, after, until)).await?;
+    records.iter().map(|record| record.i64(0).map(TransNr)).collect()
 }
 
 /// Packed transactions with `after < number <= until`, where both are ends of seals.
@@ -56,7 +113,7 @@ pub(super) async fn load_one(
     Ok(packed.into_iter().next())
 }
 
-/// What the packs of an origin hold, counted as they stand, whatever their seals say.
+/// What the packs of an origin hold that stands nowhere else, counted as they stand, whatever their seals say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Packed {
     /// Transactions.

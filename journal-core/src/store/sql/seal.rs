@@ -1,29 +1,32 @@
 //! Writing seals and moving heads. Begins and commits nothing: a seal shares its database transaction with the ledger
 //! rows it stands for, a received run with its entries.
 
-use crate::codec::packed::Pack;
+use crate::codec::packed::{Pack, pack};
 use crate::codec::vector;
 use crate::model::seal::GENESIS;
 use crate::model::{Origin, Rejection, Seal, SealNr, SealedRun};
 use crate::sql::{ConnRef, Dialect, Param, SqlClass, SqlError};
 
+use super::run::{self, Rows};
 use super::{append::chunked, read::origin_params, text};
 
 /// Writes the seal of a run of the site's own transactions, with its rejections, and moves the own head to it, inside
-/// the database transaction open on `conn`. The transactions themselves are in the journal already.
+/// the database transaction open on `conn`. The transactions are in the journal already; packed they are written here.
 ///
 /// Refuses a seal that does not follow the head (in number, hash and range): the row counts guard it, so that of two
 /// appliers that decided the same run only one commits. That refusal is [`SqlClass::Transient`]: roll back, read the
 /// head again, decide again.
 pub async fn write_seal(mut conn: ConnRef<'_>, run: &SealedRun) -> Result<(), SqlError> {
-    if conn.dialect() == Dialect::Postgres && run.seal.seal_nr.0 > 1 {
-        return match write_at_once(&mut conn, &run.seal, None).await? {
+    let mut packs = pack(&run.transactions);
+    if conn.dialect() == Dialect::Postgres && run.seal.seal_nr.0 > 1 && packs.len() < 2 {
+        return match write_at_once(&mut conn, &run.seal, packs.pop(), Rows::Kept).await? {
             true => insert_rejections(&mut conn, &[run]).await,
             false => Err(misplaced(&run.seal)),
         };
     }
     // The head first: a second applier waits on its row rather than failing on the seal's key.
     advance_head(&mut conn, &run.seal).await?;
+    run::insert_packs(&mut conn, &run.seal.origin, &packs, Rows::Kept).await?;
     insert_seals(&mut conn, &[run]).await
 }
 
@@ -33,6 +36,7 @@ pub(super) async fn write_at_once(
     conn: &mut ConnRef<'_>,
     seal: &Seal,
     pack: Option<Pack>,
+    rows: Rows,
 ) -> Result<bool, SqlError> {
     let (first_nr, last_nr) = pack.as_ref().map_or((0, 0), |pack| (pack.first_nr.0, pack.last_nr.0));
     let (heads, payloads) = pack.map(|pack| (pack.heads, pack.payloads)).unwrap_or_default();
@@ -50,7 +54,8 @@ pub(super) async fn write_at_once(
         seal.algorithm.into(),
         seal.leaves.as_slice().into(),
         seal.signature.as_slice().into(),
-        Param::from(seal.sealed_at),
+        seal.sealed_at.into(),
+        rows.param(),
     ]);
     Ok(conn.execute(text::MOVE_AND_SEAL, params).await? == 1)
 }

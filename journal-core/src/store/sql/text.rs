@@ -10,7 +10,7 @@ pub(super) const CHUNKS: [usize; 5] = [256, 64, 16, 4, 1];
 pub(super) const JOURNAL_COLUMNS: usize = 13;
 pub(super) const SEAL_COLUMNS: usize = 17;
 pub(super) const REJECTION_COLUMNS: usize = 5;
-pub(super) const PACK_COLUMNS: usize = 7;
+pub(super) const PACK_COLUMNS: usize = 8;
 
 /// One INSERT text for each size of [`CHUNKS`].
 pub(super) type Inserts = LazyLock<[String; CHUNKS.len()]>;
@@ -34,7 +34,7 @@ pub(super) static INSERT_REJECTIONS: Inserts = LazyLock::new(|| {
 
 pub(super) static INSERT_PACKS: Inserts = LazyLock::new(|| {
     inserts(
-        "INSERT INTO {d}run (origin, epoch, last_nr, piece, first_nr, heads, payloads) VALUES",
+        "INSERT INTO {d}run (origin, epoch, last_nr, piece, first_nr, heads, payloads, in_journal) VALUES",
         PACK_COLUMNS,
         "",
     )
@@ -90,25 +90,25 @@ pub(super) const TAKE_NUMBERS_SQLITE: &str =
 pub(super) const FIND_TX_ID: &str =
     "SELECT trans_nr FROM {d}journal WHERE origin = $1 AND epoch = $2 AND tx_id = $3 AND entry_nr = 1";
 
-/// What each transaction weighs, and each pack of them, so that a read can be bounded before it is made. Of so many rows at
+/// What each transaction that stands as rows weighs, so that a read can be bounded before it is made. Of so many rows at
 /// most: they weigh as much as may be read.
-pub(super) const WEIGHTS: &str = "SELECT trans_nr, weight, row_count FROM (SELECT * FROM (SELECT trans_nr, \
-     CAST(sum(octet_length(payload) + octet_length(row_key) + 96) AS bigint) AS weight, count(*) AS row_count FROM \
-     (SELECT trans_nr, payload, row_key FROM {d}journal \
+pub(super) const WEIGHTS_OF_ROWS: &str = "SELECT trans_nr, CAST(sum(octet_length(payload) + octet_length(row_key) + 96) AS bigint), count(*) \
+     FROM (SELECT trans_nr, payload, row_key FROM {d}journal \
      WHERE origin = $1 AND epoch = $2 AND trans_nr > $3 AND trans_nr <= $4 \
-     ORDER BY trans_nr, entry_nr LIMIT $6) AS near \
-     GROUP BY trans_nr ORDER BY trans_nr LIMIT $5) AS rows_here \
-     UNION ALL SELECT * FROM (SELECT last_nr, CAST(octet_length(payloads) + octet_length(heads) AS bigint), CAST(0 AS bigint) FROM {d}run \
-     WHERE origin = $1 AND epoch = $2 AND last_nr > $3 AND last_nr <= $4 \
-     ORDER BY last_nr, piece LIMIT $5) AS packs_here) AS weights ORDER BY trans_nr";
+     ORDER BY trans_nr, entry_nr LIMIT $6) AS near GROUP BY trans_nr ORDER BY trans_nr LIMIT $5";
+/// The same of packs.
+pub(super) const WEIGHTS_OF_PACKS: &str = "SELECT last_nr, CAST(octet_length(payloads) + octet_length(heads) AS bigint) \
+     FROM {d}run WHERE origin = $1 AND epoch = $2 AND last_nr > $3 AND last_nr <= $4 ORDER BY last_nr, piece LIMIT $5";
 pub(super) const TRANSACTIONS: &str = "SELECT trans_nr, entry_nr, tx_id, schema_version, entity, op, row_key, codec, payload, author, appended_at \
      FROM {d}journal WHERE origin = $1 AND epoch = $2 AND trans_nr > $3 AND trans_nr <= $4 \
      ORDER BY trans_nr, entry_nr";
 
+pub(super) const PACKS_BESIDE_ROWS: &str = "SELECT last_nr FROM {d}run \
+     WHERE origin = $1 AND epoch = $2 AND last_nr > $3 AND last_nr <= $4 AND in_journal ORDER BY last_nr, piece";
 pub(super) const PACKS: &str = "SELECT first_nr, last_nr, heads, payloads FROM {d}run \
      WHERE origin = $1 AND epoch = $2 AND last_nr > $3 AND last_nr <= $4 ORDER BY last_nr, piece";
 pub(super) const HEADS_OF_PACKS: &str = "SELECT last_nr, piece, heads FROM {d}run WHERE origin = $1 AND epoch = $2 \
-     AND (last_nr > $3 OR (last_nr = $3 AND piece > $4)) ORDER BY last_nr, piece LIMIT 16";
+     AND NOT in_journal AND (last_nr > $3 OR (last_nr = $3 AND piece > $4)) ORDER BY last_nr, piece LIMIT 16";
 /// The pack, or the pieces, that a transaction is in.
 pub(super) const PACKS_OF: &str = "SELECT first_nr, last_nr, heads, payloads FROM {d}run \
      WHERE origin = $1 AND epoch = $2 AND first_nr <= $3 AND last_nr = (SELECT min(last_nr) FROM {d}run \
@@ -149,8 +149,8 @@ pub(super) const ADVANCE_HEAD_TELLING: &str = "UPDATE {d}received SET seal_nr = 
 pub(super) const MOVE_AND_SEAL: &str = "WITH moved AS (UPDATE {d}received SET seal_nr = $3, last_nr = $4, hash = $5, hlc = $6 \
      FROM (SELECT pg_notify('daybook_sealed', '')) AS told \
      WHERE origin = $1 AND epoch = $2 AND seal_nr = $7 AND hash = $8 AND last_nr = $9 RETURNING 1), \
-     packed AS (INSERT INTO {d}run (origin, epoch, last_nr, piece, first_nr, heads, payloads) \
-     SELECT $1, $2, $10, 1, $11, $12, $13 FROM moved WHERE $11 > 0) \
+     packed AS (INSERT INTO {d}run (origin, epoch, last_nr, piece, first_nr, heads, payloads, in_journal) \
+     SELECT $1, $2, $10, 1, $11, $12, $13, $24 FROM moved WHERE $11 > 0) \
      INSERT INTO {d}seal (origin, epoch, seal_nr, first_nr, last_nr, tx_count, entry_count, rejected_count, hlc, \
      seen, schema, algorithm, prev_hash, hash, leaves, signature, sealed_at) \
      SELECT $1, $2, $3, $14, $4, $15, $16, $17, $6, $18, $19, $20, $8, $5, $21, $22, $23 FROM moved";

@@ -4,7 +4,8 @@ use crate::codec::vector;
 use crate::model::{Origin, Rejection, SealNr, SiteName, TransNr, Vector};
 use crate::sql::{ConnRef, Param, SqlClass, SqlError};
 
-use super::read::{load_rejections, origin_params};
+use super::read::origin_params;
+use super::runs::load_rejections;
 use super::text;
 
 /// Seals that one look covers; who asks about more asks again.

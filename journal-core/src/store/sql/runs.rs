@@ -1,0 +1,197 @@
+//! Reading sealed runs as they are stored: packed where they are, and else as rows. Verifies no hash (the reader does, see
+//! [`crate::codec::chain::verify`]), but refuses what cannot be put together.
+
+use crate::codec::vector;
+use crate::journal::{ReadError, ReadLimit};
+use crate::model::{Hlc, Origin, Rejection, Seal, SealNr, SealedRun, StoredTransaction, TransNr};
+use crate::sql::{ConnRef, Param, Record, SqlClass, SqlError};
+
+use super::read::{load_transactions, origin_params, range_params, read_hash, rows, too_much, weigh};
+use super::{run, text};
+
+/// Seals may be of no transactions, so that many at once are bounded too.
+const SEALS_MAX: usize = 512;
+
+/// The sealed runs of an origin after a seal, in seal order without a gap, within the limit, not verified.
+pub async fn read_runs(
+    mut conn: ConnRef<'_>,
+    origin: &Origin,
+    after: SealNr,
+    limit: ReadLimit,
+) -> Result<Vec<SealedRun>, ReadError> {
+    let (mut seals, rejected) = load_seals(&mut conn, origin, after, limit.transactions).await?;
+    cut_by_count(&mut seals, limit.transactions);
+    let Some((from, until)) = range(&seals) else { return Ok(Vec::new()) };
+    let packs = run::weigh(&mut conn, origin, from, until).await?;
+    let packed = keep_one_form(&mut seals, &packs);
+    // A run that exceeds the limit alone still comes whole, as the first: one alone need not be weighed.
+    if seals.len() > 1 {
+        let weights = if packed { packs } else { weigh(&mut conn, origin, from, until, limit).await? };
+        if let Some(first_over) = too_much(&weights, limit) {
+            let fit = seals.iter().take_while(|seal| seal.last_nr < first_over).count();
+            seals.truncate(fit.max(1));
+        }
+    }
+    let until = seals.last().map_or(until, |seal| seal.last_nr);
+    let loaded = match packed {
+        true => run::load(&mut conn, origin, from, until).await,
+        false => load_transactions(&mut conn, origin, from, until).await,
+    };
+    let transactions = loaded.map_err(|error| name(error, &seals))?;
+    let rejections = match rejected {
+        true => load_rejections(&mut conn, origin, from, until).await?,
+        false => Vec::new(),
+    };
+    Ok(split(seals, transactions, rejections))
+}
+
+/// For each of the runs, which follow each other, the same run with the transactions that stand as rows. `None` for one
+/// that was received: it stands packed alone, and has no rows. What an origin sealed itself stands in both forms.
+pub async fn read_rows(
+    mut conn: ConnRef<'_>,
+    origin: &Origin,
+    runs: &[SealedRun],
+) -> Result<Vec<Option<SealedRun>>, ReadError> {
+    let seals: Vec<Seal> = runs.iter().map(|run| run.seal.clone()).collect();
+    let Some((from, until)) = range(&seals) else { return Ok(Vec::new()) };
+    let in_both = run::in_both_forms(&mut conn, origin, from, until).await?;
+    let loaded = load_transactions(&mut conn, origin, from, until).await;
+    let transactions = loaded.map_err(|error| name(error, &seals))?;
+    let rejections = runs.iter().flat_map(|run| run.rejections.clone()).collect();
+    let as_rows = split(seals, transactions, rejections).into_iter();
+    Ok(as_rows
+        .map(|run| (!run.transactions.is_empty() || has_any(&run.seal, &in_both)).then_some(run))
+        .collect())
+}
+
+/// The numbers that seals cover: behind the first, up to the second.
+fn range(seals: &[Seal]) -> Option<(TransNr, TransNr)> {
+    Some((TransNr(seals.first()?.first_nr.0 - 1), seals.last()?.last_nr))
+}
+
+/// Whether one of the numbers, which are in order, is one that the seal covers.
+fn has_any(seal: &Seal, numbers: &[TransNr]) -> bool {
+    let at = numbers.partition_point(|number| *number < seal.first_nr);
+    numbers.get(at).is_some_and(|number| *number <= seal.last_nr)
+}
+
+/// Keeps the first seals whose transactions stand in one form; whether they are packed.
+fn keep_one_form(seals: &mut Vec<Seal>, packs: &[(TransNr, usize)]) -> bool {
+    let ends: Vec<TransNr> = packs.iter().map(|(last_nr, _)| *last_nr).collect();
+    let full = |seal: &&Seal| seal.tx_count > 0;
+    let packed = seals.iter().find(full).is_some_and(|seal| has_any(seal, &ends));
+    let same = seals.iter().take_while(|seal| !full(seal) || has_any(seal, &ends) == packed).count();
+    seals.truncate(same);
+    packed
+}
+
+fn name(error: ReadError, seals: &[Seal]) -> ReadError {
+    match error {
+        ReadError::Corrupt { origin, detail, .. } => {
+            let seal_nr = seals.first().map_or(SealNr(0), |seal| seal.seal_nr);
+            ReadError::Corrupt { origin, seal_nr, detail }
+        }
+        ReadError::Store(error) => ReadError::Store(error),
+    }
+}
+
+/// Seals, and whether rejections stand in the range of any.
+async fn load_seals(
+    conn: &mut ConnRef<'_>,
+    origin: &Origin,
+    after: SealNr,
+    transactions: usize,
+) -> Result<(Vec<Seal>, bool), ReadError> {
+    let mut params = origin_params(origin);
+    params.extend([
+        after.0.into(),
+        rows(transactions.min(SEALS_MAX)).into(),
+        Param::from(rows(transactions)),
+    ]);
+    let (mut seals, mut rejected) = (Vec::new(), false);
+    let mut expected = after.next();
+    for record in conn.fetch(text::SEALS, params).await? {
+        let seal_nr = SealNr(record.i64(0)?);
+        let corrupt =
+            |detail: String| ReadError::Corrupt { origin: origin.clone(), seal_nr: expected, detail };
+        if seal_nr != expected {
+            return Err(corrupt(format!("the seal is missing; the next one here is {seal_nr}")));
+        }
+        seals.push(read_seal(origin, &record).map_err(|error| match error.class {
+            SqlClass::Broken => corrupt(error.message),
+            _ => ReadError::Store(error),
+        })?);
+        rejected |= record.i64(15)? > 0;
+        expected = expected.next();
+    }
+    Ok((seals, rejected))
+}
+
+fn read_seal(origin: &Origin, record: &Record) -> Result<Seal, SqlError> {
+    let seen = record.text(7)?;
+    let unreadable = || SqlError::new(SqlClass::Broken, format!("its seen vector {seen:?} cannot be read"));
+    Ok(Seal {
+        origin: origin.clone(),
+        seal_nr: SealNr(record.i64(0)?),
+        first_nr: TransNr(record.i64(1)?),
+        last_nr: TransNr(record.i64(2)?),
+        tx_count: record.i64(3)?,
+        entry_count: record.i64(4)?,
+        rejected_count: record.i64(5)?,
+        hlc: Hlc(record.i64(6)?),
+        seen: vector::read(&seen).ok_or_else(unreadable)?,
+        schema: record.i64(8)?,
+        algorithm: record.i64(9)?,
+        prev_hash: read_hash(record.bytes(10)?)?,
+        hash: read_hash(record.bytes(11)?)?,
+        leaves: record.bytes(12)?,
+        signature: record.bytes(13)?,
+        sealed_at: record.i64(14)?,
+    })
+}
+
+pub(super) async fn load_rejections(
+    conn: &mut ConnRef<'_>,
+    origin: &Origin,
+    after: TransNr,
+    until: TransNr,
+) -> Result<Vec<Rejection>, SqlError> {
+    let records = conn.fetch(text::REJECTIONS, range_params(origin, after, until)).await?;
+    let read = |record: &Record| {
+        Ok(Rejection { trans_nr: TransNr(record.i64(0)?), code: record.text(1)?, detail: record.text(2)? })
+    };
+    records.iter().map(read).collect()
+}
+
+/// Keeps as many seals as the limit allows transactions, at least one.
+fn cut_by_count(seals: &mut Vec<Seal>, limit: usize) {
+    let mut transactions: usize = 0;
+    let fits = seals.iter().take_while(|seal| {
+        transactions = transactions.saturating_add(usize::try_from(seal.tx_count).unwrap_or(0));
+        transactions <= limit
+    });
+    let keep = fits.count().max(1);
+    seals.truncate(keep);
+}
+
+/// Deals transactions and rejections out to the seals whose numbers they have.
+fn split(
+    seals: Vec<Seal>,
+    transactions: Vec<StoredTransaction>,
+    rejections: Vec<Rejection>,
+) -> Vec<SealedRun> {
+    let mut transactions = transactions.into_iter().peekable();
+    let mut rejections = rejections.into_iter().peekable();
+    seals
+        .into_iter()
+        .map(|seal| SealedRun {
+            transactions: std::iter::from_fn(|| {
+                transactions.next_if(|next| next.id.trans_nr <= seal.last_nr)
+            })
+            .collect(),
+            rejections: std::iter::from_fn(|| rejections.next_if(|next| next.trans_nr <= seal.last_nr))
+                .collect(),
+            seal,
+        })
+        .collect()
+}

@@ -8,21 +8,8 @@
 //!
 //! Most users need [`client`] and nothing else:
 //!
-//! ```no_run
-//! use journal_core::client::{Journal, Transaction};
-//! use journal_core::model::Row;
-//!
-//! # async fn sell() -> Result<(), Box<dyn std::error::Error>> {
-//! let journal = Journal::open(&"sqlite:/var/lib/shop/till.db".parse()?, &"till".parse()?).await?;
-//!
-//! let sale = Transaction::new()
-//!     .insert("sale", Row::new().with("sale_id", journal.next_id("sale").await?).with("item_id", 7))
-//!     .add("item", Row::new().with("item_id", 7), Row::new().with("in_stock", -1));
-//!
-//! let receipt = journal.append(&sale).await?; // Durable here. Append `sale` again: the same receipt.
-//! let decision = receipt.applied().await?;    // The site's ledger shows it, or says why it was rejected.
-//! # Ok(())
-//! # }
+//! ```
+#![doc = include_str!("../examples/sale.rs")]
 //! ```
 //!
 //! An application that is to outlive an upgrade of its databases opens the whole group instead, with

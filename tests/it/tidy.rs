@@ -122,6 +122,7 @@ fn form_faults(source: &Source) -> Vec<String> {
     if stem.into_iter().chain(folder).any(|name| EMPTY_NAMES.contains(&name)) {
         faults.push(format!("{path}: name it by what is inside"));
     }
+    faults.extend(untried_examples(source));
     let unfinished = ["todo!", "unimplemented!", "FIXME", "TODO"];
     faults.extend(source.naming(&unfinished, "what is not there is absent, not announced"));
     faults.extend(
@@ -130,6 +131,24 @@ fn form_faults(source: &Source) -> Vec<String> {
             .filter(|(_, line)| line.trim_start().starts_with("#[ignore"))
             .map(|(number, _)| format!("{path}:{number}: a test that does not run is no test")),
     );
+    faults
+}
+
+/// Code in doc comments is not built: what it shows is a file of `examples`, taken in whole.
+fn untried_examples(source: &Source) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut is_open = false;
+    let lines: Vec<&str> = source.text.lines().map(str::trim_start).collect();
+    for (at, line) in lines.iter().enumerate() {
+        let Some(kind) = ["//! ```", "/// ```"].iter().find_map(|fence| line.strip_prefix(fence)) else {
+            continue;
+        };
+        let taken_in = lines.get(at + 1).is_some_and(|next| next.contains("include_str!"));
+        if !is_open && !taken_in && !["text", "toml", "sql", "json", "sh"].contains(&kind) {
+            faults.push(format!("{}:{}: an example that nothing builds", source.path, at + 1));
+        }
+        is_open = !is_open;
+    }
     faults
 }
 
@@ -148,6 +167,7 @@ fn a_file_out_of_form_is_seen() {
         ("applier/src/common/mod.rs", good.to_owned()),
         ("applier/src/order.rs", format!("{good}fn order() {{ todo!() }}")),
         ("applier/src/order.rs", format!("{good}    #[ignore]\n    #[test]")),
+        ("applier/src/order.rs", format!("{good}//! ```\n//! order();\n//! ```")),
     ];
     for (path, text) in bad {
         assert_eq!(form_faults(&planted(path, &text)).len(), 1, "{path}");

@@ -10,7 +10,7 @@ use super::group::Group;
 use super::output::table;
 use crate::asks;
 use crate::control::Desired;
-use crate::control::status::SiteStatus;
+use crate::control::status::{SiteStatus, SpentStatus};
 
 /// Show how the sites stand
 ///
@@ -132,6 +132,7 @@ impl Row {
         if let Some(waiting) = &status.waiting {
             remarks.push(format!("waiting since {}: {}", waiting.since, waiting.reason));
         }
+        remarks.extend(status.spent.as_ref().and_then(where_time_goes));
         if let Some(hole) = &status.hole {
             let writers = hole.writers.join("; ");
             remarks
@@ -145,6 +146,27 @@ impl Row {
         }
         remarks
     }
+}
+
+/// Of what a poster was at, the parts of its time; nothing before it was at work for a moment.
+fn where_time_goes(spent: &SpentStatus) -> Option<String> {
+    let parts = [
+        ("reading", spent.reading_ms),
+        ("preparing", spent.preparing_ms),
+        ("applying", spent.applying_ms),
+        ("committing", spent.committing_ms),
+    ];
+    let sum: i64 = parts.iter().map(|(_, millis)| millis).sum();
+    let parts: Vec<String> = parts
+        .iter()
+        .map(|(name, millis)| Some(format!("{name} {}%", (millis * 100).checked_div(sum)?)))
+        .collect::<Option<_>>()?;
+    Some(format!(
+        "{} transactions in {:.1} s of work: {}",
+        spent.transactions,
+        sum as f64 / 1000.0,
+        parts.join(", ")
+    ))
 }
 
 fn state(status: &SiteStatus) -> &'static str {

@@ -9,6 +9,7 @@ const SQLITE: &[MigrationFile] = &[
     (3, "complement", include_str!("../../migrations/sqlite/0003_complement.sql")),
     (4, "traffic", include_str!("../../migrations/sqlite/0004_traffic.sql")),
     (5, "ask", include_str!("../../migrations/sqlite/0005_ask.sql")),
+    (6, "spent", include_str!("../../migrations/sqlite/0006_spent.sql")),
 ];
 const POSTGRES: &[MigrationFile] = &[
     (1, "applier", include_str!("../../migrations/postgres/0001_applier.sql")),
@@ -16,6 +17,7 @@ const POSTGRES: &[MigrationFile] = &[
     (3, "complement", include_str!("../../migrations/postgres/0003_complement.sql")),
     (4, "traffic", include_str!("../../migrations/postgres/0004_traffic.sql")),
     (5, "ask", include_str!("../../migrations/postgres/0005_ask.sql")),
+    (6, "spent", include_str!("../../migrations/postgres/0006_spent.sql")),
 ];
 
 /// Brings the applier's tables up to this release, beside the journal's

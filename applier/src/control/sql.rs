@@ -20,6 +20,8 @@ const LEASE: &str = "SELECT fence, holder, beat FROM {d}lease";
 const LOCK_LEASE: &str = "SELECT fence, holder, beat FROM {d}lease{for_update}";
 const TAKE_LEASE: &str = "UPDATE {d}lease SET fence = $1, holder = $2, beat = $3";
 const BEAT: &str = "UPDATE {d}lease SET beat = beat + 1 WHERE fence = $1 AND holder <> ''";
+const NOTE_SPENT: &str = "UPDATE {d}spent SET since = $1, transactions = $2, reading = $3, preparing = $4, \
+     applying = $5, committing = $6";
 const RELEASE_LEASE: &str = "UPDATE {d}lease SET holder = '', beat = beat + 1 WHERE fence = $1";
 
 /// PostgreSQL: the sessions that hold locks a posting transaction takes.
@@ -191,6 +193,23 @@ async fn desire_in(
     let record = conn.fetch_one(&template, vec![word.into(), who.into(), why.into()]).await?;
     record_action(conn, who, action, why).await?;
     read_control(&record)
+}
+
+impl SqlControl {
+    /// Writes down how many transactions a poster has brought through and where its time went, in microseconds: reading,
+    /// preparing, applying, committing. `since`: when it was opened.
+    pub async fn note_spent(
+        &mut self,
+        since: i64,
+        transactions: i64,
+        sums: [i64; 4],
+    ) -> Result<(), LedgerError> {
+        let mut conn = self.connection().await?;
+        conn.begin().await?;
+        let params = [since, transactions].into_iter().chain(sums).map(Param::from).collect();
+        let noted = conn.lend().execute(NOTE_SPENT, params).await;
+        self.finish(conn, noted.map(|_| ()).map_err(Into::into)).await
+    }
 }
 
 impl ControlStore for SqlControl {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use journal_core::journal::{JournalStore, ReadLimit};
 use journal_core::model::{Epoch, Origin, SiteName, TransNr, time};
-use journal_core::sql::{Access, Conn, ConnRef, DbUrl, Param, SqlError};
+use journal_core::sql::{Access, Conn, ConnRef, DbUrl, Param, Record, SqlError};
 use journal_core::store::sql::{OpenError, Site, SqlJournal, load_heads};
 use serde::Serialize;
 
@@ -28,6 +28,8 @@ const NOT_POSTED: &str = "SELECT CAST(coalesce(sum(CASE WHEN s.first_nr > $3 THE
      END), 0) AS bigint) FROM {d}seal s WHERE s.origin = $1 AND s.epoch = $2 AND s.last_nr > $3";
 const QUARANTINED: &str = "SELECT count(*), count(CASE WHEN state <> 'held' THEN 1 END) FROM {d}quarantine \
      WHERE state IN ('held', 'retry', 'discard')";
+const SPENT: &str =
+    "SELECT since, transactions, reading, preparing, applying, committing FROM {d}spent WHERE since > 0";
 const WAITING: &str = "SELECT reason, since FROM {d}waiting WHERE reason <> ''";
 
 /// How a site stands. Numbers are counts of transactions unless their name says otherwise.
@@ -67,6 +69,8 @@ pub struct SiteStatus {
     pub asked: i64,
     /// Why posting does not move, as the service noted last.
     pub waiting: Option<Waiting>,
+    /// Where the time goes of the poster that runs, or ran last; absent before the first.
+    pub spent: Option<SpentStatus>,
     /// Missing numbers that running sessions may still bring: decisions wait for them.
     pub hole: Option<HoleStatus>,
 }
@@ -114,6 +118,23 @@ pub struct Waiting {
     pub reason: String,
     /// Since when it is this one.
     pub since: String,
+}
+
+/// Where a poster's time goes, in milliseconds, as the service wrote it down some seconds ago.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SpentStatus {
+    /// When it began.
+    pub since: String,
+    /// Transactions decided, posted or put aside since then.
+    pub transactions: i64,
+    /// Reading journals, or taking what was handed over.
+    pub reading_ms: i64,
+    /// Decoding, checking and mapping, or waiting until another thread has.
+    pub preparing_ms: i64,
+    /// Folding, and the ledger's statements up to the checkpoint.
+    pub applying_ms: i64,
+    /// Commits, flushes included.
+    pub committing_ms: i64,
 }
 
 /// Missing numbers, and who may bring them.
@@ -166,6 +187,7 @@ async fn read_all(conn: &mut Conn, site: &Site) -> Result<SiteStatus, LedgerErro
     let waiting = waiting.map(|record| -> Result<_, SqlError> {
         Ok(Waiting { reason: record.text(0)?, since: time::timestamp_text(record.i64(1)?) })
     });
+    let spent = conn.lend().fetch_optional(SPENT, Vec::new()).await?;
     Ok(SiteStatus {
         site: site.origin.site.to_string(),
         epoch: site.origin.epoch.0,
@@ -184,7 +206,20 @@ async fn read_all(conn: &mut Conn, site: &Site) -> Result<SiteStatus, LedgerErro
         quarantined: quarantine.i64(0)?,
         asked: quarantine.i64(1)?,
         waiting: waiting.transpose()?,
+        spent: spent.map(|record| read_spent(&record)).transpose()?,
         hole: None,
+    })
+}
+
+fn read_spent(record: &Record) -> Result<SpentStatus, SqlError> {
+    let millis = |at| Ok::<_, SqlError>(record.i64(at)? / 1000);
+    Ok(SpentStatus {
+        since: time::timestamp_text(record.i64(0)?),
+        transactions: record.i64(1)?,
+        reading_ms: millis(2)?,
+        preparing_ms: millis(3)?,
+        applying_ms: millis(4)?,
+        committing_ms: millis(5)?,
     })
 }
 

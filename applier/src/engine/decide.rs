@@ -12,12 +12,14 @@ use super::narrow::Narrow;
 use super::poster::{Attempt, Begun, Poster, Turn, Verdict};
 use super::prepare::{Judge, Keys, NotReady, Ready, prepare, shorten};
 use super::reaction::PostError;
+use super::spent::Work;
 use crate::ledger::{Ledger, Posted};
 
 impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
     /// Decides a run of own transactions. An empty tail makes an empty seal.
     pub(super) async fn decide(&mut self, mut tail: Tail) -> Result<Turn, PostError> {
         let (ready, verdicts) = self.judge_own(&mut tail);
+        self.lap(Work::Preparing);
         if ready.is_empty() && self.waiting.is_some() {
             return Ok(self.waiting.take().map_or(Turn::Idle, Turn::Waiting));
         }

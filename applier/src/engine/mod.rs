@@ -20,4 +20,5 @@ mod rebuild;
 pub mod recent;
 mod release;
 mod roots;
+pub mod spent;
 pub mod step;

@@ -14,6 +14,7 @@ use super::partial::touched;
 use super::poster::{Attempt, Begun, Poster, Turn, Verdict};
 use super::prepare::{Keys, shorten};
 use super::reaction::PostError;
+use super::spent::Work;
 use crate::ledger::{Fault, Ledger, Posted, Quarantined};
 
 impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
@@ -24,11 +25,13 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         judged: Option<Judged>,
     ) -> Result<Turn, PostError> {
         let (mut members, verdicts) = self.judge_runs(&mut runs, judged);
+        self.lap(Work::Preparing);
         let Some(first) = runs.first() else {
             return Ok(self.waiting.take().map_or(Turn::Idle, Turn::Waiting));
         };
         let origin = first.seal.origin.clone();
         let more = self.look_ahead(&runs).await?;
+        self.lap(Work::Reading);
         let began = self.clock.now();
         let mut narrow = Narrow::new(verdicts);
         let mut range = narrow.next().unwrap_or(0..0);

@@ -24,6 +24,7 @@ use super::pace::Pace;
 use super::prepare::Ready;
 use super::reaction::PostError;
 use super::recent::Recent;
+use super::spent::{Spent, Work};
 use super::step::{Step, View, next_step};
 use crate::control::{Desired, Standing};
 use crate::ledger::{Fault, Ledger, LedgerError, Posted};
@@ -79,6 +80,7 @@ pub struct Poster<J, L, C> {
     /// What follows the batch that was posted last.
     ahead: Option<Ahead>,
     pub(super) pace: Pace,
+    spent: Spent,
     last_lane: Option<usize>,
     decided_last: bool,
     sealed_at: i64,
@@ -119,6 +121,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
             tail: Tail::default(),
             ahead: None,
             pace,
+            spent: Spent::default(),
             last_lane: None,
             decided_last: false,
             sealed_at: 0,
@@ -138,9 +141,15 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         self.done
     }
 
+    /// Where its time went since opening.
+    pub fn spent(&self) -> Spent {
+        self.spent.on(self.done)
+    }
+
     /// Does one unit of work.
     pub async fn turn(&mut self) -> Result<Turn, PostError> {
         self.waiting = None;
+        self.spent.begin(self.clock.now());
         self.heads = self.journal.heads().await?;
         if let Some(turn) = self.serve_asked().await? {
             return Ok(turn);
@@ -148,6 +157,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         if self.tail.transactions.is_empty() {
             self.tail = self.journal.read_tail(self.own().trans_nr, self.settings.batch).await?;
         }
+        self.lap(Work::Reading);
         if let Some(hole) = &self.tail.hole {
             let writers = hole.writers.join(", ");
             self.wait(format!("numbers {} to {} may still be written by {writers}", hole.first, hole.last));
@@ -196,12 +206,16 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
 
     async fn ready_runs(&mut self, lane: &Origin) -> Result<(Vec<SealedRun>, Option<Judged>), PostError> {
         let (mut runs, mut judged) = match self.take_ahead(lane).await {
-            Some((runs, judged)) => (runs, Some(judged)),
+            Some((runs, judged)) => {
+                self.lap(Work::Preparing);
+                (runs, Some(judged))
+            }
             None => {
                 let after = self.posted_seal(lane);
                 (self.journal.read_runs(lane, after, self.pace.limit()).await?, None)
             }
         };
+        self.lap(Work::Reading);
         let ready = order::ready(&runs, &self.origin, |origin| self.posted_seal(origin));
         if ready == 0
             && let Some(origin) = runs
@@ -216,6 +230,11 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
             judged = None;
         }
         Ok((runs, judged))
+    }
+
+    /// Puts the time since the last look at the clock down to some work.
+    pub(super) fn lap(&mut self, work: Work) {
+        self.spent.lap(self.clock.now(), work);
     }
 
     fn acknowledge_due(&self) -> bool {
@@ -273,7 +292,9 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
 
     /// Commits. A fault here is a deferred constraint's: the database does not say whose.
     pub(super) async fn commit(&mut self) -> Result<Option<Verdict>, PostError> {
+        self.lap(Work::Applying);
         let committed = self.ledger.commit().await;
+        self.lap(Work::Committing);
         self.verdict(committed).await
     }
 

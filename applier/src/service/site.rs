@@ -1,16 +1,19 @@
 //! A site's poster: takes the lease, opens the poster, runs its turns, and opens afresh after any trouble.
 
+use std::time::Duration;
+
 use journal_core::journal::JournalStore as _;
 use journal_core::sql::{Access, DbUrl};
 use journal_core::store::sql::SqlJournal;
 use schema_mappers::Registry;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::notices::Ear;
 use super::{Backoff, Context, lease};
 use crate::control::sql::SqlControl;
 use crate::control::{ControlStore as _, Standing};
-use crate::engine::clock::WallClock;
+use crate::engine::clock::{Clock as _, WallClock};
 use crate::engine::poster::{LookAhead, Poster, Settings, Turn};
 use crate::engine::reaction::{PostError, Reaction};
 use crate::ledger::sql::SqlLedger;
@@ -18,6 +21,11 @@ use crate::ship::hand_over::Relay;
 use crate::upgrade::install::load_registry;
 
 type SqlPoster = Poster<Relay<SqlJournal>, SqlLedger, WallClock>;
+
+/// How often a busy poster writes down where its time goes. It is a commit more.
+const NOTE_BUSY: Duration = Duration::from_secs(5);
+/// The same when it has come to rest.
+const NOTE_IDLE: Duration = Duration::from_secs(1);
 
 /// Runs the site until shutdown, or until its store can no longer be trusted.
 pub(super) async fn run(context: Context) {
@@ -68,15 +76,18 @@ async fn post(
     let mut noted = None;
     note(control, &mut noted, "").await?;
     let mut ear = Ear::default();
+    let mut account = Account::open();
     while !end.is_cancelled() {
         match poster.turn().await {
             Ok(Turn::Progress) => {
                 backoff.reset();
                 note(control, &mut noted, "").await?;
+                account.note(control, &poster, NOTE_BUSY).await?;
                 ear.busy(control).await?;
             }
             Ok(Turn::Idle) => {
                 note(control, &mut noted, "").await?;
+                account.note(control, &poster, NOTE_IDLE).await?;
                 if !ear.idle(control).await? {
                     context.rest_idle().await;
                 }
@@ -130,6 +141,36 @@ async fn open(
     };
     let journal = Relay::new(journal, context.hand_over.clone());
     Ok(Poster::open(journal, ledger, WallClock, settings, standing).await?)
+}
+
+/// What is written down of where a poster's time goes.
+struct Account {
+    since: i64,
+    noted: (u64, Instant),
+}
+
+impl Account {
+    fn open() -> Self {
+        Self { since: WallClock.now(), noted: (0, Instant::now()) }
+    }
+
+    /// Writes it down when there is something new and the last time is long enough ago.
+    async fn note(
+        &mut self,
+        control: &mut SqlControl,
+        poster: &SqlPoster,
+        at_least: Duration,
+    ) -> anyhow::Result<()> {
+        let spent = poster.spent();
+        let (transactions, at) = self.noted;
+        if spent.transactions == transactions || at.elapsed() < at_least {
+            return Ok(());
+        }
+        self.noted = (spent.transactions, Instant::now());
+        let transactions = i64::try_from(spent.transactions).unwrap_or(i64::MAX);
+        let sums = [spent.reading, spent.preparing, spent.applying, spent.committing];
+        Ok(control.note_spent(self.since, transactions, sums).await?)
+    }
 }
 
 /// Writes down why nothing moves, when that changes.

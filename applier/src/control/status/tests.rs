@@ -45,6 +45,8 @@ async fn a_status_counts_what_is_there_and_says_what_is_in_the_way() {
     assert!(control.ask(&id, Asked::Discard, "dba", "a test").await.unwrap());
     control.pause("dba", "index").await.unwrap();
     control.note_waiting("version 9 is not known here").await.unwrap();
+    assert_eq!(SiteStatus::read(rig.url()).await.unwrap().spent, None);
+    control.note_spent(1, 7, [1000, 2000, 3999, 4000]).await.unwrap();
 
     let status = SiteStatus::read(rig.url()).await.unwrap();
     assert_eq!((status.site.as_str(), status.epoch, status.dialect.as_str()), ("a", 1, "SQLite"));
@@ -66,6 +68,10 @@ async fn a_status_counts_what_is_there_and_says_what_is_in_the_way() {
     assert_eq!(status.peers, [peer]);
     assert_eq!((status.quarantined, status.asked, status.hole), (1, 1, None));
     assert_eq!(status.waiting.unwrap().reason, "version 9 is not known here");
+    let spent = status.spent.unwrap();
+    assert_eq!((spent.since.as_str(), spent.transactions), ("1970-01-01T00:00:00.000001Z", 7));
+    let sums = [spent.reading_ms, spent.preparing_ms, spent.applying_ms, spent.committing_ms];
+    assert_eq!(sums, [1, 2, 3, 4]);
 }
 
 #[tokio::test]

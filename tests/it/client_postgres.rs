@@ -27,6 +27,7 @@ async fn shop(url: &str) -> DbUrl {
         checks: Vec::new(),
         indexes: Vec::new(),
         together: Vec::new(),
+        fold: true,
     };
     let schema = Schema {
         version: SchemaVersion(1),

@@ -19,6 +19,7 @@ mod demo;
 mod exact_views;
 mod examples;
 mod expressions;
+mod fold;
 mod journal_postgres;
 mod law;
 mod ledger_postgres;

@@ -23,8 +23,11 @@ pub(super) fn stays(
     }
     let feeds =
         registry.feeds(from, to)?.into_iter().filter(|feed| feed.identity).map(|feed| feed.root.table);
-    let mut stays: BTreeSet<Name> =
-        feeds.filter(|table| source.tables.get(table) == target.tables.get(table)).collect();
+    let same = |table: &Name| match (source.tables.get(table), target.tables.get(table)) {
+        (Some(old), Some(new)) => old.has_form_of(new),
+        _ => false,
+    };
+    let mut stays: BTreeSet<Name> = feeds.filter(same).collect();
     loop {
         let before = stays.len();
         for table in source.tables.values().chain(target.tables.values()) {
@@ -82,6 +85,19 @@ mod tests {
     #[test]
     fn what_hangs_together_with_a_table_that_changes_moves_with_it() {
         assert_eq!(names(&registry(None), Dialect::Sqlite), ["alone", "other"]);
+    }
+
+    #[test]
+    fn a_table_whose_changes_are_posted_otherwise_stays() {
+        let first = "[table.t]\nkey = [\"id\"]\n[table.t.columns]\nid = \"int\"\n";
+        let second = first.replace("key", "fold = false\nkey");
+        let sources = [(1, first), (2, second.as_str())]
+            .map(|(version, text)| VersionSource::new(SchemaVersion(version), [("schema.toml", text)]));
+        let set = SchemaSet::from_sources(sources.to_vec()).unwrap();
+        let registry = Registry::new(set, RustMappers::none()).unwrap();
+        for dialect in [Dialect::Sqlite, Dialect::Postgres] {
+            assert_eq!(names(&registry, dialect), ["t"]);
+        }
     }
 
     #[test]

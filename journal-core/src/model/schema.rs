@@ -8,9 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use super::change::{Change, Op};
 use super::decimal::Decimal;
-use super::row::{Name, Row};
+use super::row::Name;
 use super::site::SchemaVersion;
 use super::value::Value;
+
+mod table;
+
+pub use table::{Check, Column, Index, Parent, Table};
 
 /// The logical type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -210,91 +214,6 @@ impl TryFrom<String> for Type {
 impl From<Type> for String {
     fn from(ty: Type) -> Self {
         ty.to_string()
-    }
-}
-
-/// A column.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Column {
-    /// Its name.
-    pub name: Name,
-    /// Its type.
-    #[serde(rename = "type")]
-    pub ty: Type,
-    /// Whether it may be NULL.
-    pub nullable: bool,
-}
-
-/// A reference from a table to its parent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Parent {
-    /// The columns here; any NULL among them refers to nothing.
-    pub columns: Vec<Name>,
-    /// The table referred to, by its primary key, in the key's order.
-    pub table: Name,
-}
-
-/// A condition that every row of a table meets. As in SQL, a condition that is NULL is met.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Check {
-    /// Its name, once a table.
-    pub name: Name,
-    /// The condition in the expression language of schema sets, over the columns of the row.
-    pub that: String,
-}
-
-/// An index that is no key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Index {
-    /// Its name, once a table.
-    pub name: Name,
-    /// Its columns, in order.
-    pub columns: Vec<Name>,
-    /// Whether no two of its rows have the same values; NULLs are distinct.
-    pub unique: bool,
-    /// Which rows are in it, in the expression language of schema sets; all rows without.
-    #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
-    pub condition: Option<String>,
-}
-
-/// A table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Table {
-    /// Its name.
-    pub name: Name,
-    /// Its columns, in the order of the definition.
-    pub columns: Vec<Column>,
-    /// The primary key, in order.
-    pub key: Vec<Name>,
-    /// Unique keys besides; NULLs are distinct.
-    pub unique: Vec<Vec<Name>>,
-    /// References to parents.
-    pub parents: Vec<Parent>,
-    /// Conditions that its rows meet.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub checks: Vec<Check>,
-    /// Indexes beside those that keys have.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub indexes: Vec<Index>,
-    /// Groups of columns that another version reads as one (a name in two parts). An update of some of them meets its row
-    /// where it is posted at that version.
-    pub together: Vec<Vec<Name>>,
-}
-
-impl Table {
-    /// The column of that name.
-    pub fn column(&self, name: &str) -> Option<&Column> {
-        self.columns.iter().find(|column| column.name.as_ref() == name)
-    }
-
-    /// The values of the primary key, in the key's order, out of a row that holds them all.
-    pub fn key_values(&self, row: &Row) -> Option<Vec<Value>> {
-        self.key.iter().map(|name| row.get(name).cloned()).collect()
-    }
-
-    /// The key columns of a row that holds them all.
-    pub fn key_row(&self, row: &Row) -> Option<Row> {
-        self.key.iter().map(|name| Some((name.clone(), row.get(name)?.clone()))).collect()
     }
 }
 

@@ -127,6 +127,7 @@ fn schema(version: i64) -> Schema {
         checks: Vec::new(),
         indexes: Vec::new(),
         together: Vec::new(),
+        fold: true,
     };
     let restock = Operation { name: "restock".into(), arguments: vec![column("item", Type::Int, false)] };
     Schema {

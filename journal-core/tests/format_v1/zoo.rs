@@ -34,6 +34,7 @@ pub(super) fn schema() -> Schema {
         checks: Vec::new(),
         indexes: Vec::new(),
         together: Vec::new(),
+        fold: true,
     };
     let feed = Operation { name: "feed".into(), arguments: columns };
     Schema {

@@ -79,6 +79,7 @@ impl Reading {
             checks: Vec::new(),
             indexes: Vec::new(),
             together: Vec::new(),
+            fold: true,
         };
         if let Some(unique) = fields.optional("unique") {
             self.mark(&name, ".unique", unique);
@@ -106,7 +107,10 @@ impl Reading {
                 fields.finish("name, that")?;
             }
         }
-        fields.finish("columns, key, unique, parents, checks, indexes")?;
+        if let Some(fold) = fields.optional("fold") {
+            table.fold = fold.flag(&format!("fold of table {name}"))?;
+        }
+        fields.finish("columns, key, unique, parents, checks, indexes, fold")?;
         Ok(table)
     }
 

@@ -2,7 +2,7 @@
 
 use journal_core::model::{SchemaVersion, Type};
 
-use super::{SchemaSet, VersionSource};
+use super::{SchemaSet, Version, VersionSource};
 use crate::SetError;
 use crate::ddl::Dialect;
 use crate::ops::testing::set_of;
@@ -54,6 +54,20 @@ fn a_good_schema_is_read_as_it_is_written() {
 }
 
 #[test]
+fn a_table_may_ask_for_each_change_in_any_version_and_its_mapping_says_nothing_of_it() {
+    let each = with("unique = [[\"label\"]]", "unique = [[\"label\"]]\nfold = false");
+    let folded = each.replace("fold = false", "fold = true");
+    let set = set_of(&[(GOOD, ""), (&each, ""), (&folded, "")]).expect("a good set");
+    let fold = |version: &Version| ["town", "person"].map(|table| version.schema().tables[table].fold);
+    let folds: Vec<[bool; 2]> = set.versions().iter().map(fold).collect();
+    assert_eq!(folds, [[true, true], [false, true], [true, true]]);
+    for wrong in ["\"no\"", "0", "[]"] {
+        let text = each.replace("fold = false", &format!("fold = {wrong}"));
+        refuses(&text, 4, "fold of table town must be true or false");
+    }
+}
+
+#[test]
 fn faults_of_form_are_told_with_their_line() {
     refuses("# Nothing.", 1, "no table here; write one as [table.NAME]");
     refuses("[table.town\nkey = 1", 1, "");
@@ -63,7 +77,7 @@ fn faults_of_form_are_told_with_their_line() {
     refuses(
         &with("unique = ", "uniqe = "),
         3,
-        "unknown key \"uniqe\"; known are columns, key, unique, parents, checks, indexes",
+        "unknown key \"uniqe\"; known are columns, key, unique, parents, checks, indexes, fold",
     );
     refuses(&with("label = \"text(40)\"", "label = \"txt\""), 6, "\"txt\" is no type: one of bool, int");
     refuses(&with("label = \"text(40)\"", "label = 40"), 6, "column label must be a table");

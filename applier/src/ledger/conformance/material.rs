@@ -16,7 +16,7 @@ use crate::ledger::{Fault, Ledger, LedgerChange, LedgerError, LedgerReader, Post
 pub(crate) use memory::memory_rig;
 
 /// The tables of the suite: a parent, a child with a unique key, a table that is its own parent, one with a CHECK, one
-/// with a column of every type, and one for each type a key may have.
+/// with a column of every type, one that is not folded, and one for each type a key may have.
 pub fn schema() -> Schema {
     let mut tables = vec![
         table("shop", "id:int name:text", &["id"]),
@@ -35,6 +35,7 @@ pub fn schema() -> Schema {
              a_uuid:uuid? a_json:json?",
             &["id"],
         ),
+        Table { fold: false, ..table("each", "id:int n:int? note:text?", &["id"]) },
     ];
     for ty in ["bool", "int", "text", "bytes", "date", "timestamp", "uuid"] {
         tables.push(table(&format!("by_{ty}"), &format!("k:{ty} n:int?"), &["k"]));
@@ -64,6 +65,7 @@ fn table(name: &str, columns: &str, key: &[&str]) -> Table {
         checks: Vec::new(),
         indexes: Vec::new(),
         together: Vec::new(),
+        fold: true,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::ledger::memory::MemoryLedger;
 use crate::ledger::{Ledger, LedgerChange, LedgerError};
 
 /// Tables that the batches write, parents first.
-const TABLES: [&str; 5] = ["shop", "item", "staff", "pair", "checked"];
+const TABLES: [&str; 6] = ["shop", "item", "staff", "pair", "checked", "each"];
 /// Changes of a batch, at most.
 const CHANGES_MAX: usize = 40;
 /// Of a hundred changes that the ledger would refuse, so many stay in the batch.
@@ -167,7 +167,7 @@ fn change(dice: &mut Dice) -> LedgerChange {
     let nr = |dice: &mut Dice| -> Value { dice.between(0, 4).into() };
     let own = nr(dice);
     let key = Row::new().with("id", own.clone());
-    let change = match dice.below(12) {
+    let change = match dice.below(13) {
         0 => Change::insert("shop", row([("id", own), ("name", "s".into())])),
         1 => Change::delete("shop", key),
         2 | 3 => {
@@ -194,6 +194,7 @@ fn change(dice: &mut Dice) -> LedgerChange {
             let amount = dice.between(-1, 8);
             Change::insert("checked", row([("id", own), ("amount", amount.into())]))
         }
+        11 => each(key, dice),
         _ => {
             let amount = row([("amount", dice.between(-4, 4).into())]);
             if dice.percent(50) {
@@ -228,6 +229,22 @@ fn pair(dice: &mut Dice) -> Change {
         }
         2 => Change::delete("pair", key),
         _ => Change::update("pair", key, v),
+    }
+}
+
+/// A change of the table whose changes are not folded.
+fn each(key: Row, dice: &mut Dice) -> Change {
+    let n = row([("n", maybe(dice.between(-3, 3).into(), dice))]);
+    match dice.below(6) {
+        0 => Change::delete("each", key),
+        1 | 2 => {
+            let mut whole = key;
+            whole.extend(n);
+            Change::insert("each", whole)
+        }
+        3 => Change::add("each", key, row([("n", dice.between(-3, 3).into())])),
+        4 => Change::update("each", key, row([("note", "n".into())])),
+        _ => Change::update("each", key, n),
     }
 }
 

@@ -3,11 +3,14 @@
 //! The definition is the changes one by one, in order. What is planned here comes to the same ledger, and is refused
 //! wherever the definition is: changes that could tell a difference keep their order, and what only its place in the
 //! order makes right stands alone. When a set is refused, nothing says which change was at fault; the batch is then
-//! applied one by one.
+//! applied one by one. Of a table with `fold = false` each change of a row is made, in a statement of its own or with
+//! changes of other rows.
 
 mod fold;
 mod place;
 mod rules;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 

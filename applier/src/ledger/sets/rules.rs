@@ -13,7 +13,8 @@ pub(crate) struct Rules(pub(super) BTreeMap<Name, TableRules>);
 pub(super) struct TableRules {
     /// The place in an order with parents first.
     pub(super) rank: usize,
-    /// Columns whose single values matter, not just the last: a change of them is not folded.
+    /// Columns whose single values matter, not just the last: a change of them is not folded. All columns of a table
+    /// that asks for each of its changes.
     pub(super) watched: BTreeSet<Name>,
     /// Columns of keys that are unique beside the primary one.
     pub(super) unique: BTreeSet<Name>,
@@ -50,7 +51,7 @@ impl TableRules {
         let refers_to: BTreeSet<Name> =
             table.parents.iter().flat_map(|parent| &parent.columns).cloned().collect();
         let mut watched: BTreeSet<Name> = unique.union(&refers_to).cloned().collect();
-        if !table.checks.is_empty() {
+        if !table.checks.is_empty() || !table.fold {
             watched.extend(all());
         }
         let refers_to_itself = refers(table, table);

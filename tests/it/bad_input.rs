@@ -26,14 +26,14 @@ fn shops() -> Vec<(&'static str, Shop)> {
 }
 
 /// A film, as an entry of a line.
-fn film_entry(id: usize, title: &str) -> String {
+pub(crate) fn film_entry(id: usize, title: &str) -> String {
     format!(
         r#"{{"op":"insert","table":"film","row":{{"film_id":{id},"title":"{title}","rating":"PG","rental_rate":"0.99","replacement_cost":"20.99","minutes":86}}}}"#
     )
 }
 
 /// A line that writes entries.
-fn line(entries: &[String]) -> String {
+pub(crate) fn line(entries: &[String]) -> String {
     format!(r#"{{"entries":[{}]}}"#, entries.join(","))
 }
 

@@ -21,6 +21,7 @@ mod examples;
 mod expressions;
 mod fold;
 mod journal_postgres;
+mod large_transaction;
 mod law;
 mod ledger_postgres;
 mod main_job;

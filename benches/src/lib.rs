@@ -1,10 +1,12 @@
-//! Data shared by the benches: the first transactions of the rental history, stored and at hand.
+//! Data shared by the benches: the first transactions of the rental history, stored and at hand, and batches of changes.
 
 use applier::demo::history;
+use applier::ledger::LedgerChange;
 use journal_core::codec::json::read_line;
 use journal_core::codec::payload;
 use journal_core::model::{
-    Change, Codec, Epoch, Origin, Schema, SchemaVersion, SiteName, StoredTransaction, TransNr, TransactionId,
+    Change, Codec, Epoch, Origin, Row, Schema, SchemaVersion, SiteName, StoredTransaction, TransNr,
+    TransactionId,
 };
 use schema_mappers::{Registry, RustMappers, SchemaSet};
 
@@ -46,4 +48,48 @@ pub fn stored(schema: &Schema, count: usize) -> Vec<StoredTransaction> {
             .collect(),
     };
     changes(schema, count).iter().zip(1..).map(|(changes, trans_nr)| number(changes, trans_nr)).collect()
+}
+
+/// The history's transactions before the shop opens: stores, films and their copies.
+const STOCK: usize = 1002;
+/// Transactions, or adds, of a batch.
+const BATCH: usize = 1000;
+/// Rows that the adds of a batch go to.
+const HOT_ROWS: i64 = 100;
+
+/// A batch of changes with the tables that they are of.
+#[derive(Debug)]
+pub struct Batch {
+    /// Its name in reports.
+    pub name: &'static str,
+    /// The schema that it fits.
+    pub schema: Schema,
+    /// Its changes, in order.
+    pub changes: Vec<LedgerChange>,
+    /// The steps that a plan of it has: another number is another meaning.
+    pub steps: usize,
+}
+
+/// The batches that are planned and made statements of.
+///
+/// # Panics
+/// As [`changes`].
+pub fn batches() -> [Batch; 3] {
+    let schema = registry().schema(SchemaVersion(1)).expect("version 1").clone();
+    let shop = changes(&schema, STOCK + BATCH).into_iter().skip(STOCK).flatten();
+    let mut unfolded = schema.clone();
+    unfolded.tables.values_mut().for_each(|table| table.fold = false);
+    let rows = (1..=HOT_ROWS).cycle().take(BATCH);
+    let hot: Vec<Change> = rows
+        .map(|id| {
+            let rentals = Row::new().with("nr_of_rentals", 1);
+            Change::add("stats", Row::new().with("store_id", id), rentals)
+        })
+        .collect();
+    let images = |changes: Vec<Change>| changes.into_iter().map(LedgerChange::new).collect();
+    [
+        Batch { name: "shop", schema: schema.clone(), changes: images(shop.collect()), steps: 6 },
+        Batch { name: "hot_rows", schema, changes: images(hot.clone()), steps: 1 },
+        Batch { name: "hot_rows_each", schema: unfolded, changes: images(hot), steps: 10 },
+    ]
 }

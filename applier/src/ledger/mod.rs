@@ -6,6 +6,9 @@
 pub mod conformance;
 pub(crate) mod fit;
 pub(crate) mod groups;
+#[cfg(feature = "test-util")]
+#[doc(hidden)]
+pub mod measure;
 pub mod memory;
 pub(crate) mod sets;
 pub mod sql;

@@ -6,13 +6,13 @@ mod apply;
 pub(crate) mod asks;
 pub(crate) mod complement;
 mod fault;
-mod listed;
+pub(super) mod listed;
 mod load;
 mod quarantine;
 pub(crate) mod released;
 mod rows;
 mod text;
-mod together;
+pub(super) mod together;
 mod values;
 
 use std::sync::Arc;

@@ -157,7 +157,8 @@ fn array(ty: Type, number: usize) -> String {
     }
 }
 
-fn statement(
+/// The statement for a set on PostgreSQL, and what it binds.
+pub(in crate::ledger) fn statement(
     table: &Table,
     action: &Action,
     rows: &[SetRow<'_>],

@@ -93,19 +93,11 @@ impl Reading {
         }
         if let Some(indexes) = fields.optional("indexes") {
             self.mark(&name, ".indexes", indexes);
-            for node in indexes.list("indexes")? {
-                let mut fields = Fields::new(node, "an index")?;
-                table.indexes.push(index(&mut fields)?);
-                fields.finish("name, columns, unique, where")?;
-            }
+            table.indexes = indexes.list("indexes")?.iter().map(listed_index).collect::<Result<_, _>>()?;
         }
         if let Some(checks) = fields.optional("checks") {
             self.mark(&name, ".checks", checks);
-            for node in checks.list("checks")? {
-                let mut fields = Fields::new(node, "a check")?;
-                table.checks.push(check(&mut fields)?);
-                fields.finish("name, that")?;
-            }
+            table.checks = checks.list("checks")?.iter().map(listed_check).collect::<Result<_, _>>()?;
         }
         if let Some(fold) = fields.optional("fold") {
             table.fold = fold.flag(&format!("fold of table {name}"))?;
@@ -165,6 +157,20 @@ pub(crate) fn check(fields: &mut Fields<'_>) -> Result<Check, SetError> {
     let name = fields.required("name")?.text("name")?.into();
     let that = expr::canonical(fields.required("that")?.text("that")?);
     Ok(Check { name, that })
+}
+
+fn listed_index(node: &Node) -> Result<Index, SetError> {
+    let mut fields = Fields::new(node, "an index")?;
+    let index = index(&mut fields)?;
+    fields.finish("name, columns, unique, where")?;
+    Ok(index)
+}
+
+fn listed_check(node: &Node) -> Result<Check, SetError> {
+    let mut fields = Fields::new(node, "a check")?;
+    let check = check(&mut fields)?;
+    fields.finish("name, that")?;
+    Ok(check)
 }
 
 fn parent(node: &Node) -> Result<Parent, SetError> {

@@ -21,6 +21,10 @@ pub(super) struct Args {
     /// Only these sites; by default all of the configuration
     #[arg(long = "site", value_name = "SITE")]
     sites: Vec<SiteName>,
+
+    /// Tell where the time of each poster goes as well
+    #[arg(long)]
+    time: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -58,7 +62,7 @@ pub(super) async fn run(args: Args, session: &Session) -> anyhow::Result<()> {
         sites.push(Row { site, database, reachable: status.is_some(), status, asks, error });
     }
     let report = Report { sites };
-    session.output.report(&report, Report::text)?;
+    session.output.report(&report, |report| report.text(args.time))?;
     let away: Vec<&str> =
         report.sites.iter().filter(|row| !row.reachable).map(|row| row.site.as_str()).collect();
     match away.is_empty() {
@@ -89,12 +93,14 @@ impl Trouble {
 }
 
 impl Report {
-    fn text(&self) -> String {
+    fn text(&self, time: bool) -> String {
         let header =
             ["site", "ver", "state", "served", "appended", "undecided", "rejected", "to post", "held"];
         let mut text = table(&header, self.sites.iter().map(Row::cells));
         for row in &self.sites {
-            row.remarks().iter().for_each(|remark| text.push_str(&format!("{}: {remark}\n", row.site)));
+            let spent = row.status.as_ref().and_then(|status| status.spent.as_ref()).filter(|_| time);
+            let remarks = row.remarks().into_iter().chain(spent.and_then(where_time_goes));
+            remarks.for_each(|remark| text.push_str(&format!("{}: {remark}\n", row.site)));
         }
         text
     }
@@ -132,7 +138,6 @@ impl Row {
         if let Some(waiting) = &status.waiting {
             remarks.push(format!("waiting since {}: {}", waiting.since, waiting.reason));
         }
-        remarks.extend(status.spent.as_ref().and_then(where_time_goes));
         if let Some(hole) = &status.hole {
             let writers = hole.writers.join("; ");
             remarks

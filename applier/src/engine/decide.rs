@@ -56,7 +56,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         let from = self.lock_posted(&own).await?;
         let good = range.clone().filter(|at| narrow.verdict(*at).is_none());
         let good: Vec<_> = good.filter_map(|at| Some((at, ready[at].as_ref()?))).collect();
-        if let Some((at, verdict)) = self.apply(&good, narrow.way()).await? {
+        if let Some((at, verdict)) = self.apply(&good, narrow.way(), None).await? {
             return Ok(Attempt::Refused { at, verdict });
         }
         let run = self.draw_seal(tail, range, narrow);

@@ -4,7 +4,8 @@ use journal_core::model::{SchemaVersion, SealNr, SealedRun, TransNr, Transaction
 use schema_mappers::Registry;
 
 use super::poster::Verdict;
-use super::prepare::{Judge, Keys, NotReady, Ready, prepare};
+use super::prepare::{Judge, Keys, NotReady, Part, Ready, prepare};
+use crate::ledger::{Prepared, Preparing};
 
 /// An accepted transaction of a peer on its way into the ledger.
 #[derive(Debug)]
@@ -25,6 +26,25 @@ pub(super) struct Judged {
     /// What speaks against each of them.
     pub(super) verdicts: Vec<Option<Verdict>>,
     pub(super) cut: Option<Cut>,
+    /// What carries all of it out, where that could be made in advance.
+    pub(super) prepared: Option<Prepared>,
+}
+
+impl Judged {
+    /// Nothing may speak against a member, and none may have to meet rows.
+    fn prepare(&self, preparing: &Preparing) -> Option<Prepared> {
+        if self.verdicts.iter().any(Option::is_some) {
+            return None;
+        }
+        let mut changes = Vec::new();
+        for part in self.members.iter().flat_map(|member| &member.ready.parts) {
+            match part {
+                Part::Changes(mapped) => changes.extend(mapped),
+                Part::Meets { .. } => return None,
+            }
+        }
+        preparing.prepare(&changes)
+    }
 }
 
 /// Where the batch ends before its end: at a schema version that is not known here yet.
@@ -44,6 +64,8 @@ pub(super) struct Terms {
     /// The ledger's version.
     pub(super) version: SchemaVersion,
     pub(super) keys: Keys,
+    /// Makes what carries a batch out; left out where its turn has come.
+    pub(super) preparing: Option<Preparing>,
 }
 
 impl Terms {
@@ -79,6 +101,7 @@ impl Terms {
                 judged.verdicts.push(verdict);
             }
         }
+        judged.prepared = self.preparing.as_ref().and_then(|preparing| judged.prepare(preparing));
         judged
     }
 }

@@ -67,7 +67,8 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
                 runs.first().and_then(|run| self.posted.get(&run.seal.origin)).copied().unwrap_or_default();
             self.terms(keys).judge(runs, passed.trans_nr)
         });
-        let Judged { mut members, mut verdicts, cut } = judged;
+        let Judged { mut members, mut verdicts, cut, prepared } = judged;
+        self.prepared = prepared;
         if let Some(Cut { run, member, reason }) = cut {
             self.wait(reason);
             runs.truncate(run);
@@ -81,7 +82,8 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
     }
 
     pub(super) fn terms(&self, keys: Keys) -> Terms {
-        Terms { registry: self.settings.registry.clone(), version: self.standing.ledger_version, keys }
+        let (registry, version) = (self.settings.registry.clone(), self.standing.ledger_version);
+        Terms { registry, version, keys, preparing: None }
     }
 
     /// Whether the keys of what the runs bring can meet any, or must be kept for what comes later.
@@ -173,7 +175,9 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
                 good.push((at, &member.ready));
             }
         }
-        if let Some((at, verdict)) = self.apply(&good, narrow.way()).await? {
+        // Once, and only as the whole that it was made of.
+        let prepared = self.prepared.take().filter(|_| good.len() == members.len());
+        if let Some((at, verdict)) = self.apply(&good, narrow.way(), prepared).await? {
             return Ok(Attempt::Refused { at, verdict });
         }
         let to = reached(runs, members, range, from);

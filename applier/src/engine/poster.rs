@@ -27,7 +27,7 @@ use super::recent::Recent;
 use super::spent::{Spent, Work};
 use super::step::{Step, View, next_step};
 use crate::control::{Desired, Standing};
-use crate::ledger::{Fault, Ledger, LedgerError, Posted};
+use crate::ledger::{Fault, Ledger, LedgerError, Posted, Prepared};
 
 /// How a turn went.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -79,6 +79,8 @@ pub struct Poster<J, L, C> {
     tail: Tail,
     /// What follows the batch that was posted last.
     ahead: Option<Ahead>,
+    /// What carries out the batch in hand, where it was made in advance.
+    pub(super) prepared: Option<Prepared>,
     pub(super) pace: Pace,
     spent: Spent,
     last_lane: Option<usize>,
@@ -120,6 +122,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
             begun: None,
             tail: Tail::default(),
             ahead: None,
+            prepared: None,
             pace,
             spent: Spent::default(),
             last_lane: None,
@@ -276,9 +279,10 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         &mut self,
         members: &[(usize, &Ready)],
         way: Way,
+        prepared: Option<Prepared>,
     ) -> Result<Option<(Option<usize>, Verdict)>, PostError> {
         if way == Way::Together {
-            let applied = carry_out_together(&mut self.ledger, &self.settings.registry, members).await;
+            let applied = self.apply_together(members, prepared).await;
             return Ok(self.verdict(applied).await?.map(|verdict| (None, verdict)));
         }
         for (at, ready) in members {
@@ -288,6 +292,19 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
             }
         }
         Ok(None)
+    }
+
+    async fn apply_together(
+        &mut self,
+        members: &[(usize, &Ready)],
+        prepared: Option<Prepared>,
+    ) -> Result<(), LedgerError> {
+        if let Some(prepared) = prepared
+            && self.ledger.apply_prepared(prepared).await?
+        {
+            return Ok(());
+        }
+        carry_out_together(&mut self.ledger, &self.settings.registry, members).await
     }
 
     /// Commits. A fault here is a deferred constraint's: the database does not say whose.

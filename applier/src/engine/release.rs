@@ -101,7 +101,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         if self.begin().await? == Begun::Paused {
             return Ok(Released::Done(Turn::Paused));
         }
-        if let Some((_, verdict)) = self.apply(&[(0, ready)], Way::OneByOne).await? {
+        if let Some((_, verdict)) = self.apply(&[(0, ready)], Way::OneByOne, None).await? {
             return Ok(Released::Refused(verdict));
         }
         self.ledger.release(&entry.id, Release::Posted).await?;

@@ -25,6 +25,8 @@ use schema_mappers::MappedRow;
 
 use crate::control::Standing;
 
+pub use sql::prepared::{Prepared, Preparing};
+
 /// How far an origin's accepted transactions are posted here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Posted {
@@ -193,6 +195,21 @@ pub trait Ledger: Send {
         &mut self,
         changes: &[&LedgerChange],
     ) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// What makes batches ready for [`apply_prepared`](Self::apply_prepared) before their turn, on another thread; `None`
+    /// where there is nothing to gain.
+    fn preparing(&self) -> Option<Preparing> {
+        None
+    }
+
+    /// [`apply_together`](Self::apply_together) of the changes that were prepared, under the same conditions. `false`, and
+    /// nothing was done: it does not hold any more; apply the changes themselves.
+    fn apply_prepared(
+        &mut self,
+        _prepared: Prepared,
+    ) -> impl Future<Output = Result<bool, LedgerError>> + Send {
+        async { Ok(false) }
+    }
 
     /// Writes a seal of own transactions with its rejections, and moves the journal's own head. The caller advances the
     /// own origin's checkpoint with it. [`LedgerError::Moved`] unless it

@@ -14,6 +14,8 @@ use super::param::Param;
 /// Bytes gathered before they are sent: large enough that sending costs little, and small beside a batch, so that the
 /// server writes the first rows while the last are still being laid out.
 const PIECE: usize = 32 * 1024;
+/// Bytes sent at once of rows that are laid out already.
+const LARGE_PIECE: usize = 256 * 1024;
 /// How binary COPY data begins: the signature, no flags, no header extension.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 /// In place of a row's count of cells: the end.
@@ -64,35 +66,40 @@ impl ConnRef<'_> {
         Ok(CopyIn { pieces })
     }
 
-    /// Begins a `COPY … FROM STDIN` (a template, see [`super::Dialect::render`]). PostgreSQL only.
-    pub async fn copy_text(&mut self, template: &str) -> Result<CopyText<'_>, SqlError> {
-        Ok(CopyText { pieces: Pieces::begin(self, template).await? })
-    }
-}
-
-/// Rows on their way into a table as text, which a column reads as it reads a literal. Nothing is written before
-/// [`Self::finish`] returned. Dropping it instead ends the database transaction: drop the connection as well.
-#[derive(Debug)]
-pub struct CopyText<'c> {
-    pieces: Pieces<'c>,
-}
-
-impl CopyText<'_> {
-    /// Adds a row: a cell for each column of the statement, in its order.
-    pub async fn row(&mut self, cells: &[Param]) -> Result<(), SqlError> {
-        for (at, cell) in cells.iter().enumerate() {
-            if at > 0 {
-                self.pieces.buffer.push(b'\t');
-            }
-            write_text(cell, &mut self.pieces.buffer)?;
+    /// Carries out a `COPY … FROM STDIN` (a template, see [`super::Dialect::render`]) of these rows; how many the server
+    /// wrote. PostgreSQL only.
+    pub async fn copy_rows(&mut self, template: &str, rows: &CopyRows) -> Result<u64, SqlError> {
+        let mut pieces = Pieces::begin(self, template).await?;
+        for piece in rows.text.chunks(LARGE_PIECE) {
+            pieces.copy.send(piece).await?;
         }
-        self.pieces.buffer.push(b'\n');
-        self.pieces.make_room().await
+        pieces.finish().await
     }
+}
 
-    /// Sends the rest and waits for the server's word: how many rows it wrote.
-    pub async fn finish(self) -> Result<u64, SqlError> {
-        self.pieces.finish().await
+/// Rows as text, which a column reads as it reads a literal.
+#[derive(Default)]
+pub struct CopyRows {
+    text: Vec<u8>,
+}
+
+impl CopyRows {
+    /// Adds a row: a cell for each column of the statement, in its order.
+    pub fn row(&mut self, cells: impl Iterator<Item = Param>) -> Result<(), SqlError> {
+        for (at, cell) in cells.enumerate() {
+            if at > 0 {
+                self.text.push(b'\t');
+            }
+            write_text(&cell, &mut self.text)?;
+        }
+        self.text.push(b'\n');
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for CopyRows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes", self.text.len()) // What they hold is user data and stays out of logs.
     }
 }
 

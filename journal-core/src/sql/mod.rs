@@ -14,7 +14,7 @@ mod url;
 
 pub use conn::{Access, Conn, ConnRef};
 pub(crate) use copy::CopyIn;
-pub use copy::CopyText;
+pub use copy::CopyRows;
 pub use dialect::{Dialect, quote};
 pub use error::{Constraint, SqlClass, SqlError};
 pub use migrate::MigrationFile;

@@ -46,7 +46,7 @@ impl<'r> Legs<'r> {
         registry: &'r Registry,
         until: Option<&Until>,
     ) -> Result<Self, ReplayError> {
-        let mut journal = SqlJournal::open(from, Access::Read, "replay").await?;
+        let mut journal = SqlJournal::open(from, Access::Read, "replay").await?.by_row();
         let mut conn = journal.connection().await?;
         let standings = Standings::load(conn.lend()).await?;
         journal.give_back(conn);

@@ -137,7 +137,7 @@ pub async fn replay(
     options: &ReplayOptions,
     watch: &mut Watch<'_>,
 ) -> Result<ReplayReport, ReplayError> {
-    let mut journal = SqlJournal::open(from, Access::Read, "replay").await?;
+    let mut journal = SqlJournal::open(from, Access::Read, "replay").await?.by_row();
     let site = journal.site().clone();
     let mut conn = journal.connection().await?;
     let standings = Standings::load(conn.lend()).await?;

@@ -6,7 +6,7 @@ use tokio::task::JoinHandle;
 
 use super::Poster;
 use crate::engine::clock::Clock;
-use crate::engine::judge::Judged;
+use crate::engine::judge::{Judged, Terms};
 use crate::engine::reaction::PostError;
 use crate::ledger::{Ledger, Posted};
 
@@ -47,7 +47,8 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         if next.is_empty() {
             return Ok(false);
         }
-        let terms = self.terms(self.keys_of(&next));
+        let preparing = self.ledger.preparing();
+        let terms = Terms { preparing, ..self.terms(self.keys_of(&next)) };
         // None of them is begun.
         let judge = move || {
             let judged = terms.judge(&next, TransNr(i64::MIN));

@@ -29,6 +29,10 @@ struct Seen {
     refused: usize,
     /// Good one by one only: slower, and no harm.
     one_by_one: usize,
+    /// Batches by statements that were made in advance.
+    prepared: usize,
+    /// Those for which a ledger that makes such has none.
+    unprepared: usize,
 }
 
 /// Random batches. A failure names the seed that replays it.
@@ -47,6 +51,7 @@ pub async fn a_batch_put_together_comes_to_what_one_by_one_comes_to<R: Rig>(rig:
     }
     assert!(seen.both * 3 > rig.batches(), "too little is put together: {seen:?}");
     assert!(seen.refused * 20 > rig.batches(), "too little is refused: {seen:?}");
+    assert!(seen.prepared * 20 >= seen.unprepared, "too little is made in advance: {seen:?}");
     assert!(seen.one_by_one * 20 < rig.batches(), "too much is refused only together: {seen:?}");
 }
 
@@ -99,7 +104,7 @@ async fn try_batch<L: Ledger>(
 ) {
     let all: Vec<&LedgerChange> = changes.iter().collect();
     ledger.begin().await.expect("begin");
-    let together = ledger.apply_together(&all).await;
+    let together = apply(ledger, &all, seen).await;
     match (&together, &expected) {
         (Ok(()), Ok(expected)) => {
             assert_eq!(state(ledger).await, *expected, "{place}: {changes:#?}");
@@ -126,6 +131,23 @@ async fn try_batch<L: Ledger>(
         (Err(LedgerError::Fault { .. }), Err(_)) => ledger.rollback().await.expect("roll back"),
         (one_by_one, expected) => panic!("{place}: {one_by_one:?}, in memory {expected:?}: {changes:#?}"),
     }
+}
+
+/// By statements made in advance, where the ledger makes such: every other batch.
+async fn apply<L: Ledger>(
+    ledger: &mut L,
+    changes: &[&LedgerChange],
+    seen: &mut Seen,
+) -> Result<(), LedgerError> {
+    let Some(preparing) = ledger.preparing().filter(|_| changes.len().is_multiple_of(2)) else {
+        return ledger.apply_together(changes).await;
+    };
+    let Some(prepared) = preparing.prepare(changes) else {
+        seen.unprepared += 1;
+        return ledger.apply_together(changes).await;
+    };
+    seen.prepared += 1;
+    ledger.apply_prepared(prepared).await.map(|done| assert!(done, "nothing changed meanwhile"))
 }
 
 /// All rows as the open transaction sees them.

@@ -220,7 +220,11 @@ impl<'r, 'c> Places<'r, 'c> {
             });
             sets[at].rows.push(SetRow::of(key, pending));
         }
-        sets.into_values().flatten().map(Step::Set)
+        sets.into_values().flatten().map(|mut set| {
+            // Neighbours in the table and its indexes one after the other: each page is looked up and changed once.
+            set.rows.sort_unstable_by(|row, other| row.key.cmp(&other.key));
+            Step::Set(set)
+        })
     }
 }
 

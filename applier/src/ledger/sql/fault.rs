@@ -2,7 +2,7 @@
 //! constraint, and hold no SQL.
 
 use journal_core::codec::payload::key_text;
-use journal_core::model::{Change, Op, Row, Schema, Table, Value};
+use journal_core::model::{Change, Name, Op, Row, Schema, Table, Value};
 use journal_core::sql::{Constraint, SqlClass, SqlError};
 
 use crate::ledger::fit::Misfit;
@@ -37,7 +37,7 @@ pub(super) fn of_change(
 }
 
 /// The error of a statement on many rows: what the data can be at fault for is a fault, of which row nobody says.
-pub(super) fn of_set(error: SqlError, table: &Table) -> LedgerError {
+pub(super) fn of_set(error: SqlError, table: &Name) -> LedgerError {
     let fault = match &error.class {
         SqlClass::Constraint(Constraint::Unique) => Fault::DuplicateKey,
         SqlClass::Constraint(Constraint::ForeignKey) => Fault::MissingParent,
@@ -46,7 +46,7 @@ pub(super) fn of_set(error: SqlError, table: &Table) -> LedgerError {
         SqlClass::Data | SqlClass::Schema => Fault::OutOfRange,
         _ => return LedgerError::Store(error),
     };
-    LedgerError::Fault { fault, detail: format!("{}: refused for some of its rows", table.name) }
+    LedgerError::Fault { fault, detail: format!("{table}: refused for some of its rows") }
 }
 
 /// The error of a COMMIT. A constraint that only speaks up here is the data's fault, of which row nobody says.

@@ -31,7 +31,7 @@ impl SqlLedger {
         for chunk in chunks(&rows) {
             let (text, params) = statement(table, &set.action, &columns, chunk)?;
             let touched = self.conn.lend().execute(&text, params).await;
-            done += touched.map_err(|error| fault::of_set(error, table))?;
+            done += touched.map_err(|error| fault::of_set(error, &table.name))?;
         }
         Ok(done)
     }
@@ -89,7 +89,7 @@ impl SqlLedger {
             for row in chunk {
                 bind_key(table, row.key, &mut params)?;
             }
-            let refused = |error| fault::of_set(error, table);
+            let refused = |error| fault::of_set(error, &table.name);
             for record in self.conn.lend().fetch(&text, params).await.map_err(refused)? {
                 let mut row = Row::new();
                 for (at, column) in columns.iter().enumerate() {

@@ -8,6 +8,7 @@ pub(crate) mod complement;
 mod fault;
 pub(super) mod listed;
 mod load;
+pub(super) mod prepared;
 mod quarantine;
 pub(crate) mod released;
 mod rows;
@@ -29,6 +30,7 @@ use crate::control::sql::lock_standing;
 use crate::ledger::sets::Rules;
 use asks::Asks;
 use complement::Seen;
+use prepared::{Prepared, Preparing};
 use text::Texts;
 use together::MANY_ROWS;
 
@@ -39,7 +41,7 @@ pub struct SqlLedger {
     schema: Arc<Schema>,
     texts: Texts,
     /// What the order of changes matters for.
-    rules: Rules,
+    rules: Arc<Rules>,
     /// Whether any row of the ledger has a complement; ledgers without pay nothing for them.
     complemented: bool,
     /// Whether the open transaction met an error. PostgreSQL answers COMMIT of such a one with a silent ROLLBACK.
@@ -77,7 +79,7 @@ impl SqlLedger {
     pub fn over(conn: Conn, schema: Arc<Schema>) -> Self {
         let texts = Texts::new(conn.dialect());
         // Nothing is known yet, so complements are looked for until `begin` says that there are none.
-        let (rules, asks) = (Rules::of(&schema), Asks::default());
+        let (rules, asks) = (Arc::new(Rules::of(&schema)), Asks::default());
         Self {
             conn,
             schema,
@@ -192,6 +194,15 @@ impl Ledger for SqlLedger {
 
     async fn apply_together(&mut self, changes: &[&LedgerChange]) -> Result<(), LedgerError> {
         let applied = self.carry_out_together(changes).await;
+        self.noted(applied)
+    }
+
+    fn preparing(&self) -> Option<Preparing> {
+        self.preparing_here()
+    }
+
+    async fn apply_prepared(&mut self, prepared: Prepared) -> Result<bool, LedgerError> {
+        let applied = self.carry_out_prepared(prepared).await;
         self.noted(applied)
     }
 

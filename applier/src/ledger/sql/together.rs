@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use journal_core::codec::cells;
 use journal_core::codec::payload::key_text;
 use journal_core::model::{Column, Name, Row, Table, Type, Value};
-use journal_core::sql::{Dialect, Param, quote};
+use journal_core::sql::{CopyRows, Dialect, Param, quote};
+use smallvec::SmallVec;
 
 use super::values::bind;
 use super::{SqlLedger, fault, text};
@@ -31,47 +32,28 @@ impl SqlLedger {
     }
 
     async fn apply_set(&mut self, set: &Set<'_>) -> Result<(), LedgerError> {
-        let (table, rows) = (set.table, &set.rows);
-        let done = if self.dialect() == Dialect::Sqlite {
-            self.apply_listed(set).await?
-        } else if set.action == Action::Insert && rows.len() >= self.copied_from {
-            self.copy_rows(table, rows).await?
+        if self.dialect() == Dialect::Sqlite {
+            let done = self.apply_listed(set).await?;
+            expect_rows(done, set.rows.len(), &set.table.name)?;
         } else {
-            let (statement, params) = statement(table, &set.action, rows)?;
-            let done = self.conn.lend().execute(&statement, params).await;
-            done.map_err(|error| fault::of_set(error, table))?
-        };
-        if usize::try_from(done) != Ok(rows.len()) {
-            let detail = format!("{}: of {} rows, {done} were there and had room", table.name, rows.len());
-            return Err(LedgerError::Fault { fault: Fault::MissingRow, detail });
+            self.send(Statement::of(set, self.copied_from)?).await?;
         }
         match set.action {
-            Action::Insert => self.begin_complements(table, rows).await,
+            Action::Insert => self.begin_complements(set.table, &set.rows).await,
             Action::Update { .. } => Ok(()),
-            Action::Delete => self.end_complements(table, rows).await,
+            Action::Delete => self.end_complements(set.table, &set.rows).await,
         }
     }
 
-    /// Inserts rows in bulk; how many.
-    async fn copy_rows(&mut self, table: &Table, rows: &[SetRow<'_>]) -> Result<u64, LedgerError> {
-        let columns: Vec<String> = table.columns.iter().map(|column| quote(&column.name)).collect();
-        let text = format!("COPY {} ({}) FROM STDIN", quote(&table.name), columns.join(", "));
-        let refused = |error| fault::of_set(error, table);
-        // All of it first: a COPY that is broken off takes its connection with it.
-        let cells = |row: &SetRow<'_>| {
-            let cell = |column: &Column| {
-                let (key, value) = cell(row, &column.name);
-                bind(Dialect::Postgres, column, value).map_err(|misfit| misfit.at(table, key))
-            };
-            table.columns.iter().map(cell).collect::<Result<Vec<_>, _>>()
-        };
-        let bound = rows.iter().map(cells).collect::<Result<Vec<_>, LedgerError>>()?;
+    /// Sends a statement, and sees that it touched as many rows as it is about.
+    pub(super) async fn send(&mut self, statement: Statement) -> Result<(), LedgerError> {
+        let Statement { table, text, values, rows } = statement;
         let mut conn = self.conn.lend();
-        let mut copy = conn.copy_text(&text).await.map_err(refused)?;
-        for cells in &bound {
-            copy.row(cells).await.map_err(refused)?;
-        }
-        copy.finish().await.map_err(refused)
+        let done = match values {
+            Values::Bound(params) => conn.execute(&text, params).await,
+            Values::Copied(rows) => conn.copy_rows(&text, &rows).await,
+        };
+        expect_rows(done.map_err(|error| fault::of_set(error, &table))?, rows, &table)
     }
 
     async fn begin_complements(&mut self, table: &Table, rows: &[SetRow<'_>]) -> Result<(), LedgerError> {
@@ -108,6 +90,57 @@ impl SqlLedger {
         }
         Ok(())
     }
+}
+
+fn expect_rows(done: u64, expected: usize, table: &Name) -> Result<(), LedgerError> {
+    if usize::try_from(done) == Ok(expected) {
+        return Ok(());
+    }
+    let detail = format!("{table}: of {expected} rows, {done} were there and had room");
+    Err(LedgerError::Fault { fault: Fault::MissingRow, detail })
+}
+
+/// What carries out a set on PostgreSQL.
+pub(super) struct Statement {
+    table: Name,
+    text: String,
+    values: Values,
+    /// How many it is to touch.
+    rows: usize,
+}
+
+enum Values {
+    Bound(Vec<Param>),
+    Copied(CopyRows),
+}
+
+impl Statement {
+    /// The statement for a set. From so many new rows on it is a COPY.
+    pub(super) fn of(set: &Set<'_>, copied_from: usize) -> Result<Self, LedgerError> {
+        let (table, rows) = (set.table, set.rows.len());
+        let (text, values) = if set.action == Action::Insert && rows >= copied_from {
+            let columns: Vec<String> = table.columns.iter().map(|column| quote(&column.name)).collect();
+            let text = format!("COPY {} ({}) FROM STDIN", quote(&table.name), columns.join(", "));
+            (text, Values::Copied(copied(table, &set.rows)?))
+        } else {
+            let (text, params) = statement(table, &set.action, &set.rows)?;
+            (text, Values::Bound(params))
+        };
+        Ok(Self { table: table.name.clone(), text, values, rows })
+    }
+}
+
+fn copied(table: &Table, rows: &[SetRow<'_>]) -> Result<CopyRows, LedgerError> {
+    let mut copied = CopyRows::default();
+    for row in rows {
+        let bound = table.columns.iter().map(|column| {
+            let (key, value) = cell(row, &column.name);
+            bind(Dialect::Postgres, column, value).map_err(|misfit| misfit.at(table, key))
+        });
+        let bound: SmallVec<[Param; 8]> = bound.collect::<Result<_, _>>()?;
+        copied.row(bound.into_iter())?;
+    }
+    Ok(copied)
 }
 
 /// A statement in the making: its arrays, one a column of what it reads as `s`.

@@ -63,6 +63,7 @@ pub struct SqlJournal {
     conn: Option<Conn>,
     watch: Option<holes::Watch>,
     in_doubt: bool,
+    by_row: bool,
 }
 
 impl SqlJournal {
@@ -85,7 +86,15 @@ impl SqlJournal {
             conn: Some(conn),
             watch: None,
             in_doubt: false,
+            by_row: false,
         })
+    }
+
+    /// Reads runs from the rows that were appended, where those stand here, and not from the packs made of them: for
+    /// auditors.
+    #[must_use]
+    pub fn by_row(self) -> Self {
+        Self { by_row: true, ..self }
     }
 
     /// The site, as read when the journal was opened.
@@ -196,7 +205,11 @@ impl JournalStore for SqlJournal {
         limit: ReadLimit,
     ) -> Result<Vec<SealedRun>, ReadError> {
         let mut conn = self.connection().await?;
-        let runs = read_runs(conn.lend(), origin, after, limit).await?;
+        let mut runs = read_runs(conn.lend(), origin, after, limit).await?;
+        if self.by_row {
+            let rows = read_rows(conn.lend(), origin, &runs).await?;
+            runs = runs.into_iter().zip(rows).map(|(run, rows)| rows.unwrap_or(run)).collect();
+        }
         self.conn = Some(conn);
         Ok(runs)
     }

@@ -22,10 +22,11 @@ pub async fn read_runs(
     let (mut seals, rejected) = load_seals(&mut conn, origin, after, limit.transactions).await?;
     cut_by_count(&mut seals, limit.transactions);
     let Some((from, until)) = range(&seals) else { return Ok(Vec::new()) };
-    let packs = run::weigh(&mut conn, origin, from, until).await?;
-    let packed = keep_one_form(&mut seals, &packs);
     // A run that exceeds the limit alone still comes whole, as the first: one alone need not be weighed.
+    let mut packed = true;
     if seals.len() > 1 {
+        let packs = run::weigh(&mut conn, origin, from, until).await?;
+        packed = keep_one_form(&mut seals, &packs);
         let weights = if packed { packs } else { weigh(&mut conn, origin, from, until, limit).await? };
         if let Some(first_over) = too_much(&weights, limit) {
             let fit = seals.iter().take_while(|seal| seal.last_nr < first_over).count();
@@ -33,16 +34,28 @@ pub async fn read_runs(
         }
     }
     let until = seals.last().map_or(until, |seal| seal.last_nr);
-    let loaded = match packed {
-        true => run::load(&mut conn, origin, from, until).await,
-        false => load_transactions(&mut conn, origin, from, until).await,
-    };
-    let transactions = loaded.map_err(|error| name(error, &seals))?;
+    let transactions =
+        load(&mut conn, origin, (from, until), packed).await.map_err(|error| name(error, &seals))?;
     let rejections = match rejected {
         true => load_rejections(&mut conn, origin, from, until).await?,
         false => Vec::new(),
     };
     Ok(split(seals, transactions, rejections))
+}
+
+/// Transactions behind one number and up to another: packed ones where they are or may be packed, and rows where they are
+/// not.
+async fn load(
+    conn: &mut ConnRef<'_>,
+    origin: &Origin,
+    (from, until): (TransNr, TransNr),
+    packed: bool,
+) -> Result<Vec<StoredTransaction>, ReadError> {
+    let found = if packed { run::load(conn, origin, from, until).await? } else { Vec::new() };
+    match found.is_empty() {
+        true => load_transactions(conn, origin, from, until).await,
+        false => Ok(found),
+    }
 }
 
 /// For each of the runs, which follow each other, the same run with the transactions that stand as rows. `None` for one

@@ -5,8 +5,10 @@ use applier::control::{ControlStore, Desired};
 use applier::ledger::conformance::{Rig, SqlRig};
 use applier::ledger::sql::SqlLedger;
 use applier::ledger::{Fault, Ledger, LedgerChange, LedgerError, LedgerReader, Posted};
+use journal_core::codec::chain::{self, SealDraft};
 use journal_core::conformance::origin;
-use journal_core::model::{Change, Row, SealNr, TransNr, Value};
+use journal_core::model::seal::GENESIS;
+use journal_core::model::{Change, Hlc, Row, SealNr, TransNr, Value, Vector};
 use journal_core::sql::{Access, Conn, DbUrl, SqlClass};
 use journal_tests::proxy::{Cut, PostgresProxy};
 use journal_tests::servers::postgres_or_skip;
@@ -162,6 +164,39 @@ async fn a_scan_is_bytewise_whatever_the_collation_of_the_column() {
         found.push(row.get("k").cloned().unwrap());
     }
     assert_eq!(found, keys.map(Value::from));
+}
+
+#[tokio::test]
+async fn what_can_be_posted_again_is_not_flushed_and_what_is_sealed_is() {
+    let Some(rig) = rig().await else { return };
+    let mut ledger = rig.ledger().await.without_flush().await.unwrap();
+    let mut prev_hash = GENESIS;
+    for nr in 1..=3 {
+        ledger.begin().await.unwrap();
+        assert_eq!(flushes(&mut ledger).await, "off", "before seal {nr}");
+        let draft = SealDraft {
+            origin: origin("a"),
+            seal_nr: SealNr(nr),
+            first_nr: TransNr(1),
+            last_nr: TransNr(0),
+            hlc: Hlc(nr),
+            seen: Vector::default(),
+            schema: 1,
+            prev_hash,
+            sealed_at: 0,
+        };
+        let run = chain::seal(draft, Vec::new(), Vec::new());
+        ledger.seal(&run).await.unwrap();
+        assert_eq!(flushes(&mut ledger).await, "on", "with seal {nr}");
+        ledger.commit().await.unwrap();
+        prev_hash = run.seal.hash;
+    }
+    ledger.begin().await.unwrap();
+    assert_eq!(flushes(&mut ledger).await, "off", "behind all seals");
+}
+
+async fn flushes(ledger: &mut SqlLedger) -> String {
+    ledger.conn().fetch_one("SHOW synchronous_commit", vec![]).await.unwrap().text(0).unwrap()
 }
 
 #[tokio::test]

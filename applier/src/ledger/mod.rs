@@ -238,7 +238,7 @@ pub trait Ledger: Send {
         to: Posted,
     ) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
-    /// Commits; durable when it returns. A [`LedgerError::Fault`] here (a deferred constraint) is a definite no.
+    /// Commits; durable when it returns, unless the ledger may lose in a crash what is posted again after it. A [`LedgerError::Fault`] here (a deferred constraint) is a definite no.
     fn commit(&mut self) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
     /// Rolls back.

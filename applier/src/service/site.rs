@@ -133,7 +133,7 @@ async fn open(
     let standing = Standing { fence, ..control.standing().await? };
     // Before the ledger: a release in between makes tables that this registry does not lead to yet, never the reverse.
     let registry = load_registry(url).await?;
-    let ledger = SqlLedger::open(url, "post").await?;
+    let ledger = SqlLedger::open(url, "post").await?.without_flush().await?;
     let settings = Settings {
         ask_every_micros: i64::try_from(context.config.look_every.as_micros()).unwrap_or(i64::MAX),
         look_ahead: LookAhead::Beside,

@@ -100,6 +100,16 @@ impl SqlLedger {
         Self { copied_from: rows, ..self }
     }
 
+    /// Leaves commits without a seal to be flushed a moment later, on PostgreSQL: for a poster. What it posts of its peers
+    /// stands in this site's journal, flushed, and the checkpoint goes the way of its effect: after a crash of the
+    /// server it is posted again.
+    pub async fn without_flush(mut self) -> Result<Self, LedgerError> {
+        if self.dialect() == Dialect::Postgres {
+            self.conn.lend().script("SET synchronous_commit = off").await?;
+        }
+        Ok(self)
+    }
+
     /// Lends the connection, for statements in the open transaction.
     pub fn conn(&mut self) -> ConnRef<'_> {
         self.conn.lend()

@@ -5,7 +5,7 @@ use journal_core::model::Schema;
 use journal_core::sql::{Dialect, Param};
 
 use super::sets::{Rules, Step, plan};
-use super::sql::{listed, together};
+use super::sql::{listed, statement};
 use super::{LedgerChange, LedgerError};
 
 /// Plans batches for one schema.
@@ -50,7 +50,7 @@ impl Plan<'_> {
             let Step::Set(set) = step else { continue };
             match dialect {
                 Dialect::Postgres => {
-                    statements.push(together::statement(set.table, &set.action, &set.rows)?);
+                    statements.push(statement::statement(set.table, &set.action, &set.rows)?);
                 }
                 Dialect::Sqlite => statements.extend(listed::statements(set)?),
             }

@@ -12,8 +12,9 @@ pub(super) mod prepared;
 mod quarantine;
 pub(crate) mod released;
 mod rows;
+pub(super) mod statement;
 mod text;
-pub(super) mod together;
+mod together;
 mod values;
 
 use std::sync::Arc;

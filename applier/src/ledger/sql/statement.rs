@@ -1,0 +1,208 @@
+//! The statements that carry out a set on PostgreSQL: one for all its rows, whose values are arrays, or are copied, and
+//! those that follow where complements are kept. Pure.
+
+use std::fmt::Write as _;
+
+use journal_core::codec::cells;
+use journal_core::codec::payload::key_text;
+use journal_core::model::{Column, Name, Table, Type, Value};
+use journal_core::sql::{CopyRows, Dialect, Param, quote};
+use smallvec::SmallVec;
+
+use super::text;
+use super::values::bind;
+use crate::ledger::LedgerError;
+use crate::ledger::sets::{Action, Set, SetRow};
+
+/// A statement of a set's.
+pub(super) struct Statement {
+    pub(super) table: Name,
+    pub(super) text: String,
+    pub(super) values: Values,
+    /// How many rows it is to touch, where that is known.
+    pub(super) rows: Option<usize>,
+}
+
+pub(super) enum Values {
+    Bound(Vec<Param>),
+    Copied(CopyRows),
+}
+
+/// The statements for a set, in order. From so many new rows on they are copied. `complemented` says whether rows of the
+/// ledger may have complements; it does from a row on that begins with one.
+pub(super) fn statements(
+    set: &Set<'_>,
+    copied_from: usize,
+    complemented: &mut bool,
+) -> Result<SmallVec<[Statement; 1]>, LedgerError> {
+    let mut all = SmallVec::new();
+    all.push(of_rows(set, copied_from)?);
+    let name = &set.table.name;
+    let of_complements = |text: &str, lists: Vec<Vec<Param>>| {
+        let params =
+            std::iter::once(name.as_ref().into()).chain(lists.into_iter().map(Param::List)).collect();
+        Statement { table: name.clone(), text: text.to_owned(), values: Values::Bound(params), rows: None }
+    };
+    if *complemented && !matches!(set.action, Action::Update { .. }) {
+        let keys = set.rows.iter().map(|row| key_text(&row.key).into()).collect();
+        all.push(of_complements(text::DROP_COMPLEMENTS, vec![keys]));
+    }
+    let begun = set.rows.iter().filter_map(|row| {
+        let complement = row.complement.filter(|complement| !complement.is_empty())?;
+        Some((Param::from(key_text(&row.key)), Param::from(cells::write(complement))))
+    });
+    let (keys, kept): (Vec<Param>, Vec<Param>) = begun.unzip();
+    if !keys.is_empty() {
+        all.push(of_complements(text::KEEP_COMPLEMENTS, vec![keys, kept]));
+        *complemented = true;
+    }
+    Ok(all)
+}
+
+fn of_rows(set: &Set<'_>, copied_from: usize) -> Result<Statement, LedgerError> {
+    let (table, rows) = (set.table, set.rows.len());
+    let (text, values) = if set.action == Action::Insert && rows >= copied_from {
+        let columns: Vec<String> = table.columns.iter().map(|column| quote(&column.name)).collect();
+        let text = format!("COPY {} ({}) FROM STDIN", quote(&table.name), columns.join(", "));
+        (text, Values::Copied(copied(table, &set.rows)?))
+    } else {
+        let (text, params) = statement(table, &set.action, &set.rows)?;
+        (text, Values::Bound(params))
+    };
+    Ok(Statement { table: table.name.clone(), text, values, rows: Some(rows) })
+}
+
+fn copied(table: &Table, rows: &[SetRow<'_>]) -> Result<CopyRows, LedgerError> {
+    let mut copied = CopyRows::default();
+    for row in rows {
+        let bound = table.columns.iter().map(|column| {
+            let (key, value) = cell(row, &column.name);
+            bind(Dialect::Postgres, column, value).map_err(|misfit| misfit.at(table, key))
+        });
+        let bound: SmallVec<[Param; 8]> = bound.collect::<Result<_, _>>()?;
+        copied.row(bound.into_iter())?;
+    }
+    Ok(copied)
+}
+
+/// A statement in the making: its arrays, one a column of what it reads as `s`.
+#[derive(Debug, Default)]
+struct Arrays {
+    sources: Vec<String>,
+    params: Vec<Param>,
+}
+
+impl Arrays {
+    /// Adds an array; the name of its column.
+    fn add<'v>(
+        &mut self,
+        table: &Table,
+        column: &Column,
+        values: impl Iterator<Item = (&'v [Value], &'v Value)>,
+    ) -> Result<String, LedgerError> {
+        let bound = values.map(|(key, value)| {
+            bind(Dialect::Postgres, column, value).map_err(|misfit| misfit.at(table, key))
+        });
+        self.params.push(Param::List(bound.collect::<Result<_, _>>()?));
+        self.sources.push(array(column.ty, self.params.len()));
+        Ok(format!("s.v{}", self.params.len()))
+    }
+
+    /// The rows of all arrays, under the name `s`.
+    fn source(&self) -> String {
+        let names: Vec<String> = (1..=self.params.len()).map(|number| format!("v{number}")).collect();
+        format!("unnest({}) AS s({})", self.sources.join(", "), names.join(", "))
+    }
+}
+
+/// An array parameter as values of the type. What has no parameter of its own comes as text.
+fn array(ty: Type, number: usize) -> String {
+    match ty {
+        Type::Bool => format!("${number}::boolean[]"),
+        Type::Int => format!("${number}::bigint[]"),
+        Type::Float => format!("${number}::double precision[]"),
+        Type::Text { .. } => format!("${number}::text[]"),
+        Type::Bytes => format!("${number}::bytea[]"),
+        Type::Uuid => format!("${number}::uuid[]"),
+        Type::Decimal { .. } => format!("${number}::text[]::numeric[]"),
+        Type::Date => format!("${number}::text[]::date[]"),
+        Type::Time => format!("${number}::text[]::time[]"),
+        Type::Timestamp => format!("${number}::text[]::timestamptz[]"),
+        Type::Json => format!("${number}::text[]::json[]"),
+    }
+}
+
+/// The statement for a set on PostgreSQL, and what it binds.
+pub(in crate::ledger) fn statement(
+    table: &Table,
+    action: &Action,
+    rows: &[SetRow<'_>],
+) -> Result<(String, Vec<Param>), LedgerError> {
+    let mut arrays = Arrays::default();
+    let name = quote(&table.name);
+    let text = match action {
+        Action::Insert => {
+            let mut columns = Vec::new();
+            for column in &table.columns {
+                let cell = |row| cell(row, &column.name);
+                arrays.add(table, column, rows.iter().map(cell))?;
+                columns.push(quote(&column.name));
+            }
+            format!("INSERT INTO {name} ({}) SELECT * FROM {}", columns.join(", "), arrays.source())
+        }
+        Action::Update { sets, adds } => {
+            let mut condition = by_key(&mut arrays, table, rows)?;
+            let mut changes = Vec::new();
+            for column in sets.iter().filter_map(|name| table.column(name)) {
+                let value = arrays.add(table, column, rows.iter().map(|row| cell(row, &column.name)))?;
+                changes.push(format!("{} = {value}", quote(&column.name)));
+            }
+            for column in adds.iter().filter_map(|name| table.column(name)) {
+                // Every row of the set adds to these columns.
+                let sums = || rows.iter().filter_map(|row| Some((&row.key[..], row.sums.get(&column.name)?)));
+                let total = arrays.add(table, column, sums().map(|(key, sum)| (key, &sum.total)))?;
+                let spread = arrays.add(table, column, sums().map(|(key, sum)| (key, &sum.spread)))?;
+                let column_name = quote(&column.name);
+                changes.push(format!("{column_name} = t.{column_name} + {total}"));
+                let _ = write!(condition, " AND {}", room(column, &spread));
+            }
+            format!(
+                "UPDATE {name} AS t SET {} FROM {} WHERE {condition}",
+                changes.join(", "),
+                arrays.source()
+            )
+        }
+        Action::Delete => {
+            let condition = by_key(&mut arrays, table, rows)?;
+            format!("DELETE FROM {name} AS t USING {} WHERE {condition}", arrays.source())
+        }
+    };
+    Ok((text, arrays.params))
+}
+
+fn cell<'r>(row: &'r SetRow<'_>, name: &Name) -> (&'r [Value], &'r Value) {
+    (&row.key, row.cells.get(name).unwrap_or(&Value::Null))
+}
+
+fn by_key(arrays: &mut Arrays, table: &Table, rows: &[SetRow<'_>]) -> Result<String, LedgerError> {
+    let mut conditions = Vec::new();
+    for (at, column) in table.key.iter().filter_map(|name| table.column(name)).enumerate() {
+        let value = arrays.add(table, column, rows.iter().map(|row| (&row.key[..], &row.key[at])))?;
+        conditions.push(format!("t.{} = {value}", quote(&column.name)));
+    }
+    Ok(conditions.join(" AND "))
+}
+
+/// That a column can go as far as the spread, either way; not so where it is NULL.
+fn room(column: &Column, spread: &str) -> String {
+    let name = quote(&column.name);
+    match column.ty {
+        Type::Decimal { precision, scale } => {
+            let digits = usize::from(precision - scale);
+            format!("abs(t.{name}) + {spread} < '1{}'::numeric", "0".repeat(digits))
+        }
+        _ => format!(
+            "t.{name} BETWEEN '-9223372036854775808'::bigint + {spread} AND 9223372036854775807 - {spread}"
+        ),
+    }
+}

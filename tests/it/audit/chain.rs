@@ -307,6 +307,10 @@ async fn an_altered_seal_is_named_and_so_is_a_missing_one() {
 async fn a_journal_cut_off_at_its_end_is_found_by_head_and_checkpoint() {
     for (store, rig) in rigs().await {
         populate(&rig).await;
+        // A second seal of a's, for the head to go back to; whether it acknowledged b's depends on the time.
+        rig.append("a", 1, &[renamed(2, "ONE MORE SEAL")]).await;
+        let mut posters = super::posters(&rig).await;
+        rig.settle(&mut posters).await;
         let last = rig.number("b", "SELECT max(seal_nr) FROM {d}seal WHERE origin = 'a'").await;
         let mut vandal = Vandal::at(&rig, "b").await;
         vandal.run("DELETE FROM {d}seal WHERE origin = 'a' AND seal_nr = $1", vec![last.into()]).await;

@@ -18,17 +18,8 @@ async fn shop(url: &str) -> DbUrl {
     let url: DbUrl = url.parse().unwrap();
     initialise(&url, &origin("a")).await;
     let column = |name: &str, ty| Column { name: name.into(), ty, nullable: false };
-    let item = Table {
-        name: "item".into(),
-        columns: vec![column("id", Type::Int), column("name", Type::Text { max: None })],
-        key: vec!["id".into()],
-        unique: Vec::new(),
-        parents: Vec::new(),
-        checks: Vec::new(),
-        indexes: Vec::new(),
-        together: Vec::new(),
-        fold: true,
-    };
+    let columns = vec![column("id", Type::Int), column("name", Type::Text { max: None })];
+    let item = Table::new("item", columns, vec!["id".into()]);
     let schema = Schema {
         version: SchemaVersion(1),
         tables: BTreeMap::from([("item".into(), item)]),

@@ -162,10 +162,10 @@ fn where_time_goes(spent: &SpentStatus) -> Option<String> {
         ("committing", spent.committing_ms),
     ];
     let sum: i64 = parts.iter().map(|(_, millis)| millis).sum();
-    let parts: Vec<String> = parts
-        .iter()
-        .map(|(name, millis)| Some(format!("{name} {}%", (millis * 100).checked_div(sum)?)))
-        .collect::<Option<_>>()?;
+    if sum == 0 {
+        return None;
+    }
+    let parts = parts.map(|(name, millis)| format!("{name} {}%", millis * 100 / sum));
     Some(format!(
         "{} transactions in {:.1} s of work: {}",
         spent.transactions,

@@ -4,6 +4,7 @@
 pub mod install;
 pub mod lease;
 pub mod ready;
+pub mod spent;
 pub mod sql;
 pub mod status;
 pub mod traffic;

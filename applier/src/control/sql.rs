@@ -5,6 +5,7 @@ use journal_core::model::{SchemaVersion, TransactionId};
 use journal_core::sql::{Access, Conn, ConnRef, DbUrl, Dialect, Param, Record, SqlClass, SqlError};
 use journal_core::store::sql::listen_to_appends;
 
+use super::spent::Spent;
 use super::{Control, ControlStore, Desired, Lease, Standing};
 use crate::ledger::{Asked, LedgerError};
 
@@ -196,17 +197,13 @@ async fn desire_in(
 }
 
 impl SqlControl {
-    /// Writes down how many transactions a poster has brought through and where its time went, in microseconds: reading,
-    /// preparing, applying, committing. `since`: when it was opened.
-    pub async fn note_spent(
-        &mut self,
-        since: i64,
-        transactions: i64,
-        sums: [i64; 4],
-    ) -> Result<(), LedgerError> {
+    /// Writes down where the time of a poster went that was opened at `since`, in microseconds since 1970.
+    pub async fn note_spent(&mut self, since: i64, spent: &Spent) -> Result<(), LedgerError> {
         let mut conn = self.connection().await?;
         conn.begin().await?;
-        let params = [since, transactions].into_iter().chain(sums).map(Param::from).collect();
+        let transactions = i64::try_from(spent.transactions).unwrap_or(i64::MAX);
+        let params = [since, transactions, spent.reading, spent.preparing, spent.applying, spent.committing];
+        let params = params.map(Param::from).to_vec();
         let noted = conn.lend().execute(NOTE_SPENT, params).await;
         self.finish(conn, noted.map(|_| ()).map_err(Into::into)).await
     }

@@ -12,7 +12,7 @@ use super::narrow::Narrow;
 use super::poster::{Attempt, Begun, Poster, Turn, Verdict};
 use super::prepare::{Judge, Keys, NotReady, Ready, prepare, shorten};
 use super::reaction::PostError;
-use super::spent::Work;
+use crate::control::spent::Work;
 use crate::ledger::{Ledger, Posted};
 
 impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {

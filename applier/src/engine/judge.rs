@@ -5,7 +5,7 @@ use schema_mappers::Registry;
 
 use super::poster::Verdict;
 use super::prepare::{Judge, Keys, NotReady, Part, Ready, prepare};
-use crate::ledger::{Prepared, Preparing};
+use crate::ledger::{Planned, Planner};
 
 /// An accepted transaction of a peer on its way into the ledger.
 #[derive(Debug)]
@@ -27,12 +27,12 @@ pub(super) struct Judged {
     pub(super) verdicts: Vec<Option<Verdict>>,
     pub(super) cut: Option<Cut>,
     /// What carries all of it out, where that could be made in advance.
-    pub(super) prepared: Option<Prepared>,
+    pub(super) planned: Option<Planned>,
 }
 
 impl Judged {
     /// Nothing may speak against a member, and none may have to meet rows.
-    fn prepare(&self, preparing: &Preparing) -> Option<Prepared> {
+    fn plan(&self, planner: &Planner) -> Option<Planned> {
         if self.verdicts.iter().any(Option::is_some) {
             return None;
         }
@@ -43,7 +43,7 @@ impl Judged {
                 Part::Meets { .. } => return None,
             }
         }
-        preparing.prepare(&changes)
+        planner.plan(&changes)
     }
 }
 
@@ -64,8 +64,8 @@ pub(super) struct Terms {
     /// The ledger's version.
     pub(super) version: SchemaVersion,
     pub(super) keys: Keys,
-    /// Makes what carries a batch out; left out where its turn has come.
-    pub(super) preparing: Option<Preparing>,
+    /// Plans the batch as well; left out where its turn has come.
+    pub(super) planner: Option<Planner>,
 }
 
 impl Terms {
@@ -101,7 +101,7 @@ impl Terms {
                 judged.verdicts.push(verdict);
             }
         }
-        judged.prepared = self.preparing.as_ref().and_then(|preparing| judged.prepare(preparing));
+        judged.planned = self.planner.as_ref().and_then(|planner| judged.plan(planner));
         judged
     }
 }

@@ -20,5 +20,4 @@ mod rebuild;
 pub mod recent;
 mod release;
 mod roots;
-pub mod spent;
 pub mod step;

@@ -14,7 +14,7 @@ use super::partial::touched;
 use super::poster::{Attempt, Begun, Poster, Turn, Verdict};
 use super::prepare::{Keys, shorten};
 use super::reaction::PostError;
-use super::spent::Work;
+use crate::control::spent::Work;
 use crate::ledger::{Fault, Ledger, Posted, Quarantined};
 
 impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
@@ -24,7 +24,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         mut runs: Vec<SealedRun>,
         judged: Option<Judged>,
     ) -> Result<Turn, PostError> {
-        let (mut members, verdicts) = self.judge_runs(&mut runs, judged);
+        let mut judged = self.judge_runs(&mut runs, judged);
         self.lap(Work::Preparing);
         let Some(first) = runs.first() else {
             return Ok(self.waiting.take().map_or(Turn::Idle, Turn::Waiting));
@@ -33,14 +33,14 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         let more = self.look_ahead(&runs).await?;
         self.lap(Work::Reading);
         let began = self.clock.now();
-        let mut narrow = Narrow::new(verdicts);
+        let mut narrow = Narrow::new(std::mem::take(&mut judged.verdicts));
         let mut range = narrow.next().unwrap_or(0..0);
         loop {
-            let dependents = self.judge_keys(&runs, &members, &range, &mut narrow);
-            match self.attempt_post(&origin, &runs, &members, &range, &narrow, &dependents).await? {
+            let dependents = self.judge_keys(&runs, &judged.members, &range, &mut narrow);
+            match self.attempt_post(&origin, &runs, &mut judged, &range, &narrow, &dependents).await? {
                 Attempt::Paused => return Ok(Turn::Paused),
                 Attempt::Refused { at, verdict } => {
-                    self.tell_touches(&runs, &mut members);
+                    self.tell_touches(&runs, &mut judged.members);
                     narrow.failed(at, verdict);
                 }
                 Attempt::Committed => narrow.posted(),
@@ -56,34 +56,28 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
 
     /// What the runs bring and is not posted yet, prepared; in advance, if it was. Cuts them before the first version
     /// nobody here knows yet.
-    fn judge_runs(
-        &mut self,
-        runs: &mut Vec<SealedRun>,
-        judged: Option<Judged>,
-    ) -> (Vec<Member>, Vec<Option<Verdict>>) {
+    fn judge_runs(&mut self, runs: &mut Vec<SealedRun>, judged: Option<Judged>) -> Judged {
         let keys = self.keys_of(runs);
-        let judged = judged.unwrap_or_else(|| {
+        let mut judged = judged.unwrap_or_else(|| {
             let passed =
                 runs.first().and_then(|run| self.posted.get(&run.seal.origin)).copied().unwrap_or_default();
             self.terms(keys).judge(runs, passed.trans_nr)
         });
-        let Judged { mut members, mut verdicts, cut, prepared } = judged;
-        self.prepared = prepared;
-        if let Some(Cut { run, member, reason }) = cut {
+        if let Some(Cut { run, member, reason }) = judged.cut.take() {
             self.wait(reason);
             runs.truncate(run);
-            members.truncate(member);
-            verdicts.truncate(member);
+            judged.members.truncate(member);
+            judged.verdicts.truncate(member);
         }
-        if keys == Keys::Told || verdicts.iter().any(Option::is_some) {
-            self.tell_touches(runs, &mut members);
+        if keys == Keys::Told || judged.verdicts.iter().any(Option::is_some) {
+            self.tell_touches(runs, &mut judged.members);
         }
-        (members, verdicts)
+        judged
     }
 
     pub(super) fn terms(&self, keys: Keys) -> Terms {
         let (registry, version) = (self.settings.registry.clone(), self.standing.ledger_version);
-        Terms { registry, version, keys, preparing: None }
+        Terms { registry, version, keys, planner: None }
     }
 
     /// Whether the keys of what the runs bring can meet any, or must be kept for what comes later.
@@ -150,11 +144,12 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         &mut self,
         origin: &Origin,
         runs: &[SealedRun],
-        members: &[Member],
+        judged: &mut Judged,
         range: &Range<usize>,
         narrow: &Narrow<Verdict>,
         depends_on: &[Option<TransactionId>],
     ) -> Result<Attempt, PostError> {
+        let members = &judged.members;
         if self.begin().await? == Begun::Paused {
             return Ok(Attempt::Paused);
         }
@@ -176,8 +171,8 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
             }
         }
         // Once, and only as the whole that it was made of.
-        let prepared = self.prepared.take().filter(|_| good.len() == members.len());
-        if let Some((at, verdict)) = self.apply(&good, narrow.way(), prepared).await? {
+        let planned = judged.planned.take().filter(|_| good.len() == members.len());
+        if let Some((at, verdict)) = self.apply(&good, narrow.way(), planned).await? {
             return Ok(Attempt::Refused { at, verdict });
         }
         let to = reached(runs, members, range, from);

@@ -24,10 +24,10 @@ use super::pace::Pace;
 use super::prepare::Ready;
 use super::reaction::PostError;
 use super::recent::Recent;
-use super::spent::{Spent, Work};
 use super::step::{Step, View, next_step};
+use crate::control::spent::{Spent, Work};
 use crate::control::{Desired, Standing};
-use crate::ledger::{Fault, Ledger, LedgerError, Posted, Prepared};
+use crate::ledger::{Fault, Ledger, LedgerError, Planned, Posted};
 
 /// How a turn went.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -79,8 +79,6 @@ pub struct Poster<J, L, C> {
     tail: Tail,
     /// What follows the batch that was posted last.
     ahead: Option<Ahead>,
-    /// What carries out the batch in hand, where it was made in advance.
-    pub(super) prepared: Option<Prepared>,
     pub(super) pace: Pace,
     spent: Spent,
     last_lane: Option<usize>,
@@ -122,7 +120,6 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
             begun: None,
             tail: Tail::default(),
             ahead: None,
-            prepared: None,
             pace,
             spent: Spent::default(),
             last_lane: None,
@@ -146,7 +143,8 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
 
     /// Where its time went since opening.
     pub fn spent(&self) -> Spent {
-        self.spent.on(self.done)
+        let Done { accepted, rejected, posted, quarantined } = self.done;
+        Spent { transactions: accepted + rejected + posted + quarantined, ..self.spent }
     }
 
     /// Does one unit of work.
@@ -279,10 +277,10 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         &mut self,
         members: &[(usize, &Ready)],
         way: Way,
-        prepared: Option<Prepared>,
+        planned: Option<Planned>,
     ) -> Result<Option<(Option<usize>, Verdict)>, PostError> {
         if way == Way::Together {
-            let applied = self.apply_together(members, prepared).await;
+            let applied = self.apply_together(members, planned).await;
             return Ok(self.verdict(applied).await?.map(|verdict| (None, verdict)));
         }
         for (at, ready) in members {
@@ -297,10 +295,10 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
     async fn apply_together(
         &mut self,
         members: &[(usize, &Ready)],
-        prepared: Option<Prepared>,
+        planned: Option<Planned>,
     ) -> Result<(), LedgerError> {
-        if let Some(prepared) = prepared
-            && self.ledger.apply_prepared(prepared).await?
+        if let Some(planned) = planned
+            && self.ledger.apply_planned(planned).await?
         {
             return Ok(());
         }

@@ -6,9 +6,6 @@
 pub mod conformance;
 pub(crate) mod fit;
 pub(crate) mod groups;
-#[cfg(feature = "test-util")]
-#[doc(hidden)]
-pub mod measure;
 pub mod memory;
 pub(crate) mod sets;
 pub mod sql;
@@ -25,7 +22,7 @@ use schema_mappers::MappedRow;
 
 use crate::control::Standing;
 
-pub use sql::prepared::{Prepared, Preparing};
+pub use sql::planned::{Planned, Planner};
 
 /// How far an origin's accepted transactions are posted here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -196,18 +193,15 @@ pub trait Ledger: Send {
         changes: &[&LedgerChange],
     ) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
-    /// What makes batches ready for [`apply_prepared`](Self::apply_prepared) before their turn, on another thread; `None`
-    /// where there is nothing to gain.
-    fn preparing(&self) -> Option<Preparing> {
+    /// What plans batches for [`apply_planned`](Self::apply_planned) before their turn, on another thread; `None` where there
+    /// is nothing to gain.
+    fn planner(&self) -> Option<Planner> {
         None
     }
 
-    /// [`apply_together`](Self::apply_together) of the changes that were prepared, under the same conditions. `false`, and
+    /// [`apply_together`](Self::apply_together) of the changes that were planned, under the same conditions. `false`, and
     /// nothing was done: it does not hold any more; apply the changes themselves.
-    fn apply_prepared(
-        &mut self,
-        _prepared: Prepared,
-    ) -> impl Future<Output = Result<bool, LedgerError>> + Send {
+    fn apply_planned(&mut self, _planned: Planned) -> impl Future<Output = Result<bool, LedgerError>> + Send {
         async { Ok(false) }
     }
 

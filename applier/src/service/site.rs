@@ -167,9 +167,7 @@ impl Account {
             return Ok(());
         }
         self.noted = (spent.transactions, Instant::now());
-        let transactions = i64::try_from(spent.transactions).unwrap_or(i64::MAX);
-        let sums = [spent.reading, spent.preparing, spent.applying, spent.committing];
-        Ok(control.note_spent(self.since, transactions, sums).await?)
+        Ok(control.note_spent(self.since, &spent).await?)
     }
 }
 

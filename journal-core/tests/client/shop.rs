@@ -118,17 +118,7 @@ fn schema(version: i64) -> Schema {
     if version > 1 {
         columns.push(column("shelf", Type::Text { max: None }, true));
     }
-    let item = Table {
-        name: "item".into(),
-        columns,
-        key: vec!["id".into()],
-        unique: Vec::new(),
-        parents: Vec::new(),
-        checks: Vec::new(),
-        indexes: Vec::new(),
-        together: Vec::new(),
-        fold: true,
-    };
+    let item = Table::new("item", columns, vec!["id".into()]);
     let restock = Operation { name: "restock".into(), arguments: vec![column("item", Type::Int, false)] };
     Schema {
         version: SchemaVersion(version),

@@ -25,17 +25,7 @@ pub(super) const TYPES: [(&str, Type); 12] = [
 pub(super) fn schema() -> Schema {
     let columns: Vec<Column> =
         TYPES.iter().map(|(name, ty)| Column { name: (*name).into(), ty: *ty, nullable: true }).collect();
-    let zoo = Table {
-        name: "zoo".into(),
-        columns: columns.clone(),
-        key: vec!["int".into()],
-        unique: Vec::new(),
-        parents: Vec::new(),
-        checks: Vec::new(),
-        indexes: Vec::new(),
-        together: Vec::new(),
-        fold: true,
-    };
+    let zoo = Table::new("zoo", columns.clone(), vec!["int".into()]);
     let feed = Operation { name: "feed".into(), arguments: columns };
     Schema {
         version: SchemaVersion(1),

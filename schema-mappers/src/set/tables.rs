@@ -70,17 +70,7 @@ impl Reading {
         let columns = fields.required("columns")?;
         let key = fields.required("key")?;
         self.mark(&name, ".key", key);
-        let mut table = Table {
-            name: name.clone(),
-            columns: self.columns(&name, columns)?,
-            key: key.texts("key")?,
-            unique: Vec::new(),
-            parents: Vec::new(),
-            checks: Vec::new(),
-            indexes: Vec::new(),
-            together: Vec::new(),
-            fold: true,
-        };
+        let mut table = Table::new(name.clone(), self.columns(&name, columns)?, key.texts("key")?);
         if let Some(unique) = fields.optional("unique") {
             self.mark(&name, ".unique", unique);
             for columns in unique.list("unique")? {

@@ -2,7 +2,10 @@
 
 use applier::audit::chain::{AuditReport, Finding, audit};
 use applier::audit::unwatched;
+use journal_core::journal::{JournalStore as _, ReadLimit};
+use journal_core::model::SealNr;
 use journal_core::sql::{Access, Conn, Param};
+use journal_core::store::sql::SqlJournal;
 use journal_tests::rig::{AS_ROWS, Rig, drain};
 
 use super::populate;
@@ -248,6 +251,29 @@ async fn what_an_older_release_sealed_is_shipped_from_its_rows() {
         assert_eq!(rig.number("b", "SELECT count(*) FROM {d}run WHERE NOT in_journal").await, 6, "{store}");
         for site in ["a", "b"] {
             assert!(look(&rig, site).await.sound, "{store} {site}");
+        }
+    }
+}
+
+/// A read weighs what it takes, and only the first run may be more than the limit.
+#[tokio::test]
+async fn runs_that_stand_as_rows_alone_come_within_limits() {
+    for (store, rig) in rigs().await {
+        let mut posters = super::posters(&rig).await;
+        for id in 1..=4 {
+            rig.append("a", 1, &[member(id, "ANNA BERG", None), phone(id, None)]).await;
+            drain(&mut posters[0].1).await.unwrap();
+        }
+        rig.execute("a", "DELETE FROM {d}run").await;
+        let mut journal = SqlJournal::open(rig.url("a"), Access::Read, "test").await.unwrap();
+        let origin = journal.origin().clone();
+        let all = ReadLimit { transactions: 9, bytes: usize::MAX };
+        let runs = journal.read_runs(&origin, SealNr(0), all).await.unwrap();
+        let weight: usize = runs[..2].iter().flat_map(|run| &run.transactions).map(|one| one.weight()).sum();
+        for (bytes, expected) in [(0, 1), (weight - 1, 1), (weight, 2), (usize::MAX, 4)] {
+            let limit = ReadLimit { bytes, ..all };
+            let read = journal.read_runs(&origin, SealNr(0), limit).await.unwrap();
+            assert_eq!(read.len(), expected, "{store}: {bytes} bytes");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The status of a site that has a bit of everything.
 
+use crate::control::spent::Spent;
 use journal_core::conformance::origin;
 use journal_core::journal::JournalStore;
 use journal_core::model::{SealNr, TransNr, TransactionId};
@@ -46,7 +47,15 @@ async fn a_status_counts_what_is_there_and_says_what_is_in_the_way() {
     control.pause("dba", "index").await.unwrap();
     control.note_waiting("version 9 is not known here").await.unwrap();
     assert_eq!(SiteStatus::read(rig.url()).await.unwrap().spent, None);
-    control.note_spent(1, 7, [1000, 2000, 3999, 4000]).await.unwrap();
+    let spent = Spent {
+        transactions: 7,
+        reading: 1000,
+        preparing: 2000,
+        applying: 3999,
+        committing: 4000,
+        ..Spent::default()
+    };
+    control.note_spent(1, &spent).await.unwrap();
 
     let status = SiteStatus::read(rig.url()).await.unwrap();
     assert_eq!((status.site.as_str(), status.epoch, status.dialect.as_str()), ("a", 1, "SQLite"));

@@ -47,8 +47,8 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         if next.is_empty() {
             return Ok(false);
         }
-        let preparing = self.ledger.preparing();
-        let terms = Terms { preparing, ..self.terms(self.keys_of(&next)) };
+        let planner = self.ledger.planner();
+        let terms = Terms { planner, ..self.terms(self.keys_of(&next)) };
         // None of them is begun.
         let judge = move || {
             let judged = terms.judge(&next, TransNr(i64::MIN));

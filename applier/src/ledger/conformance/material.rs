@@ -56,17 +56,8 @@ fn table(name: &str, columns: &str, key: &[&str]) -> Table {
         let (ty, nullable) = ty.strip_suffix('?').map_or((ty, false), |ty| (ty, true));
         Column { name: name.into(), ty: ty.parse().expect("a type"), nullable }
     };
-    Table {
-        name: name.into(),
-        columns: columns.split_whitespace().map(column).collect(),
-        key: key.iter().map(|name| Name::from(*name)).collect(),
-        unique: Vec::new(),
-        parents: Vec::new(),
-        checks: Vec::new(),
-        indexes: Vec::new(),
-        together: Vec::new(),
-        fold: true,
-    }
+    let columns = columns.split_whitespace().map(column).collect();
+    Table::new(name, columns, key.iter().map(|name| Name::from(*name)).collect())
 }
 
 /// A row out of pairs.

@@ -29,10 +29,10 @@ struct Seen {
     refused: usize,
     /// Good one by one only: slower, and no harm.
     one_by_one: usize,
-    /// Batches by statements that were made in advance.
-    prepared: usize,
-    /// Those for which a ledger that makes such has none.
-    unprepared: usize,
+    /// Batches that were planned in advance.
+    planned: usize,
+    /// Those that a ledger that plans in advance had to plan in their turn.
+    unplanned: usize,
 }
 
 /// Random batches. A failure names the seed that replays it.
@@ -51,7 +51,7 @@ pub async fn a_batch_put_together_comes_to_what_one_by_one_comes_to<R: Rig>(rig:
     }
     assert!(seen.both * 3 > rig.batches(), "too little is put together: {seen:?}");
     assert!(seen.refused * 20 > rig.batches(), "too little is refused: {seen:?}");
-    assert!(seen.prepared * 20 >= seen.unprepared, "too little is made in advance: {seen:?}");
+    assert!(seen.planned * 20 >= seen.unplanned, "too little is planned in advance: {seen:?}");
     assert!(seen.one_by_one * 20 < rig.batches(), "too much is refused only together: {seen:?}");
 }
 
@@ -133,21 +133,21 @@ async fn try_batch<L: Ledger>(
     }
 }
 
-/// By statements made in advance, where the ledger makes such: every other batch.
+/// Planned in advance, where the ledger does that: every other batch.
 async fn apply<L: Ledger>(
     ledger: &mut L,
     changes: &[&LedgerChange],
     seen: &mut Seen,
 ) -> Result<(), LedgerError> {
-    let Some(preparing) = ledger.preparing().filter(|_| changes.len().is_multiple_of(2)) else {
+    let Some(planner) = ledger.planner().filter(|_| changes.len().is_multiple_of(2)) else {
         return ledger.apply_together(changes).await;
     };
-    let Some(prepared) = preparing.prepare(changes) else {
-        seen.unprepared += 1;
+    let Some(planned) = planner.plan(changes) else {
+        seen.unplanned += 1;
         return ledger.apply_together(changes).await;
     };
-    seen.prepared += 1;
-    ledger.apply_prepared(prepared).await.map(|done| assert!(done, "nothing changed meanwhile"))
+    seen.planned += 1;
+    ledger.apply_planned(planned).await.map(|done| assert!(done, "nothing changed meanwhile"))
 }
 
 /// All rows as the open transaction sees them.

@@ -9,21 +9,9 @@ use crate::ledger::LedgerChange;
 
 fn schema(fold: bool) -> Schema {
     let column = |name: &str, ty| Column { name: name.into(), ty, nullable: false };
-    let table = Table {
-        name: "stock".into(),
-        columns: vec![
-            column("id", Type::Int),
-            column("n", Type::Int),
-            column("place", Type::Text { max: None }),
-        ],
-        key: vec!["id".into()],
-        unique: Vec::new(),
-        parents: Vec::new(),
-        checks: Vec::new(),
-        indexes: Vec::new(),
-        together: Vec::new(),
-        fold,
-    };
+    let columns =
+        vec![column("id", Type::Int), column("n", Type::Int), column("place", Type::Text { max: None })];
+    let table = Table { fold, ..Table::new("stock", columns, vec!["id".into()]) };
     let tables = BTreeMap::from([(table.name.clone(), table)]);
     Schema { version: SchemaVersion(1), tables, operations: BTreeMap::new() }
 }

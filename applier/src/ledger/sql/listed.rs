@@ -25,11 +25,35 @@ struct Listed<'r> {
 impl SqlLedger {
     /// Carries out a set; how many rows it touched.
     pub(super) async fn apply_listed(&mut self, set: &Set<'_>) -> Result<u64, LedgerError> {
-        let (table, columns) = (set.table, columns(set));
+        let table = set.table;
+        let columns: Vec<&Column> = match &set.action {
+            Action::Insert => table.columns.iter().collect(),
+            Action::Update { sets, adds } => {
+                sets.iter().chain(adds).filter_map(|name| table.column(name)).collect()
+            }
+            Action::Delete => Vec::new(),
+        };
         let rows = self.listed(set).await?;
         let mut done = 0;
         for chunk in chunks(&rows) {
-            let (text, params) = statement(table, &set.action, &columns, chunk)?;
+            let text = match set.action {
+                Action::Insert => insert(table, chunk.len()),
+                Action::Update { .. } => update(table, &columns, chunk.len()),
+                Action::Delete => {
+                    format!("DELETE FROM {} WHERE {}", quote(&table.name), of_keys(table, chunk.len()))
+                }
+            };
+            let mut params = Vec::with_capacity(chunk.len() * (table.key.len() + columns.len()));
+            for row in chunk {
+                if set.action != Action::Insert {
+                    bind_key(table, row.key, &mut params)?;
+                }
+                for column in &columns {
+                    let value = row.cells.get(&column.name).unwrap_or(&Value::Null);
+                    let bound = bind(Dialect::Sqlite, column, value);
+                    params.push(bound.map_err(|misfit| misfit.at(table, row.key))?);
+                }
+            }
             let touched = self.conn.lend().execute(&text, params).await;
             done += touched.map_err(|error| fault::of_set(error, &table.name))?;
         }
@@ -103,59 +127,6 @@ impl SqlLedger {
         }
         Ok(found)
     }
-}
-
-/// The statements of a set, and what each binds, as if its sums began at zero: for the benches, which have no rows to
-/// read.
-#[cfg(feature = "test-util")]
-pub(in crate::ledger) fn statements<'s>(set: &'s Set<'_>) -> Result<Vec<(String, Vec<Param>)>, LedgerError> {
-    let from_zero = |row: &'s SetRow<'_>| {
-        let mut cells = row.cells.as_ref().clone();
-        cells.extend(row.sums.iter().map(|(name, sum)| (name.clone(), sum.total.clone())));
-        Listed { key: &row.key, cells }
-    };
-    let (rows, columns): (Vec<Listed<'s>>, _) = (set.rows.iter().map(from_zero).collect(), columns(set));
-    chunks(&rows).map(|chunk| statement(set.table, &set.action, &columns, chunk)).collect()
-}
-
-/// The columns that a set writes.
-fn columns<'t>(set: &Set<'t>) -> Vec<&'t Column> {
-    let table = set.table;
-    match &set.action {
-        Action::Insert => table.columns.iter().collect(),
-        Action::Update { sets, adds } => {
-            sets.iter().chain(adds).filter_map(|name| table.column(name)).collect()
-        }
-        Action::Delete => Vec::new(),
-    }
-}
-
-/// The statement for a piece of a set, and what it binds.
-fn statement(
-    table: &Table,
-    action: &Action,
-    columns: &[&Column],
-    chunk: &[Listed<'_>],
-) -> Result<(String, Vec<Param>), LedgerError> {
-    let text = match action {
-        Action::Insert => insert(table, chunk.len()),
-        Action::Update { .. } => update(table, columns, chunk.len()),
-        Action::Delete => {
-            format!("DELETE FROM {} WHERE {}", quote(&table.name), of_keys(table, chunk.len()))
-        }
-    };
-    let mut params = Vec::with_capacity(chunk.len() * (table.key.len() + columns.len()));
-    for row in chunk {
-        if *action != Action::Insert {
-            bind_key(table, row.key, &mut params)?;
-        }
-        for column in columns {
-            let value = row.cells.get(&column.name).unwrap_or(&Value::Null);
-            let bound = bind(Dialect::Sqlite, column, value);
-            params.push(bound.map_err(|misfit| misfit.at(table, row.key))?);
-        }
-    }
-    Ok((text, params))
 }
 
 /// Pieces of the sizes that statements have.

@@ -6,13 +6,13 @@ mod apply;
 pub(crate) mod asks;
 pub(crate) mod complement;
 mod fault;
-pub(super) mod listed;
+mod listed;
 mod load;
-pub(super) mod prepared;
+pub(super) mod planned;
 mod quarantine;
 pub(crate) mod released;
 mod rows;
-pub(super) mod statement;
+mod statement;
 mod text;
 mod together;
 mod values;
@@ -31,7 +31,7 @@ use crate::control::sql::lock_standing;
 use crate::ledger::sets::Rules;
 use asks::Asks;
 use complement::Seen;
-use prepared::{Prepared, Preparing};
+use planned::{Planned, Planner};
 use text::Texts;
 use together::MANY_ROWS;
 
@@ -208,12 +208,12 @@ impl Ledger for SqlLedger {
         self.noted(applied)
     }
 
-    fn preparing(&self) -> Option<Preparing> {
-        self.preparing_here()
+    fn planner(&self) -> Option<Planner> {
+        self.planner_here()
     }
 
-    async fn apply_prepared(&mut self, prepared: Prepared) -> Result<bool, LedgerError> {
-        let applied = self.carry_out_prepared(prepared).await;
+    async fn apply_planned(&mut self, planned: Planned) -> Result<bool, LedgerError> {
+        let applied = self.carry_out_planned(planned).await;
         self.noted(applied)
     }
 

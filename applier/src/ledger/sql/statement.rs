@@ -133,7 +133,7 @@ fn array(ty: Type, number: usize) -> String {
 }
 
 /// The statement for a set on PostgreSQL, and what it binds.
-pub(in crate::ledger) fn statement(
+fn statement(
     table: &Table,
     action: &Action,
     rows: &[SetRow<'_>],

@@ -88,6 +88,21 @@ fn is_folded(fold: &bool) -> bool {
 }
 
 impl Table {
+    /// A table that is folded, with these columns and this primary key and nothing else.
+    pub fn new(name: impl Into<Name>, columns: Vec<Column>, key: Vec<Name>) -> Self {
+        Self {
+            name: name.into(),
+            columns,
+            key,
+            unique: Vec::new(),
+            parents: Vec::new(),
+            checks: Vec::new(),
+            indexes: Vec::new(),
+            together: Vec::new(),
+            fold: true,
+        }
+    }
+
     /// Whether two tables, of two versions as a rule, hold the same rows under the same conditions. How changes are
     /// posted to them may differ: no row has to move for that.
     pub fn has_form_of(&self, other: &Self) -> bool {
@@ -123,17 +138,8 @@ mod tests {
     use super::*;
 
     fn table() -> Table {
-        Table {
-            name: "stock".into(),
-            columns: vec![Column { name: "id".into(), ty: Type::Int, nullable: false }],
-            key: vec!["id".into()],
-            unique: Vec::new(),
-            parents: Vec::new(),
-            checks: Vec::new(),
-            indexes: Vec::new(),
-            together: Vec::new(),
-            fold: true,
-        }
+        let id = Column { name: "id".into(), ty: Type::Int, nullable: false };
+        Table::new("stock", vec![id], vec!["id".into()])
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::model::{Epoch, Hlc, Origin, SealNr, SiteName, StoredTransaction, Tran
 use crate::sql::{ConnRef, Param, Record, SqlClass, SqlError};
 
 use super::assemble::group;
-use super::{run, text};
+use super::{packs, text};
 
 /// What a row weighs at least, as [`text::WEIGHTS_OF_ROWS`] and `StoredTransaction::weight` reckon.
 const ROW_BYTES: usize = 96;
@@ -54,7 +54,7 @@ pub async fn read_transaction(
     id: &TransactionId,
 ) -> Result<Option<StoredTransaction>, ReadError> {
     match load_transaction(&mut conn, id).await? {
-        None => run::load_one(&mut conn, &id.origin, id.trans_nr).await,
+        None => packs::load_one(&mut conn, &id.origin, id.trans_nr).await,
         found => Ok(found),
     }
 }
@@ -117,8 +117,8 @@ pub(super) async fn weigh(
     limit: ReadLimit,
 ) -> Result<Vec<(TransNr, usize)>, SqlError> {
     let mut params = range_params(origin, after, until);
-    let enough = rows((limit.bytes / ROW_BYTES).saturating_add(1));
-    params.extend([rows(limit.transactions).into(), Param::from(enough)]);
+    let enough = sql_limit((limit.bytes / ROW_BYTES).saturating_add(1));
+    params.extend([sql_limit(limit.transactions).into(), Param::from(enough)]);
     let (mut weights, mut weighed) = (Vec::new(), 0);
     for record in conn.fetch(text::WEIGHTS_OF_ROWS, params).await? {
         weights.push((TransNr(record.i64(0)?), usize::try_from(record.i64(1)?).unwrap_or(usize::MAX)));
@@ -142,6 +142,6 @@ pub(super) fn too_much(weights: &[(TransNr, usize)], limit: ReadLimit) -> Option
     })
 }
 
-pub(super) fn rows(limit: usize) -> i64 {
+pub(super) fn sql_limit(limit: usize) -> i64 {
     i64::try_from(limit.max(1)).unwrap_or(i64::MAX)
 }

@@ -7,8 +7,9 @@ use crate::model::seal::GENESIS;
 use crate::model::{Origin, Seal, SealNr, SealedRun, TransNr};
 use crate::sql::{ConnRef, Dialect, Param, SqlClass, SqlError};
 
+use super::packs::{self, Rows};
 use super::read::{lock_head, origin_params, read_hash};
-use super::{run, seal, text};
+use super::{seal, text};
 
 /// Writes what is new of `runs` (not empty, of one origin, checked each by itself) and returns the head as it then is.
 /// Begins and commits nothing.
@@ -42,7 +43,7 @@ async fn try_take(mut conn: ConnRef<'_>, origin: &Origin, runs: &[SealedRun]) ->
     // The head before the rows: of two that receive an origin's first runs at once, with no row to lock yet, the second
     // waits here and is told, instead of failing on rows that are there.
     seal::move_head_over(&mut conn, &first.seal, &last.seal).await?;
-    run::insert(&mut conn, origin, new).await?;
+    packs::insert_runs(&mut conn, origin, new).await?;
     seal::insert_seals(&mut conn, &new.iter().collect::<Vec<_>>()).await?;
     Ok(head_at(&last.seal))
 }
@@ -58,7 +59,7 @@ pub(super) async fn take_small(mut conn: ConnRef<'_>, runs: &[SealedRun]) -> Res
     if packs.len() > 1 {
         return Ok(None);
     }
-    let written = seal::write_at_once(&mut conn, seal, packs.pop(), run::Rows::None).await?;
+    let written = seal::write_at_once(&mut conn, seal, packs.pop(), Rows::None).await?;
     Ok(written.then(|| head_at(seal)))
 }
 

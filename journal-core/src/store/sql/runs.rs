@@ -6,8 +6,8 @@ use crate::journal::{ReadError, ReadLimit};
 use crate::model::{Hlc, Origin, Rejection, Seal, SealNr, SealedRun, StoredTransaction, TransNr};
 use crate::sql::{ConnRef, Param, Record, SqlClass, SqlError};
 
-use super::read::{load_transactions, origin_params, range_params, read_hash, rows, too_much, weigh};
-use super::{run, text};
+use super::read::{load_transactions, origin_params, range_params, read_hash, sql_limit, too_much, weigh};
+use super::{packs, text};
 
 /// Seals may be of no transactions, so that many at once are bounded too.
 const SEALS_MAX: usize = 512;
@@ -25,7 +25,7 @@ pub async fn read_runs(
     // A run that exceeds the limit alone still comes whole, as the first: one alone need not be weighed.
     let mut packed = true;
     if seals.len() > 1 {
-        let packs = run::weigh(&mut conn, origin, from, until).await?;
+        let packs = packs::weigh(&mut conn, origin, from, until).await?;
         packed = keep_one_form(&mut seals, &packs);
         let weights = if packed { packs } else { weigh(&mut conn, origin, from, until, limit).await? };
         if let Some(first_over) = too_much(&weights, limit) {
@@ -51,7 +51,7 @@ async fn load(
     (from, until): (TransNr, TransNr),
     packed: bool,
 ) -> Result<Vec<StoredTransaction>, ReadError> {
-    let found = if packed { run::load(conn, origin, from, until).await? } else { Vec::new() };
+    let found = if packed { packs::load(conn, origin, from, until).await? } else { Vec::new() };
     match found.is_empty() {
         true => load_transactions(conn, origin, from, until).await,
         false => Ok(found),
@@ -67,7 +67,7 @@ pub async fn read_rows(
 ) -> Result<Vec<Option<SealedRun>>, ReadError> {
     let seals: Vec<Seal> = runs.iter().map(|run| run.seal.clone()).collect();
     let Some((from, until)) = range(&seals) else { return Ok(Vec::new()) };
-    let in_both = run::in_both_forms(&mut conn, origin, from, until).await?;
+    let in_both = packs::in_both_forms(&mut conn, origin, from, until).await?;
     let loaded = load_transactions(&mut conn, origin, from, until).await;
     let transactions = loaded.map_err(|error| name(error, &seals))?;
     let rejections = runs.iter().flat_map(|run| run.rejections.clone()).collect();
@@ -118,8 +118,8 @@ async fn load_seals(
     let mut params = origin_params(origin);
     params.extend([
         after.0.into(),
-        rows(transactions.min(SEALS_MAX)).into(),
-        Param::from(rows(transactions)),
+        sql_limit(transactions.min(SEALS_MAX)).into(),
+        Param::from(sql_limit(transactions)),
     ]);
     let (mut seals, mut rejected) = (Vec::new(), false);
     let mut expected = after.next();

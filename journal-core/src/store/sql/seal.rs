@@ -7,7 +7,7 @@ use crate::model::seal::GENESIS;
 use crate::model::{Origin, Rejection, Seal, SealNr, SealedRun};
 use crate::sql::{ConnRef, Dialect, Param, SqlClass, SqlError};
 
-use super::run::{self, Rows};
+use super::packs::{Rows, insert_packs};
 use super::{append::chunked, read::origin_params, text};
 
 /// Writes the seal of a run of the site's own transactions, with its rejections, and moves the own head to it, inside
@@ -26,7 +26,7 @@ pub async fn write_seal(mut conn: ConnRef<'_>, run: &SealedRun) -> Result<(), Sq
     }
     // The head first: a second applier waits on its row rather than failing on the seal's key.
     advance_head(&mut conn, &run.seal).await?;
-    run::insert_packs(&mut conn, &run.seal.origin, &packs, Rows::Kept).await?;
+    insert_packs(&mut conn, &run.seal.origin, &packs, Rows::Kept).await?;
     insert_seals(&mut conn, &[run]).await
 }
 

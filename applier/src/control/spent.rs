@@ -1,10 +1,8 @@
 //! Where a poster's time goes: each stretch of a turn is put down to what the poster was at.
 
-use super::poster::Done;
-
 /// What a poster may be at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Work {
+pub(crate) enum Work {
     /// Reading journals, or taking what was handed over.
     Reading,
     /// Decoding, checking and mapping, or waiting until another thread has.
@@ -28,17 +26,18 @@ pub struct Spent {
     pub applying: i64,
     /// Commits, flushes included.
     pub committing: i64,
-    last: i64,
+    /// When the stretch began that is not put down to anything yet.
+    pub(crate) last: i64,
 }
 
 impl Spent {
     /// Begins a stretch; what was before it counts for nothing.
-    pub(super) fn begin(&mut self, now: i64) {
+    pub(crate) fn begin(&mut self, now: i64) {
         self.last = now;
     }
 
     /// Puts the stretch that ends now down to some work, and begins the next. A clock that jumped back adds nothing.
-    pub(super) fn lap(&mut self, now: i64, work: Work) {
+    pub(crate) fn lap(&mut self, now: i64, work: Work) {
         let sum = match work {
             Work::Reading => &mut self.reading,
             Work::Preparing => &mut self.preparing,
@@ -47,11 +46,6 @@ impl Spent {
         };
         *sum = sum.saturating_add(now.saturating_sub(self.last).max(0));
         self.last = now;
-    }
-
-    /// The same, with the transactions that it was for.
-    pub(super) fn on(self, done: Done) -> Self {
-        Self { transactions: done.accepted + done.rejected + done.posted + done.quarantined, ..self }
     }
 }
 
@@ -77,7 +71,5 @@ mod tests {
         spent.lap(5001, Work::Applying);
         let sums = [spent.reading, spent.preparing, spent.applying, spent.committing];
         assert_eq!(sums, [8, 7, 21, 1]);
-        let done = Done { accepted: 1, rejected: 2, posted: 3, quarantined: 4 };
-        assert_eq!(spent.on(done).transactions, 10);
     }
 }

@@ -29,7 +29,7 @@ impl Rows {
 }
 
 /// Writes the transactions of received runs, which were checked.
-pub(super) async fn insert(
+pub(super) async fn insert_runs(
     conn: &mut ConnRef<'_>,
     origin: &Origin,
     runs: &[SealedRun],

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use sqlx::{
     Arguments as _, AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, SqliteConnection,
 };
 
+use super::Answer;
 use super::dialect::Dialect;
 use super::error::{SqlClass, SqlError};
 use super::param::{Inner as RecordInner, Param, Record};
@@ -63,11 +65,13 @@ pub enum ConnRef<'c> {
 impl Conn {
     /// Opens a connection with the settings Daybook relies on (SQLite: WAL, full synchronisation, foreign keys;
     /// PostgreSQL: UTC, lock and idle limits kept by the server). `purpose` shows in the database's session list.
-    pub async fn open(url: &DbUrl, access: Access, purpose: &str) -> Result<Self, SqlError> {
-        match &url.target {
-            Target::Sqlite(path) => open_sqlite(path, access).await,
-            Target::Postgres(options) => open_postgres(options, access, purpose).await,
-        }
+    pub fn open<'a>(url: &'a DbUrl, access: Access, purpose: &'a str) -> Answer<'a, Self> {
+        Box::pin(async move {
+            match &url.target {
+                Target::Sqlite(path) => open_sqlite(path, access).await,
+                Target::Postgres(options) => open_postgres(options, access, purpose).await,
+            }
+        })
     }
 
     /// Which SQL it speaks.
@@ -87,63 +91,76 @@ impl Conn {
     }
 
     /// Begins a transaction that will write. SQLite takes its one writer lock here.
-    pub async fn begin(&mut self) -> Result<(), SqlError> {
-        if let Some(gate) = &self.gate {
-            self.turn = None;
-            self.turn = Some(gate.clone().lock_owned().await);
-        }
-        let begun = match self.dialect() {
-            Dialect::Sqlite => self.lend().script("BEGIN IMMEDIATE").await,
-            Dialect::Postgres => self.lend().script("BEGIN").await,
-        };
-        if begun.is_err() {
-            self.turn = None;
-        }
-        begun
+    pub fn begin(&mut self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            if let Some(gate) = &self.gate {
+                self.turn = None;
+                self.turn = Some(gate.clone().lock_owned().await);
+            }
+            let begun = match self.dialect() {
+                Dialect::Sqlite => self.lend().script("BEGIN IMMEDIATE").await,
+                Dialect::Postgres => self.lend().script("BEGIN").await,
+            };
+            if begun.is_err() {
+                self.turn = None;
+            }
+            begun
+        })
     }
 
     /// Begins a read-only transaction whose statements all see the database as it stands at its first one.
-    pub async fn begin_snapshot(&mut self) -> Result<(), SqlError> {
-        match self.dialect() {
-            Dialect::Sqlite => self.lend().script("BEGIN").await,
-            // A comparison reads two databases in turn; one side may rest for long while the other is read.
-            Dialect::Postgres => {
-                let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
-                             SET LOCAL idle_in_transaction_session_timeout = 0";
-                self.lend().script(begin).await
+    pub fn begin_snapshot(&mut self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            match self.dialect() {
+                Dialect::Sqlite => self.lend().script("BEGIN").await,
+                // A comparison reads two databases in turn; one side may rest for long while the other is read.
+                Dialect::Postgres => {
+                    let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+                                 SET LOCAL idle_in_transaction_session_timeout = 0";
+                    self.lend().script(begin).await
+                }
             }
-        }
+        })
     }
 
     /// Commits. After an error the outcome is unknown unless the error's class says otherwise: drop the connection.
-    pub async fn commit(&mut self) -> Result<(), SqlError> {
-        let committed = self.lend().script("COMMIT").await;
-        self.turn = None;
-        committed
+    pub fn commit(&mut self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let committed = self.lend().script("COMMIT").await;
+            self.turn = None;
+            committed
+        })
     }
 
     /// Rolls back. After an error drop the connection, which rolls back too.
-    pub async fn rollback(&mut self) -> Result<(), SqlError> {
-        let rolled_back = self.lend().script("ROLLBACK").await;
-        self.turn = None;
-        rolled_back
+    pub fn rollback(&mut self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let rolled_back = self.lend().script("ROLLBACK").await;
+            self.turn = None;
+            rolled_back
+        })
     }
 
-    pub(super) async fn run(&mut self, migrator: &sqlx::migrate::Migrator) -> Result<(), SqlError> {
-        match &mut self.inner {
-            Inner::Sqlite(conn) => migrator.run(conn.as_mut()).await?,
-            Inner::Postgres(conn) => migrator.run(conn.as_mut()).await?,
-        }
-        Ok(())
+    pub(super) fn run<'a>(&'a mut self, migrator: &'a sqlx::migrate::Migrator) -> Answer<'a, ()> {
+        // Not `run`: its bound is not general enough for a future behind a pointer (it is what `run` calls).
+        Box::pin(async move {
+            match &mut self.inner {
+                Inner::Sqlite(conn) => migrator.run_direct(None, conn.as_mut(), false).await?,
+                Inner::Postgres(conn) => migrator.run_direct(None, conn.as_mut(), false).await?,
+            }
+            Ok(())
+        })
     }
 
     /// Closes in good order. Dropping is enough for correctness; closing lets SQLite fold its log into the file.
-    pub async fn close(self) {
-        // The connection is gone either way, and nothing is open on it.
-        let _gone = match self.inner {
-            Inner::Sqlite(conn) => conn.close().await,
-            Inner::Postgres(conn) => conn.close().await,
-        };
+    pub fn close(self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(async move {
+            // The connection is gone either way, and nothing is open on it.
+            let _gone = match self.inner {
+                Inner::Sqlite(conn) => conn.close().await,
+                Inner::Postgres(conn) => conn.close().await,
+            };
+        })
     }
 }
 
@@ -212,37 +229,41 @@ impl ConnRef<'_> {
 
     /// Runs one statement (a template, see [`Dialect::render`]) and returns how many rows it touched. The statement is
     /// prepared once per connection and text.
-    pub async fn execute(&mut self, template: &str, params: Vec<Param>) -> Result<u64, SqlError> {
+    pub fn execute(&mut self, template: &str, params: Vec<Param>) -> Answer<'_, u64> {
         let sql = self.dialect().render(template);
-        let done = match self {
-            Self::Sqlite(conn) => {
-                let query = sqlx::query_with(AssertSqlSafe(sql), sqlite_arguments(params)?);
-                query.execute(&mut **conn).await?.rows_affected()
-            }
-            Self::Postgres(conn) => {
-                let query = sqlx::query_with(AssertSqlSafe(sql), postgres_arguments(params)?);
-                query.execute(&mut **conn).await?.rows_affected()
-            }
-        };
-        Ok(done)
+        Box::pin(async move {
+            let done = match self {
+                Self::Sqlite(conn) => {
+                    let query = sqlx::query_with(AssertSqlSafe(sql), sqlite_arguments(params)?);
+                    query.execute(&mut **conn).await?.rows_affected()
+                }
+                Self::Postgres(conn) => {
+                    let query = sqlx::query_with(AssertSqlSafe(sql), postgres_arguments(params)?);
+                    query.execute(&mut **conn).await?.rows_affected()
+                }
+            };
+            Ok(done)
+        })
     }
 
     /// Runs one query (a template) and returns all its rows. Bound the result in the statement.
-    pub async fn fetch(&mut self, template: &str, params: Vec<Param>) -> Result<Vec<Record>, SqlError> {
+    pub fn fetch(&mut self, template: &str, params: Vec<Param>) -> Answer<'_, Vec<Record>> {
         let sql = self.dialect().render(template);
-        let records = match self {
-            Self::Sqlite(conn) => {
-                let query = sqlx::query_with(AssertSqlSafe(sql), sqlite_arguments(params)?);
-                let rows = query.fetch_all(&mut **conn).await?;
-                rows.into_iter().map(|row| Record(RecordInner::Sqlite(row))).collect()
-            }
-            Self::Postgres(conn) => {
-                let query = sqlx::query_with(AssertSqlSafe(sql), postgres_arguments(params)?);
-                let rows = query.fetch_all(&mut **conn).await?;
-                rows.into_iter().map(|row| Record(RecordInner::Postgres(row))).collect()
-            }
-        };
-        Ok(records)
+        Box::pin(async move {
+            let records = match self {
+                Self::Sqlite(conn) => {
+                    let query = sqlx::query_with(AssertSqlSafe(sql), sqlite_arguments(params)?);
+                    let rows = query.fetch_all(&mut **conn).await?;
+                    rows.into_iter().map(|row| Record(RecordInner::Sqlite(row))).collect()
+                }
+                Self::Postgres(conn) => {
+                    let query = sqlx::query_with(AssertSqlSafe(sql), postgres_arguments(params)?);
+                    let rows = query.fetch_all(&mut **conn).await?;
+                    rows.into_iter().map(|row| Record(RecordInner::Postgres(row))).collect()
+                }
+            };
+            Ok(records)
+        })
     }
 
     /// The first row of a query, if any.
@@ -261,20 +282,22 @@ impl ConnRef<'_> {
     }
 
     /// Runs statements without parameters (a template), several divided by semicolons, unprepared.
-    pub async fn script(&mut self, template: &str) -> Result<(), SqlError> {
+    pub fn script(&mut self, template: &str) -> Answer<'_, ()> {
         let sql = self.dialect().render(template);
-        self.ddl(&sql).await
+        self.ddl(&sql)
     }
 
     /// Runs statements as they stand, several divided by semicolons, unprepared: DDL out of a schema set, whose literals
     /// may hold anything.
-    pub async fn ddl(&mut self, sql: &str) -> Result<(), SqlError> {
+    pub fn ddl(&mut self, sql: &str) -> Answer<'_, ()> {
         let sql = AssertSqlSafe(sql.to_owned());
-        match self {
-            Self::Sqlite(conn) => sqlx::raw_sql(sql).execute(&mut **conn).await.map(|_| ()),
-            Self::Postgres(conn) => sqlx::raw_sql(sql).execute(&mut **conn).await.map(|_| ()),
-        }
-        .map_err(SqlError::from)
+        Box::pin(async move {
+            match self {
+                Self::Sqlite(conn) => sqlx::raw_sql(sql).execute(&mut **conn).await.map(|_| ()),
+                Self::Postgres(conn) => sqlx::raw_sql(sql).execute(&mut **conn).await.map(|_| ()),
+            }
+            .map_err(SqlError::from)
+        })
     }
 }
 

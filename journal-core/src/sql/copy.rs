@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 use sqlx::postgres::PgCopyIn;
 use uuid::Uuid;
 
+use super::Answer;
 use super::conn::ConnRef;
 use super::error::{SqlClass, SqlError};
 use super::param::Param;
@@ -28,27 +29,40 @@ struct Pieces<'c> {
 }
 
 impl<'c> Pieces<'c> {
-    async fn begin(conn: &'c mut ConnRef<'_>, template: &str) -> Result<Self, SqlError> {
+    fn begin(conn: &'c mut ConnRef<'_>, template: &str) -> Answer<'c, Self> {
         let sql = conn.dialect().render(template);
-        match conn {
-            ConnRef::Sqlite(_) => Err(SqlError::new(SqlClass::Data, "SQLite has no COPY")),
-            ConnRef::Postgres(conn) => Ok(Self { copy: conn.copy_in_raw(&sql).await?, buffer: Vec::new() }),
-        }
+        Box::pin(async move {
+            match conn {
+                ConnRef::Sqlite(_) => Err(SqlError::new(SqlClass::Data, "SQLite has no COPY")),
+                ConnRef::Postgres(conn) => {
+                    Ok(Self { copy: conn.copy_in_raw(&sql).await?, buffer: Vec::new() })
+                }
+            }
+        })
     }
 
     /// Sends what has gathered when it is enough.
     async fn make_room(&mut self) -> Result<(), SqlError> {
         if self.buffer.len() >= PIECE {
-            self.copy.send(self.buffer.as_slice()).await?;
-            self.buffer.clear();
+            self.send().await?;
         }
         Ok(())
     }
 
+    fn send(&mut self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.copy.send(self.buffer.as_slice()).await?;
+            self.buffer.clear();
+            Ok(())
+        })
+    }
+
     /// Sends the rest and waits for the server's word: how many rows it wrote.
-    async fn finish(mut self) -> Result<u64, SqlError> {
-        self.copy.send(self.buffer.as_slice()).await?;
-        Ok(self.copy.finish().await?)
+    fn finish(mut self) -> Answer<'c, u64> {
+        Box::pin(async move {
+            self.send().await?;
+            Ok(self.copy.finish().await?)
+        })
     }
 }
 
@@ -68,12 +82,14 @@ impl ConnRef<'_> {
 
     /// Carries out a `COPY … FROM STDIN` (a template, see [`super::Dialect::render`]) of these rows; how many the server
     /// wrote. PostgreSQL only.
-    pub async fn copy_rows(&mut self, template: &str, rows: &CopyRows) -> Result<u64, SqlError> {
-        let mut pieces = Pieces::begin(self, template).await?;
-        for piece in rows.text.chunks(LARGE_PIECE) {
-            pieces.copy.send(piece).await?;
-        }
-        pieces.finish().await
+    pub fn copy_rows<'a>(&'a mut self, template: &'a str, rows: &'a CopyRows) -> Answer<'a, u64> {
+        Box::pin(async move {
+            let mut pieces = Pieces::begin(self, template).await?;
+            for piece in rows.text.chunks(LARGE_PIECE) {
+                pieces.copy.send(piece).await?;
+            }
+            pieces.finish().await
+        })
     }
 }
 

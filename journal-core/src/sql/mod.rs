@@ -2,6 +2,8 @@
 //! statement is written once. Knows no table. The only place that may name `AssertSqlSafe`: SQL text is made of
 //! constants and of identifiers quoted by [`quote`], never of data.
 
+use std::pin::Pin;
+
 mod conn;
 mod copy;
 mod dialect;
@@ -11,6 +13,10 @@ mod notices;
 mod param;
 mod read_url;
 mod url;
+
+/// A future of this seam, behind a pointer: the code of the drivers is built here, once, and not again in each program that
+/// waits for them.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, SqlError>> + Send + 'a>>;
 
 pub use conn::{Access, Conn, ConnRef};
 pub(crate) use copy::CopyIn;

@@ -3,6 +3,7 @@
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgListener, PgPoolOptions};
 
+use super::Answer;
 use super::error::SqlError;
 use super::url::{DbUrl, Target};
 
@@ -20,7 +21,11 @@ impl std::fmt::Debug for Notices {
 impl Notices {
     /// Listens on a channel of a database; `None` where the database has nothing of the kind (SQLite). `purpose` shows in
     /// the database's session list.
-    pub async fn open(url: &DbUrl, channel: &str, purpose: &str) -> Result<Option<Self>, SqlError> {
+    pub fn open<'a>(url: &'a DbUrl, channel: &'a str, purpose: &'a str) -> Answer<'a, Option<Self>> {
+        Box::pin(Self::listen(url, channel, purpose))
+    }
+
+    async fn listen(url: &DbUrl, channel: &str, purpose: &str) -> Result<Option<Self>, SqlError> {
         let Target::Postgres(options) = &url.target else { return Ok(None) };
         let options =
             options.clone().application_name(&format!("daybook {purpose}")).disable_statement_logging();
@@ -34,9 +39,11 @@ impl Notices {
 
     /// Waits for the next word. Also returns once a lost connection has been opened again, since something may have been
     /// said meanwhile.
-    pub async fn next(&mut self) -> Result<(), SqlError> {
-        self.listener.try_recv().await?;
-        while self.listener.next_buffered().is_some() {}
-        Ok(())
+    pub fn next(&mut self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.listener.try_recv().await?;
+            while self.listener.next_buffered().is_some() {}
+            Ok(())
+        })
     }
 }

@@ -31,7 +31,9 @@ impl<'c> Pieces<'c> {
     async fn begin(conn: &'c mut ConnRef<'_>, template: &str) -> Result<Self, SqlError> {
         let sql = conn.dialect().render(template);
         match conn {
-            ConnRef::Sqlite(_) => Err(SqlError::new(SqlClass::Data, "SQLite has no COPY")),
+            ConnRef::Sqlite(_) | ConnRef::MariaDb(_) => {
+                Err(SqlError::new(SqlClass::Data, "only PostgreSQL has COPY"))
+            }
             ConnRef::Postgres(conn) => Ok(Self { copy: conn.copy_in_raw(&sql).await?, buffer: Vec::new() }),
         }
     }

@@ -2,17 +2,19 @@
 //! statement is written once. Knows no table. The only place that may name `AssertSqlSafe`: SQL text is made of
 //! constants and of identifiers quoted by [`quote`], never of data.
 
+mod arguments;
 mod conn;
 mod copy;
 mod dialect;
 mod error;
+mod mariadb;
 mod migrate;
 mod notices;
 mod param;
 mod read_url;
 mod url;
 
-pub use conn::{Access, Conn, ConnRef};
+pub use conn::{Access, Conn, ConnRef, NewRow};
 pub(crate) use copy::CopyIn;
 pub use copy::CopyRows;
 pub use dialect::{Dialect, quote};

@@ -18,7 +18,7 @@ impl std::fmt::Debug for Notices {
 }
 
 impl Notices {
-    /// Listens on a channel of a database; `None` where the database has nothing of the kind (SQLite). `purpose` shows in
+    /// Listens on a channel of a database; `None` where the database has nothing of the kind (SQLite, MariaDB). `purpose` shows in
     /// the database's session list.
     pub async fn open(url: &DbUrl, channel: &str, purpose: &str) -> Result<Option<Self>, SqlError> {
         let Target::Postgres(options) = &url.target else { return Ok(None) };

@@ -6,7 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use journal_core::model::{Column, Index, Name, Schema, Table, Type};
+use journal_core::model::schema::Index;
+use journal_core::model::{Column, Name, Schema, Table, Type};
 
 use super::quote::{ident, idents, text};
 use super::{Dialect, ObjectNames, indexed};
@@ -41,7 +42,12 @@ pub(crate) fn cast_name(ty: Type) -> String {
 
 /// An instant as this program writes it.
 pub(crate) fn timestamp_text(e: &str) -> String {
-    format!("date_format({e}, '%Y-%m-%dT%H:%i:%s.%fZ')")
+    moment(e, "%Y-%m-%dT%H:%i:%s.%fZ")
+}
+
+/// A day or an instant in a form.
+pub(crate) fn moment(e: &str, form: &str) -> String {
+    format!("date_format({e}, '{form}')")
 }
 
 /// The text's own collation for an expression that comes with another.
@@ -63,7 +69,10 @@ pub(crate) fn json_text(e: &str) -> String {
         written = format!("replace({written}, {character}, '\\u{number:04x}')");
     }
     let quoted = collated(&format!("json_quote({e})"));
-    format!("CASE WHEN {e} REGEXP {} THEN '\"' || {written} || '\"' ELSE {quoted} END", text(&format!("[{set}]")))
+    format!(
+        "CASE WHEN {e} REGEXP {} THEN '\"' || {written} || '\"' ELSE {quoted} END",
+        text(&format!("[{set}]"))
+    )
 }
 
 /// Why a column cannot be in a table, if it cannot.
@@ -199,7 +208,8 @@ impl ColumnTypes {
         let mut short = Vec::new();
         for column in table.columns.iter().filter(|column| !keyed.contains_key(&column.name)) {
             let wanted = bytes_wanted(column.ty);
-            let is_short = !matches!(column.ty, Type::Text { max } if max.is_none_or(|max| max > SHORT_TEXT_MAX));
+            let is_short =
+                !matches!(column.ty, Type::Text { max } if max.is_none_or(|max| max > SHORT_TEXT_MAX));
             if is_short && wanted <= room {
                 room -= wanted;
                 short.push(column.name.clone());

@@ -51,6 +51,14 @@ pub(crate) fn same(left: &str, right: &str, dialect: Dialect) -> String {
     }
 }
 
+/// Whether two expressions hold something else, NULL being the same as NULL.
+pub(crate) fn differs(left: &str, right: &str, dialect: Dialect) -> String {
+    match dialect {
+        Dialect::Sqlite | Dialect::Postgres => format!("{left} IS DISTINCT FROM {right}"),
+        Dialect::MariaDb => format!("NOT ({left} <=> {right})"),
+    }
+}
+
 /// How many characters a text has.
 pub(crate) fn length(text: &str, dialect: Dialect) -> String {
     match dialect {

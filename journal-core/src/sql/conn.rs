@@ -7,16 +7,19 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use sqlx::postgres::{PgArguments, PgConnectOptions};
-use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{
-    Arguments as _, AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, SqliteConnection,
+    AssertSqlSafe, ConnectOptions as _, Connection as _, MySqlConnection, PgConnection, SqliteConnection,
 };
 
 use super::Answer;
+use super::arguments;
 use super::dialect::Dialect;
-use super::error::{SqlClass, SqlError};
+use super::error::{Constraint, SqlClass, SqlError};
+use super::mariadb;
 use super::param::{Inner as RecordInner, Param, Record};
+use super::place::Place;
 use super::url::{DbUrl, Target};
 
 /// How long SQLite waits for another process's write. Long: posting batches are short, and giving up loses work done.
@@ -41,16 +44,20 @@ pub enum Access {
 #[derive(Debug)]
 pub struct Conn {
     inner: Inner,
+    place: Place,
     /// SQLite's writers take turns in this process, first come first served; its own busy wait knows no order and lets
     /// a writer starve beside a busy one.
     gate: Option<Arc<tokio::sync::Mutex<()>>>,
     turn: Option<tokio::sync::OwnedMutexGuard<()>>,
+    /// MariaDB knows no setting of one transaction: that of a snapshot has to be taken back before the next that writes.
+    after_snapshot: bool,
 }
 
 #[derive(Debug)]
 enum Inner {
     Sqlite(Box<SqliteConnection>),
     Postgres(Box<PgConnection>),
+    MariaDb(Box<MySqlConnection>),
 }
 
 /// A borrowed connection: what statements run on. Made from a [`Conn`] or from an application's own sqlx connection.
@@ -60,18 +67,39 @@ pub enum ConnRef<'c> {
     Sqlite(&'c mut SqliteConnection),
     /// PostgreSQL.
     Postgres(&'c mut PgConnection),
+    /// MariaDB. An application's own session needs no setting that it does not want itself.
+    MariaDb(&'c mut MySqlConnection),
+}
+
+/// One row to insert unless one with its key is there.
+#[derive(Debug, Clone, Copy)]
+pub struct NewRow {
+    /// The INSERT of one row (a template), into a table with no other unique key than this one.
+    pub insert: &'static str,
+    /// The key's columns in parentheses; empty where the table has one key.
+    pub key: &'static str,
 }
 
 impl Conn {
     /// Opens a connection with the settings Daybook relies on (SQLite: WAL, full synchronisation, foreign keys;
-    /// PostgreSQL: UTC, lock and idle limits kept by the server). `purpose` shows in the database's session list.
+    /// PostgreSQL: UTC, lock and idle limits kept by the server; MariaDB: the same, strict mode, standard quotes, READ
+    /// COMMITTED). `purpose` shows in the session list of PostgreSQL.
     pub fn open<'a>(url: &'a DbUrl, access: Access, purpose: &'a str) -> Answer<'a, Self> {
         Box::pin(async move {
-            match &url.target {
-                Target::Sqlite(path) => open_sqlite(path, access).await,
-                Target::Postgres(options) => open_postgres(options, access, purpose).await,
-            }
+            let (inner, gate) = match &url.target {
+                Target::Sqlite(path) => (open_sqlite(path, access).await?, Some(gate(path))),
+                Target::Postgres(options) => (open_postgres(options, access, purpose).await?, None),
+                Target::MariaDb(address) => {
+                    (Inner::MariaDb(Box::new(mariadb::open(&address.options, access).await?)), None)
+                }
+            };
+            Ok(Self { inner, place: url.place(), gate, turn: None, after_snapshot: false })
         })
+    }
+
+    /// What the text of statements here depends on.
+    pub fn place(&self) -> &Place {
+        &self.place
     }
 
     /// Which SQL it speaks.
@@ -79,6 +107,7 @@ impl Conn {
         match self.inner {
             Inner::Sqlite(_) => Dialect::Sqlite,
             Inner::Postgres(_) => Dialect::Postgres,
+            Inner::MariaDb(_) => Dialect::MariaDb,
         }
     }
 
@@ -87,6 +116,7 @@ impl Conn {
         match &mut self.inner {
             Inner::Sqlite(conn) => ConnRef::Sqlite(conn),
             Inner::Postgres(conn) => ConnRef::Postgres(conn),
+            Inner::MariaDb(conn) => ConnRef::MariaDb(conn),
         }
     }
 
@@ -100,6 +130,10 @@ impl Conn {
             let begun = match self.dialect() {
                 Dialect::Sqlite => self.lend().script("BEGIN IMMEDIATE").await,
                 Dialect::Postgres => self.lend().script("BEGIN").await,
+                Dialect::MariaDb => {
+                    self.end_snapshot().await?;
+                    self.lend().script(mariadb::BEGIN).await
+                }
             };
             if begun.is_err() {
                 self.turn = None;
@@ -119,8 +153,20 @@ impl Conn {
                                  SET LOCAL idle_in_transaction_session_timeout = 0";
                     self.lend().script(begin).await
                 }
+                Dialect::MariaDb => {
+                    self.after_snapshot = true;
+                    self.lend().script(mariadb::BEGIN_SNAPSHOT).await
+                }
             }
         })
+    }
+
+    async fn end_snapshot(&mut self) -> Result<(), SqlError> {
+        if self.after_snapshot {
+            self.lend().script(mariadb::END_SNAPSHOT).await?;
+            self.after_snapshot = false;
+        }
+        Ok(())
     }
 
     /// Commits. After an error the outcome is unknown unless the error's class says otherwise: drop the connection.
@@ -141,12 +187,23 @@ impl Conn {
         })
     }
 
+    /// The driver's connection to MariaDB; `None` for another database's.
+    pub(super) fn mariadb(&mut self) -> Option<&mut MySqlConnection> {
+        match &mut self.inner {
+            Inner::MariaDb(conn) => Some(conn),
+            Inner::Sqlite(_) | Inner::Postgres(_) => None,
+        }
+    }
+
     pub(super) fn run<'a>(&'a mut self, migrator: &'a sqlx::migrate::Migrator) -> Answer<'a, ()> {
         // Not `run`: its bound is not general enough for a future behind a pointer (it is what `run` calls).
         Box::pin(async move {
             match &mut self.inner {
                 Inner::Sqlite(conn) => migrator.run_direct(None, conn.as_mut(), false).await?,
                 Inner::Postgres(conn) => migrator.run_direct(None, conn.as_mut(), false).await?,
+                Inner::MariaDb(_) => {
+                    return Err(SqlError::new(SqlClass::Data, "MariaDB migrates in another way"));
+                }
             }
             Ok(())
         })
@@ -159,12 +216,13 @@ impl Conn {
             let _gone = match self.inner {
                 Inner::Sqlite(conn) => conn.close().await,
                 Inner::Postgres(conn) => conn.close().await,
+                Inner::MariaDb(conn) => conn.close().await,
             };
         })
     }
 }
 
-async fn open_sqlite(path: &Path, access: Access) -> Result<Conn, SqlError> {
+async fn open_sqlite(path: &Path, access: Access) -> Result<Inner, SqlError> {
     let mut options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(access == Access::Create)
@@ -180,10 +238,10 @@ async fn open_sqlite(path: &Path, access: Access) -> Result<Conn, SqlError> {
         error.message = format!("{}: {}", path.display(), error.message);
         error
     })?;
-    Ok(Conn { inner: Inner::Sqlite(Box::new(conn)), gate: Some(gate(path)), turn: None })
+    Ok(Inner::Sqlite(Box::new(conn)))
 }
 
-async fn open_postgres(options: &PgConnectOptions, access: Access, purpose: &str) -> Result<Conn, SqlError> {
+async fn open_postgres(options: &PgConnectOptions, access: Access, purpose: &str) -> Result<Inner, SqlError> {
     let options = options
         .clone()
         .application_name(&format!("daybook {purpose}"))
@@ -198,7 +256,7 @@ async fn open_postgres(options: &PgConnectOptions, access: Access, purpose: &str
         ])
         .disable_statement_logging();
     let conn = PgConnection::connect_with(&options).await?;
-    Ok(Conn { inner: Inner::Postgres(Box::new(conn)), gate: None, turn: None })
+    Ok(Inner::Postgres(Box::new(conn)))
 }
 
 /// The turn-taking of one file's writers in this process.
@@ -216,6 +274,7 @@ impl ConnRef<'_> {
         match self {
             Self::Sqlite(_) => Dialect::Sqlite,
             Self::Postgres(_) => Dialect::Postgres,
+            Self::MariaDb(_) => Dialect::MariaDb,
         }
     }
 
@@ -224,42 +283,79 @@ impl ConnRef<'_> {
         match self {
             Self::Sqlite(conn) => ConnRef::Sqlite(conn),
             Self::Postgres(conn) => ConnRef::Postgres(conn),
+            Self::MariaDb(conn) => ConnRef::MariaDb(conn),
         }
     }
 
-    /// Runs one statement (a template, see [`Dialect::render`]) and returns how many rows it touched. The statement is
-    /// prepared once per connection and text.
-    pub fn execute(&mut self, template: &str, params: Vec<Param>) -> Answer<'_, u64> {
-        let sql = self.dialect().render(template);
+    /// Runs one statement (a template, see [`Dialect::render`]) and returns how many rows it touched (MariaDB: an UPDATE's
+    /// WHERE matched). The statement is prepared once per connection and text.
+    pub fn execute<'a>(&'a mut self, template: &'a str, params: Vec<Param>) -> Answer<'a, u64> {
         Box::pin(async move {
+            let sql = |dialect: Dialect| AssertSqlSafe(dialect.render(template));
             let done = match self {
                 Self::Sqlite(conn) => {
-                    let query = sqlx::query_with(AssertSqlSafe(sql), sqlite_arguments(params)?);
+                    let query = sqlx::query_with(sql(Dialect::Sqlite), arguments::sqlite(params)?);
                     query.execute(&mut **conn).await?.rows_affected()
                 }
                 Self::Postgres(conn) => {
-                    let query = sqlx::query_with(AssertSqlSafe(sql), postgres_arguments(params)?);
+                    let query = sqlx::query_with(sql(Dialect::Postgres), arguments::postgres(params)?);
                     query.execute(&mut **conn).await?.rows_affected()
                 }
+                Self::MariaDb(conn) => mariadb::execute(conn, template, params).await?.0,
             };
             Ok(done)
         })
     }
 
+    /// MariaDB: runs one statement; rows matched, and the number that it left by `LAST_INSERT_ID(number)`, so that an UPDATE
+    /// tells what it wrote without a second look.
+    pub async fn execute_for_number(
+        &mut self,
+        template: &str,
+        params: Vec<Param>,
+    ) -> Result<(u64, i64), SqlError> {
+        let Self::MariaDb(conn) = self else {
+            return Err(SqlError::new(SqlClass::Data, "only MariaDB answers with a number"));
+        };
+        let (rows, number) = mariadb::execute(conn, template, params).await?;
+        let number = i64::try_from(number);
+        Ok((rows, number.map_err(|_| SqlError::new(SqlClass::Data, "a number beyond 64 bits"))?))
+    }
+
+    /// Inserts a row unless one with its key is there; how many it wrote. Whatever is there stays as it is, and the
+    /// transaction goes on.
+    pub async fn insert_new(&mut self, row: NewRow, params: Vec<Param>) -> Result<u64, SqlError> {
+        match self.dialect() {
+            Dialect::Sqlite | Dialect::Postgres => {
+                let template = format!("{} ON CONFLICT {} DO NOTHING", row.insert, row.key);
+                self.execute(&template, params).await
+            }
+            // It knows no such clause: IGNORE would hide other errors as well. An error takes back its statement alone.
+            Dialect::MariaDb => match self.execute(row.insert, params).await {
+                Err(error) if error.class == SqlClass::Constraint(Constraint::Unique) => Ok(0),
+                written => written,
+            },
+        }
+    }
+
     /// Runs one query (a template) and returns all its rows. Bound the result in the statement.
-    pub fn fetch(&mut self, template: &str, params: Vec<Param>) -> Answer<'_, Vec<Record>> {
-        let sql = self.dialect().render(template);
+    pub fn fetch<'a>(&'a mut self, template: &'a str, params: Vec<Param>) -> Answer<'a, Vec<Record>> {
         Box::pin(async move {
+            let sql = |dialect: Dialect| AssertSqlSafe(dialect.render(template));
             let records = match self {
                 Self::Sqlite(conn) => {
-                    let query = sqlx::query_with(AssertSqlSafe(sql), sqlite_arguments(params)?);
+                    let query = sqlx::query_with(sql(Dialect::Sqlite), arguments::sqlite(params)?);
                     let rows = query.fetch_all(&mut **conn).await?;
                     rows.into_iter().map(|row| Record(RecordInner::Sqlite(row))).collect()
                 }
                 Self::Postgres(conn) => {
-                    let query = sqlx::query_with(AssertSqlSafe(sql), postgres_arguments(params)?);
+                    let query = sqlx::query_with(sql(Dialect::Postgres), arguments::postgres(params)?);
                     let rows = query.fetch_all(&mut **conn).await?;
                     rows.into_iter().map(|row| Record(RecordInner::Postgres(row))).collect()
+                }
+                Self::MariaDb(conn) => {
+                    let rows = mariadb::fetch(conn, template, params).await?;
+                    rows.into_iter().map(|row| Record(RecordInner::MariaDb(row))).collect()
                 }
             };
             Ok(records)
@@ -282,19 +378,20 @@ impl ConnRef<'_> {
     }
 
     /// Runs statements without parameters (a template), several divided by semicolons, unprepared.
-    pub fn script(&mut self, template: &str) -> Answer<'_, ()> {
+    pub async fn script(&mut self, template: &str) -> Result<(), SqlError> {
         let sql = self.dialect().render(template);
-        self.ddl(&sql)
+        self.ddl(&sql).await
     }
 
     /// Runs statements as they stand, several divided by semicolons, unprepared: DDL out of a schema set, whose literals
     /// may hold anything.
-    pub fn ddl(&mut self, sql: &str) -> Answer<'_, ()> {
-        let sql = AssertSqlSafe(sql.to_owned());
+    pub fn ddl<'a>(&'a mut self, sql: &'a str) -> Answer<'a, ()> {
         Box::pin(async move {
+            let sql = AssertSqlSafe(sql.to_owned());
             match self {
                 Self::Sqlite(conn) => sqlx::raw_sql(sql).execute(&mut **conn).await.map(|_| ()),
                 Self::Postgres(conn) => sqlx::raw_sql(sql).execute(&mut **conn).await.map(|_| ()),
+                Self::MariaDb(conn) => sqlx::raw_sql(sql).execute(&mut **conn).await.map(|_| ()),
             }
             .map_err(SqlError::from)
         })
@@ -313,58 +410,8 @@ impl<'c> From<&'c mut PgConnection> for ConnRef<'c> {
     }
 }
 
-fn unbindable(error: Box<dyn std::error::Error + Send + Sync>) -> SqlError {
-    SqlError::new(SqlClass::Data, error.to_string())
-}
-
-macro_rules! arguments {
-    ($name:ident, $arguments:ty, $list:expr) => {
-        fn $name(params: Vec<Param>) -> Result<$arguments, SqlError> {
-            let mut arguments = <$arguments>::default();
-            for param in params {
-                match param {
-                    Param::Bool(value) => arguments.add(value),
-                    Param::I64(value) => arguments.add(value),
-                    Param::F64(value) => arguments.add(value),
-                    Param::Text(value) => arguments.add(value),
-                    Param::Bytes(value) => arguments.add(value),
-                    Param::Uuid(value) => arguments.add(value),
-                    Param::List(values) => $list(&mut arguments, values),
-                }
-                .map_err(unbindable)?;
-            }
-            Ok(arguments)
-        }
-    };
-}
-
-type Bound = Result<(), Box<dyn std::error::Error + Send + Sync>>;
-
-fn no_list(_: &mut SqliteArguments, _: Vec<Param>) -> Bound {
-    Err("SQLite has no arrays".into())
-}
-
-/// Adds an array of the kind of its first member.
-fn list(arguments: &mut PgArguments, values: Vec<Param>) -> Bound {
-    macro_rules! of {
-        ($kind:ident) => {{
-            let members = values.into_iter().map(|value| match value {
-                Param::$kind(member) => Ok(member),
-                _ => Err("an array of several kinds"),
-            });
-            arguments.add(members.collect::<Result<Vec<_>, _>>()?)
-        }};
-    }
-    match values.first() {
-        Some(Param::Bool(_)) => of!(Bool),
-        Some(Param::I64(_)) => of!(I64),
-        Some(Param::F64(_)) => of!(F64),
-        Some(Param::Text(_)) => of!(Text),
-        Some(Param::Bytes(_)) => of!(Bytes),
-        Some(Param::Uuid(_)) => of!(Uuid),
-        Some(Param::List(_)) | None => Err("an array of nothing, or of arrays".into()),
+impl<'c> From<&'c mut MySqlConnection> for ConnRef<'c> {
+    fn from(conn: &'c mut MySqlConnection) -> Self {
+        Self::MariaDb(conn)
     }
 }
-
-arguments!(sqlite_arguments, SqliteArguments, no_list);
-arguments!(postgres_arguments, PgArguments, list);

@@ -29,11 +29,13 @@ struct Pieces<'c> {
 }
 
 impl<'c> Pieces<'c> {
-    fn begin(conn: &'c mut ConnRef<'_>, template: &str) -> Answer<'c, Self> {
-        let sql = conn.dialect().render(template);
+    fn begin(conn: &'c mut ConnRef<'_>, template: &'c str) -> Answer<'c, Self> {
         Box::pin(async move {
+            let sql = conn.dialect().render(template);
             match conn {
-                ConnRef::Sqlite(_) => Err(SqlError::new(SqlClass::Data, "SQLite has no COPY")),
+                ConnRef::Sqlite(_) | ConnRef::MariaDb(_) => {
+                    Err(SqlError::new(SqlClass::Data, "only PostgreSQL has COPY"))
+                }
                 ConnRef::Postgres(conn) => {
                     Ok(Self { copy: conn.copy_in_raw(&sql).await?, buffer: Vec::new() })
                 }
@@ -60,7 +62,7 @@ impl<'c> Pieces<'c> {
     /// Sends the rest and waits for the server's word: how many rows it wrote.
     fn finish(mut self) -> Answer<'c, u64> {
         Box::pin(async move {
-            self.send().await?;
+            self.copy.send(self.buffer.as_slice()).await?;
             Ok(self.copy.finish().await?)
         })
     }
@@ -74,7 +76,7 @@ impl std::fmt::Debug for Pieces<'_> {
 
 impl ConnRef<'_> {
     /// Begins a `COPY … FROM STDIN (FORMAT binary)` (a template, see [`super::Dialect::render`]). PostgreSQL only.
-    pub(crate) async fn copy_in(&mut self, template: &str) -> Result<CopyIn<'_>, SqlError> {
+    pub(crate) async fn copy_in<'a>(&'a mut self, template: &'a str) -> Result<CopyIn<'a>, SqlError> {
         let mut pieces = Pieces::begin(self, template).await?;
         pieces.buffer.extend_from_slice(HEADER);
         Ok(CopyIn { pieces })

@@ -42,7 +42,7 @@ pub enum SqlClass {
 pub struct SqlError {
     /// What to do about it.
     pub class: SqlClass,
-    /// The database's code: an SQLSTATE, or SQLite's extended result code.
+    /// The database's code: an SQLSTATE, SQLite's extended result code, or MariaDB's error number.
     pub code: String,
     /// The constraint's or the table's name, where the database tells.
     pub object: Option<String>,
@@ -123,6 +123,9 @@ impl From<sqlx::migrate::MigrateError> for SqlError {
 }
 
 fn from_database(error: &dyn sqlx::error::DatabaseError) -> SqlError {
+    if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
+        return super::mariadb::from_database(error);
+    }
     let code = error.code().unwrap_or_default().into_owned();
     let postgres = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some();
     let class = if postgres { postgres_class(&code) } else { sqlite_class(&code) };

@@ -4,13 +4,16 @@
 
 use std::pin::Pin;
 
+mod arguments;
 mod conn;
 mod copy;
 mod dialect;
 mod error;
+mod mariadb;
 mod migrate;
 mod notices;
 mod param;
+mod place;
 mod read_url;
 mod url;
 
@@ -18,7 +21,7 @@ mod url;
 /// waits for them.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, SqlError>> + Send + 'a>>;
 
-pub use conn::{Access, Conn, ConnRef};
+pub use conn::{Access, Conn, ConnRef, NewRow};
 pub(crate) use copy::CopyIn;
 pub use copy::CopyRows;
 pub use dialect::{Dialect, quote};
@@ -26,5 +29,6 @@ pub use error::{Constraint, SqlClass, SqlError};
 pub use migrate::MigrationFile;
 pub use notices::Notices;
 pub use param::{Param, Record};
+pub use place::Place;
 pub use read_url::ReadUrl;
 pub use url::{DbUrl, InvalidUrl};

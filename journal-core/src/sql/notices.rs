@@ -19,7 +19,7 @@ impl std::fmt::Debug for Notices {
 }
 
 impl Notices {
-    /// Listens on a channel of a database; `None` where the database has nothing of the kind (SQLite). `purpose` shows in
+    /// Listens on a channel of a database; `None` where the database has nothing of the kind (SQLite, MariaDB). `purpose` shows in
     /// the database's session list.
     pub fn open<'a>(url: &'a DbUrl, channel: &'a str, purpose: &'a str) -> Answer<'a, Option<Self>> {
         Box::pin(Self::listen(url, channel, purpose))

@@ -20,6 +20,17 @@ pub enum Param {
     List(Vec<Param>),
 }
 
+impl Param {
+    /// Bytes of a value that has many; 0 for the rest.
+    pub(super) fn bytes_len(&self) -> usize {
+        match self {
+            Self::Text(Some(text)) => text.len(),
+            Self::Bytes(Some(bytes)) => bytes.len(),
+            _ => 0,
+        }
+    }
+}
+
 impl From<i64> for Param {
     fn from(value: i64) -> Self {
         Self::I64(Some(value))
@@ -63,6 +74,7 @@ pub struct Record(pub(super) Inner);
 pub(super) enum Inner {
     Sqlite(sqlx::sqlite::SqliteRow),
     Postgres(sqlx::postgres::PgRow),
+    MariaDb(sqlx::mysql::MySqlRow),
 }
 
 impl std::fmt::Debug for Inner {
@@ -78,6 +90,7 @@ macro_rules! cell {
             match &self.0 {
                 Inner::Sqlite(row) => row.try_get(at),
                 Inner::Postgres(row) => row.try_get(at),
+                Inner::MariaDb(row) => row.try_get(at),
             }
             .map_err(SqlError::from)
         }
@@ -87,6 +100,7 @@ macro_rules! cell {
             match &self.0 {
                 Inner::Sqlite(row) => row.try_get(at),
                 Inner::Postgres(row) => row.try_get(at),
+                Inner::MariaDb(row) => row.try_get(at),
             }
             .map_err(SqlError::from)
         }
@@ -95,7 +109,7 @@ macro_rules! cell {
 
 impl Record {
     cell!(
-        /// A whole number (PostgreSQL: `bigint`).
+        /// A whole number (PostgreSQL: `bigint`; MariaDB: any that has a sign).
         i64, opt_i64, i64
     );
     cell!(
@@ -115,7 +129,7 @@ impl Record {
         bytes, opt_bytes, Vec<u8>
     );
     cell!(
-        /// A UUID (SQLite: 16 bytes).
+        /// A UUID (SQLite and MariaDB: 16 bytes).
         uuid, opt_uuid, Uuid
     );
 
@@ -124,6 +138,7 @@ impl Record {
         match &self.0 {
             Inner::Sqlite(row) => row.try_get(at),
             Inner::Postgres(row) => row.try_get(at),
+            Inner::MariaDb(row) => row.try_get(at),
         }
         .map_err(SqlError::from)
     }
@@ -133,6 +148,7 @@ impl Record {
         match &self.0 {
             Inner::Sqlite(row) => row.try_get(at),
             Inner::Postgres(row) => row.try_get(at),
+            Inner::MariaDb(row) => row.try_get(at),
         }
         .map_err(SqlError::from)
     }
@@ -142,6 +158,7 @@ impl Record {
         match &self.0 {
             Inner::Sqlite(row) => row.try_get_raw(at).map(|value| value.is_null()),
             Inner::Postgres(row) => row.try_get_raw(at).map(|value| value.is_null()),
+            Inner::MariaDb(row) => row.try_get_raw(at).map(|value| value.is_null()),
         }
         .map_err(SqlError::from)
     }

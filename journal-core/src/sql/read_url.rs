@@ -1,6 +1,7 @@
 //! The address at which an application of one schema version reads: the one setting that it changes from version to
 //! version. On PostgreSQL the connection's search path leads to the version's views, so the application's statements
-//! stay as they are; in SQLite the views have names that end in the version.
+//! stay as they are; on MariaDB the address names the database that holds the version's views; in SQLite the views have
+//! names that end in the version.
 
 use std::fmt;
 
@@ -41,6 +42,17 @@ impl ReadUrl {
         (self.url.dialect() == Dialect::Postgres).then(|| format!("v{}", self.version))
     }
 
+    /// MariaDB: the database that holds the version's views, which [`Self::address`] names.
+    pub fn view_database(&self) -> Option<String> {
+        match &self.url.target {
+            Target::MariaDb(address) => {
+                let own = address.options.get_database()?;
+                Some(format!("{own}_v{}", self.version))
+            }
+            Target::Sqlite(_) | Target::Postgres(_) => None,
+        }
+    }
+
     /// SQLite: what the name of each view ends with.
     pub fn suffix(&self) -> Option<String> {
         (self.url.dialect() == Dialect::Sqlite).then(|| format!("_v{}", self.version))
@@ -52,6 +64,7 @@ impl ReadUrl {
         match &self.url.target {
             Target::Sqlite(_) => self.url.to_string(),
             Target::Postgres(options) => self.postgres(options, true),
+            Target::MariaDb(address) => address.of_database(&format!("_v{}", self.version), true),
         }
     }
 
@@ -87,6 +100,9 @@ impl fmt::Display for ReadUrl {
         match &self.url.target {
             Target::Sqlite(_) => self.url.fmt(f),
             Target::Postgres(options) => f.write_str(&self.postgres(options, false)),
+            Target::MariaDb(address) => {
+                f.write_str(&address.of_database(&format!("_v{}", self.version), false))
+            }
         }
     }
 }
@@ -113,6 +129,11 @@ mod tests {
         assert!(!format!("{url:?}").contains("s3cret"));
         assert_eq!(url.address(), shown.replace("app@", "app:s3cret@"));
         assert_eq!((url.search_path().as_deref(), url.suffix()), (Some("v2"), None));
+        let url = reading("mariadb://app:s3cret@db/shop?socket=/run/m.sock");
+        assert_eq!(url.to_string(), "mariadb://app@db/shop_v2?socket=/run/m.sock");
+        assert_eq!(url.address(), "mariadb://app:s3cret@db/shop_v2?socket=/run/m.sock");
+        assert_eq!((url.search_path(), url.suffix()), (None, None));
+        assert_eq!(url.view_database().as_deref(), Some("shop_v2"));
         let url = reading("sqlite:/var/lib/shop/till.db");
         assert_eq!(url.to_string(), "sqlite:/var/lib/shop/till.db");
         assert_eq!((url.search_path(), url.suffix().as_deref()), (None, Some("_v2")));

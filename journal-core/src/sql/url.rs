@@ -8,8 +8,11 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 
 use super::dialect::Dialect;
+use super::mariadb::Address;
+use super::place::Place;
 
-/// The address of one database: `sqlite:PATH` or `postgres://USER@HOST/DATABASE` (a socket: `?host=/directory`).
+/// The address of one database: `sqlite:PATH` `postgres://USER@HOST/DATABASE` (a socket: `?host=/directory`)
+/// or `mariadb://USER@HOST/DATABASE` (a socket: `?socket=/file`; MySQL as well, also as `mysql://`).
 /// `Display` and `Debug` leave the password out.
 #[derive(Clone)]
 pub struct DbUrl {
@@ -20,11 +23,14 @@ pub struct DbUrl {
 pub(super) enum Target {
     Sqlite(PathBuf),
     Postgres(Box<PgConnectOptions>),
+    MariaDb(Address),
 }
 
 /// A text that is no address of a database Daybook knows. Does not repeat the text: it may hold a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not a database address ({0}): sqlite:PATH or postgres://USER@HOST/DATABASE")]
+#[error(
+    "not a database address ({0}): sqlite:PATH, postgres://USER@HOST/DATABASE or mariadb://USER@HOST/DATABASE"
+)]
 pub struct InvalidUrl(&'static str);
 
 impl DbUrl {
@@ -33,15 +39,27 @@ impl DbUrl {
         match self.target {
             Target::Sqlite(_) => Dialect::Sqlite,
             Target::Postgres(_) => Dialect::Postgres,
+            Target::MariaDb(_) => Dialect::MariaDb,
+        }
+    }
+
+    /// What the text of statements there depends on.
+    pub fn place(&self) -> Place {
+        match &self.target {
+            Target::Sqlite(_) => Place::sqlite(),
+            Target::Postgres(_) => Place::postgres(),
+            Target::MariaDb(address) => Place::mariadb(address.options.get_database().unwrap_or_default()),
         }
     }
 
     /// The same address with that password; SQLite has none and ignores it.
     #[must_use]
     pub fn with_password(mut self, password: &str) -> Self {
-        if let Target::Postgres(options) = &mut self.target {
-            **options = options.as_ref().clone().password(password);
-        }
+        self.target = match self.target {
+            Target::Sqlite(path) => Target::Sqlite(path),
+            Target::Postgres(options) => Target::Postgres(Box::new(options.password(password))),
+            Target::MariaDb(address) => Target::MariaDb(address.with_password(password)),
+        };
         self
     }
 
@@ -49,7 +67,7 @@ impl DbUrl {
     pub fn sqlite_path(&self) -> Option<&std::path::Path> {
         match &self.target {
             Target::Sqlite(path) => Some(path),
-            Target::Postgres(_) => None,
+            Target::Postgres(_) | Target::MariaDb(_) => None,
         }
     }
 }
@@ -62,8 +80,11 @@ impl FromStr for DbUrl {
                 text.parse().map_err(|_| InvalidUrl("its parts cannot be read"))?;
             return Ok(Self { target: Target::Postgres(Box::new(options)) });
         }
+        if text.starts_with("mariadb://") || text.starts_with("mysql://") {
+            return Ok(Self { target: Target::MariaDb(Address::read(text).map_err(InvalidUrl)?) });
+        }
         if !text.starts_with("sqlite:") {
-            return Err(InvalidUrl("its scheme is neither sqlite nor postgres"));
+            return Err(InvalidUrl("its scheme is none of sqlite, postgres and mariadb"));
         }
         let options: SqliteConnectOptions =
             text.parse().map_err(|_| InvalidUrl("its path cannot be read"))?;
@@ -88,6 +109,7 @@ impl fmt::Display for DbUrl {
                 }
                 Ok(())
             }
+            Target::MariaDb(address) => address.fmt(f),
         }
     }
 }
@@ -113,7 +135,9 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused_without_repeating_it() {
-        for text in ["", "mysql://root:hunter2@h/db", "sqlite::memory:", "/tmp/x.db"] {
+        for text in
+            ["", "mysql://root:hunter2@h", "oracle://root:hunter2@h/db", "sqlite::memory:", "/tmp/x.db"]
+        {
             let error = text.parse::<DbUrl>().unwrap_err().to_string();
             assert!(!error.contains("hunter2"), "{error}");
         }

@@ -105,6 +105,12 @@ async fn take_numbers(conn: &mut ConnRef<'_>, count: usize) -> Result<Vec<TransN
             let last = conn.fetch_one(text::TAKE_NUMBERS_SQLITE, vec![wanted.into()]).await?.i64(0)?;
             Ok((last - wanted + 1..=last).map(TransNr).collect())
         }
+        Dialect::MariaDb => {
+            match conn.execute_for_number(text::TAKE_NUMBERS_MARIADB, vec![wanted.into()]).await? {
+                (1, last) => Ok((last - wanted + 1..=last).map(TransNr).collect()),
+                _ => Err(SqlError::new(SqlClass::Schema, "the counter of transaction numbers has no row")),
+            }
+        }
         Dialect::Postgres => {
             conn.execute(text::LOCK_JOURNAL, Vec::new()).await?;
             next_numbers(conn, count).await

@@ -45,10 +45,11 @@ pub(super) async fn read_tail(
     let mut dead_up_to = after;
     loop {
         let transactions = read_tail_rows(conn.lend(), origin, after, limit).await?;
-        // SQLite has one writer at a time, and the counter row is part of its transaction: a number is visible before
-        // the next one is taken, so what is missing below a visible one was given back for good.
+        // SQLite has one writer at a time; on MariaDB whoever takes a number holds the counter row until it ends. So a
+        // number is visible before the next one is taken, and what is missing below a visible one was given back for
+        // good.
         let hole = match conn.dialect() {
-            Dialect::Sqlite => None,
+            Dialect::Sqlite | Dialect::MariaDb => None,
             Dialect::Postgres => first_hole(dead_up_to, &transactions),
         };
         let up_to = transactions.last().map_or(after, |last| last.id.trans_nr);

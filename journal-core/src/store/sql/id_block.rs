@@ -1,6 +1,6 @@
 //! Blocks of ids, striped so that no two sites of a group hand out the same id, whatever they know of each other.
 
-use crate::sql::{ConnRef, Param, SqlClass, SqlError};
+use crate::sql::{ConnRef, Dialect, Param, SqlClass, SqlError};
 
 use super::site::STRIPES;
 use super::text;
@@ -22,7 +22,11 @@ pub async fn take_id_block(
     stripe: i64,
     sequence: &str,
 ) -> Result<(i64, i64), SqlError> {
-    let block = conn.fetch_one(text::TAKE_ID_BLOCK, vec![sequence.into()]).await?.i64(0)?;
+    let params = vec![sequence.into()];
+    let block = match conn.dialect() {
+        Dialect::MariaDb => conn.execute_for_number(text::TAKE_ID_BLOCK_MARIADB, params).await?.1 - 1,
+        Dialect::Sqlite | Dialect::Postgres => conn.fetch_one(text::TAKE_ID_BLOCK, params).await?.i64(0)?,
+    };
     ids(stripe, block).ok_or_else(|| exhausted(sequence))
 }
 
@@ -37,7 +41,11 @@ pub async fn skip_id_blocks(
     if ids(stripe, block).is_none() {
         return Err(exhausted(sequence));
     }
-    conn.execute(text::SKIP_ID_BLOCKS, vec![sequence.into(), Param::from(block)]).await?;
+    let template = match conn.dialect() {
+        Dialect::MariaDb => text::SKIP_ID_BLOCKS_MARIADB,
+        Dialect::Sqlite | Dialect::Postgres => text::SKIP_ID_BLOCKS,
+    };
+    conn.execute(template, vec![sequence.into(), Param::from(block)]).await?;
     Ok(())
 }
 

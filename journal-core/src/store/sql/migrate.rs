@@ -15,12 +15,16 @@ const POSTGRES: [MigrationFile; 4] = [
     (4, "own runs", include_str!("../../../migrations/postgres/0004_own_runs.sql")),
 ];
 
-/// Brings the journal's tables up to this release. Safe to call at any time, also by two at once on PostgreSQL; changes
+const MARIADB: [MigrationFile; 1] =
+    [(1, "journal", include_str!("../../../migrations/mariadb/0001_journal.sql"))];
+
+/// Brings the journal's tables up to this release. Safe to call at any time, also by two at once on a server; changes
 /// nothing when they are up to date. Refused ([`crate::sql::SqlClass::Schema`]) when a later release has been here.
 pub async fn install(conn: &mut Conn) -> Result<(), SqlError> {
     let files = match conn.dialect() {
         Dialect::Sqlite => &SQLITE[..],
         Dialect::Postgres => &POSTGRES[..],
+        Dialect::MariaDb => &MARIADB[..],
     };
     conn.migrate("{d}journal_migrations", files).await
 }

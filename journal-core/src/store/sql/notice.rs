@@ -15,7 +15,7 @@ pub enum Notice {
 }
 
 impl Notice {
-    /// A session that is told. `None` on SQLite, which tells nobody.
+    /// A session that is told. `None` on SQLite and MariaDB, which tell nobody.
     pub async fn listen(self, url: &DbUrl, purpose: &str) -> Result<Option<Notices>, SqlError> {
         let channel = match self {
             Self::Appended => "daybook_appended",
@@ -30,6 +30,6 @@ impl Notice {
 pub async fn listen_to_appends(mut conn: ConnRef<'_>, told: bool) -> Result<(), SqlError> {
     match conn.dialect() {
         Dialect::Postgres => conn.execute(text::LISTEN_TO_APPENDS, vec![told.into()]).await.map(|_| ()),
-        Dialect::Sqlite => Ok(()),
+        Dialect::Sqlite | Dialect::MariaDb => Ok(()),
     }
 }

@@ -31,7 +31,7 @@ pub async fn insert_schema_version(mut conn: ConnRef<'_>, released: &ReleasedSch
         released.files.as_str().into(),
         Param::from(released.released_at),
     ];
-    if conn.execute(text::INSERT_SCHEMA_VERSION, params).await? == 1 {
+    if conn.insert_new(text::INSERT_SCHEMA_VERSION, params).await? == 1 {
         return Ok(());
     }
     match load_schema_version(conn.lend(), version).await? {

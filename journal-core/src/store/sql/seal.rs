@@ -113,18 +113,18 @@ async fn move_head(
 ) -> Result<(), SqlError> {
     let mut params = origin_params(&to.origin);
     params.extend(head_params(to));
-    let (first, advance) = match conn.dialect() {
-        Dialect::Postgres => (text::FIRST_HEAD_TELLING, text::ADVANCE_HEAD_TELLING),
-        Dialect::Sqlite => (text::FIRST_HEAD, text::ADVANCE_HEAD),
-    };
+    let tells = conn.dialect() == Dialect::Postgres;
     let moved = if from.0 == 0 {
         if from_hash != GENESIS || from_last_nr != 0 {
             return Err(misplaced(to));
         }
-        conn.execute(first, params).await?
+        match tells {
+            true => conn.execute(text::FIRST_HEAD_TELLING, params).await?,
+            false => conn.insert_new(text::FIRST_HEAD, params).await?,
+        }
     } else {
         params.extend(from_params(from, from_hash, from_last_nr));
-        conn.execute(advance, params).await?
+        conn.execute(if tells { text::ADVANCE_HEAD_TELLING } else { text::ADVANCE_HEAD }, params).await?
     };
     if moved == 1 { Ok(()) } else { Err(misplaced(to)) }
 }

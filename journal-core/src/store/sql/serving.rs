@@ -63,6 +63,7 @@ pub async fn read_serving(mut conn: ConnRef<'_>) -> Result<Serving, SqlError> {
     let template = match conn.dialect() {
         Dialect::Sqlite => text::VIEWS_SQLITE,
         Dialect::Postgres => text::VIEWS_POSTGRES,
+        Dialect::MariaDb => text::VIEWS_MARIADB,
     };
     let records = conn.fetch(template, Vec::new()).await?;
     let first =

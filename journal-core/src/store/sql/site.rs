@@ -36,7 +36,7 @@ pub async fn create_site(mut conn: ConnRef<'_>, site: &Site) -> Result<(), SqlEr
         site.stripe.into(),
         Param::from(site.ledger_version.0),
     ];
-    if conn.execute(text::INSERT_SITE, params).await? == 1 {
+    if conn.insert_new(text::INSERT_SITE, params).await? == 1 {
         return Ok(());
     }
     match read_site(conn.lend()).await? {

@@ -3,6 +3,8 @@
 
 use std::sync::LazyLock;
 
+use crate::sql::NewRow;
+
 /// Rows that one INSERT carries. Few sizes, so that the texts repeat and stay prepared; 256 rows of 13 cells stay far
 /// below SQLite's 32,766 parameters.
 pub(super) const CHUNKS: [usize; 5] = [256, 64, 16, 4, 1];
@@ -23,7 +25,7 @@ pub(super) static INSERT_ENTRIES: Inserts =
 pub(super) static INSERT_SEALS: Inserts = LazyLock::new(|| {
     inserts(
         "INSERT INTO {d}seal (origin, epoch, seal_nr, first_nr, last_nr, tx_count, entry_count, rejected_count, hlc, \
-         seen, schema, algorithm, prev_hash, hash, leaves, signature, sealed_at) VALUES",
+         seen, \"schema\", algorithm, prev_hash, hash, leaves, signature, sealed_at) VALUES",
         SEAL_COLUMNS,
         "",
     )
@@ -87,17 +89,20 @@ pub(super) const TAKE_NUMBERS_POSTGRES: &str = "SELECT nextval('{d}trans_nr'), \
 pub(super) const TAKE_NUMBERS_SQLITE: &str =
     "UPDATE {d}trans_nr SET last_nr = last_nr + $1 RETURNING last_nr";
 
+/// The same on MariaDB, whose UPDATE answers with one number; the row stays locked until the transaction ends.
+pub(super) const TAKE_NUMBERS_MARIADB: &str = "UPDATE {d}trans_nr SET last_nr = LAST_INSERT_ID(last_nr + $1)";
+
 pub(super) const FIND_TX_ID: &str =
     "SELECT trans_nr FROM {d}journal WHERE origin = $1 AND epoch = $2 AND tx_id = $3 AND entry_nr = 1";
 
 /// What each transaction that stands as rows weighs, so that a read can be bounded before it is made. Of so many rows at
 /// most: they weigh as much as may be read.
-pub(super) const WEIGHTS_OF_ROWS: &str = "SELECT trans_nr, CAST(sum(octet_length(payload) + octet_length(row_key) + 96) AS bigint), count(*) \
+pub(super) const WEIGHTS_OF_ROWS: &str = "SELECT trans_nr, CAST(sum(octet_length(payload) + octet_length(row_key) + 96) AS {bigint}), count(*) \
      FROM (SELECT trans_nr, payload, row_key FROM {d}journal \
      WHERE origin = $1 AND epoch = $2 AND trans_nr > $3 AND trans_nr <= $4 \
      ORDER BY trans_nr, entry_nr LIMIT $6) AS near GROUP BY trans_nr ORDER BY trans_nr LIMIT $5";
 /// The same of packs.
-pub(super) const WEIGHTS_OF_PACKS: &str = "SELECT last_nr, CAST(octet_length(payloads) + octet_length(heads) AS bigint) \
+pub(super) const WEIGHTS_OF_PACKS: &str = "SELECT last_nr, CAST(octet_length(payloads) + octet_length(heads) AS {bigint}) \
      FROM {d}run WHERE origin = $1 AND epoch = $2 AND last_nr > $3 AND last_nr <= $4 ORDER BY last_nr, piece LIMIT $5";
 pub(super) const TRANSACTIONS: &str = "SELECT trans_nr, entry_nr, tx_id, schema_version, entity, op, row_key, codec, payload, author, appended_at \
      FROM {d}journal WHERE origin = $1 AND epoch = $2 AND trans_nr > $3 AND trans_nr <= $4 \
@@ -116,9 +121,9 @@ pub(super) const PACKS_OF: &str = "SELECT first_nr, last_nr, heads, payloads FRO
 
 /// No more seals than the transactions wanted fill, and one in any case: what they prove of their transactions is large.
 /// Beside each, whether rejections stand in its range, whatever it counts itself.
-pub(super) const SEALS: &str = "SELECT seal_nr, first_nr, last_nr, tx_count, entry_count, rejected_count, hlc, seen, schema, algorithm, \
-     prev_hash, hash, leaves, signature, sealed_at, CAST((SELECT count(*) FROM (SELECT 1 FROM {d}rejection AS r \
-     WHERE r.origin = $1 AND r.epoch = $2 AND r.trans_nr >= first_nr AND r.trans_nr <= last_nr LIMIT 1) AS one) AS bigint) \
+pub(super) const SEALS: &str = "SELECT seal_nr, first_nr, last_nr, tx_count, entry_count, rejected_count, hlc, seen, \"schema\", algorithm, \
+     prev_hash, hash, leaves, signature, sealed_at, CAST(CASE WHEN EXISTS (SELECT 1 FROM {d}rejection AS r \
+     WHERE r.origin = $1 AND r.epoch = $2 AND r.trans_nr >= first_nr AND r.trans_nr <= last_nr) THEN 1 ELSE 0 END AS {bigint}) \
      FROM (SELECT *, sum(tx_count) OVER (ORDER BY seal_nr) AS running FROM (SELECT * FROM {d}seal \
      WHERE origin = $1 AND epoch = $2 AND seal_nr > $3 ORDER BY seal_nr LIMIT $4) AS near) AS counted \
      WHERE running <= $5 OR running = tx_count ORDER BY seal_nr";
@@ -132,8 +137,10 @@ pub(super) const HEADS: &str =
 pub(super) const HEAD: &str =
     "SELECT origin, epoch, seal_nr, last_nr, hash, hlc FROM {d}received WHERE origin = $1 AND epoch = $2";
 pub(super) const LOCK_HEAD: &str = "SELECT origin, epoch, seal_nr, last_nr, hash, hlc FROM {d}received WHERE origin = $1 AND epoch = $2{for_update}";
-pub(super) const FIRST_HEAD: &str = "INSERT INTO {d}received (origin, epoch, seal_nr, last_nr, hash, hlc) \
-                                     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (origin, epoch) DO NOTHING";
+pub(super) const FIRST_HEAD: NewRow = NewRow {
+    insert: "INSERT INTO {d}received (origin, epoch, seal_nr, last_nr, hash, hlc) VALUES ($1, $2, $3, $4, $5, $6)",
+    key: "(origin, epoch)",
+};
 pub(super) const ADVANCE_HEAD: &str = "UPDATE {d}received SET seal_nr = $3, last_nr = $4, hash = $5, hlc = $6 \
      WHERE origin = $1 AND epoch = $2 AND seal_nr = $7 AND hash = $8 AND last_nr = $9";
 
@@ -153,24 +160,28 @@ pub(super) const MOVE_AND_SEAL: &str = "WITH moved AS (UPDATE {d}received SET se
      packed AS (INSERT INTO {d}run (origin, epoch, last_nr, piece, first_nr, heads, payloads, in_journal) \
      SELECT $1, $2, $10, 1, $11, $12, $13, $24 FROM moved WHERE $11 > 0) \
      INSERT INTO {d}seal (origin, epoch, seal_nr, first_nr, last_nr, tx_count, entry_count, rejected_count, hlc, \
-     seen, schema, algorithm, prev_hash, hash, leaves, signature, sealed_at) \
+     seen, \"schema\", algorithm, prev_hash, hash, leaves, signature, sealed_at) \
      SELECT $1, $2, $3, $14, $4, $15, $16, $17, $6, $18, $19, $20, $8, $5, $21, $22, $23 FROM moved";
 pub(super) const LISTEN_TO_APPENDS: &str = "UPDATE {d}listening SET appends = $1 WHERE appends <> $1";
 
 pub(super) const SITE: &str = "SELECT name, epoch, group_name, stripe, ledger_version FROM {d}site";
-/// `1 = 1` is the row's key in both dialects. SQLite would number a row without it, and a second one breaks the CHECK
+/// `1 = 1` is the row's key in every dialect. SQLite would number a row without it, and a second one breaks the CHECK
 /// before it meets the conflict.
-pub(super) const INSERT_SITE: &str = "INSERT INTO {d}site (one_row, name, epoch, group_name, stripe, ledger_version) \
-     VALUES (1 = 1, $1, $2, $3, $4, $5) \
-     ON CONFLICT DO NOTHING";
+pub(super) const INSERT_SITE: NewRow = NewRow {
+    insert: "INSERT INTO {d}site (one_row, name, epoch, group_name, stripe, ledger_version) \
+             VALUES (1 = 1, $1, $2, $3, $4, $5)",
+    key: "",
+};
 pub(super) const SET_LEDGER_VERSION: &str = "UPDATE {d}site SET ledger_version = $1";
 
 pub(super) const SCHEMA_VERSIONS: &str =
     "SELECT version, hash, tables, files, released_at FROM {d}schema_version ORDER BY version";
 pub(super) const SCHEMA_VERSION: &str =
     "SELECT version, hash, tables, files, released_at FROM {d}schema_version WHERE version = $1";
-pub(super) const INSERT_SCHEMA_VERSION: &str = "INSERT INTO {d}schema_version (version, hash, tables, files, released_at) VALUES ($1, $2, $3, $4, $5) \
-     ON CONFLICT (version) DO NOTHING";
+pub(super) const INSERT_SCHEMA_VERSION: NewRow = NewRow {
+    insert: "INSERT INTO {d}schema_version (version, hash, tables, files, released_at) VALUES ($1, $2, $3, $4, $5)",
+    key: "(version)",
+};
 
 /// PostgreSQL: who holds the journal's write lock in this database, by virtual transaction id. Transactions that were
 /// prepared for a two-phase commit have no session.
@@ -207,8 +218,19 @@ pub(super) const VIEWS_POSTGRES: &str = "SELECT s.ledger_version, coalesce(CAST(
 /// One row for each view.
 pub(super) const VIEWS_SQLITE: &str = "SELECT s.ledger_version, coalesce(m.name, '') FROM {d}site s \
      LEFT JOIN sqlite_master m ON m.type = 'view'";
+/// One row for each database of views beside this one.
+pub(super) const VIEWS_MARIADB: &str = "SELECT s.ledger_version, coalesce(v.name, '') FROM {d}site s LEFT JOIN \
+     (SELECT DISTINCT TABLE_SCHEMA AS name FROM information_schema.TABLES WHERE TABLE_TYPE = 'VIEW' \
+     AND BINARY left(TABLE_SCHEMA, char_length(DATABASE()) + 2) = BINARY concat(DATABASE(), '_v') \
+     AND substr(TABLE_SCHEMA, char_length(DATABASE()) + 3) REGEXP '^[0-9]+$') AS v ON 1 = 1";
 
 pub(super) const TAKE_ID_BLOCK: &str = "INSERT INTO {d}id_block AS b (sequence, next_block) VALUES ($1, 1) \
      ON CONFLICT (sequence) DO UPDATE SET next_block = b.next_block + 1 RETURNING next_block - 1";
 pub(super) const SKIP_ID_BLOCKS: &str = "INSERT INTO {d}id_block AS b (sequence, next_block) VALUES ($1, $2) ON CONFLICT (sequence) DO UPDATE \
      SET next_block = CASE WHEN b.next_block < $2 THEN $2 ELSE b.next_block END";
+/// MariaDB: the same two. The table has one key, so it is clear which one a row met; the block after the one taken comes
+/// back as the statement's number.
+pub(super) const TAKE_ID_BLOCK_MARIADB: &str = "INSERT INTO {d}id_block (sequence, next_block) VALUES ($1, LAST_INSERT_ID(1)) \
+     ON DUPLICATE KEY UPDATE next_block = LAST_INSERT_ID(next_block + 1)";
+pub(super) const SKIP_ID_BLOCKS_MARIADB: &str = "INSERT INTO {d}id_block (sequence, next_block) VALUES ($1, $2) \
+     ON DUPLICATE KEY UPDATE next_block = GREATEST(next_block, VALUES(next_block))";

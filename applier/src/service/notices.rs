@@ -26,7 +26,7 @@ pub(super) async fn run(context: Context, at: SiteName, notice: Notice, wake: Ar
                 // Nobody was told of what came in before.
                 wake.notify_one();
                 // This session writes nothing and holds no transaction: it may be dropped in the middle of a call.
-                while let Some(Ok(())) = context.shutdown.run_until_cancelled(notices.next()).await {
+                while let Some(Ok(())) = context.shutdown.run_until_cancelled(notices.wait()).await {
                     wake.notify_one();
                 }
             }

@@ -39,7 +39,7 @@ impl Notices {
 
     /// Waits for the next word. Also returns once a lost connection has been opened again, since something may have been
     /// said meanwhile.
-    pub fn next(&mut self) -> Answer<'_, ()> {
+    pub fn wait(&mut self) -> Answer<'_, ()> {
         Box::pin(async move {
             self.listener.try_recv().await?;
             while self.listener.next_buffered().is_some() {}

@@ -9,7 +9,7 @@ use journal_core::conformance::{UNLIMITED, initialise, origin};
 use journal_core::model::{Column, Row, Schema, SchemaVersion, Table, TransNr, Type};
 use journal_core::sql::{Access, Conn, DbUrl};
 use journal_core::store::sql::{ReleasedSchema, insert_schema_version, read_tail_rows};
-use journal_tests::proxy::{Cut, PostgresProxy};
+use journal_tests::proxy::{Cut, Proxy};
 use journal_tests::servers::{Settings, own_postgres_or_skip, postgres_or_skip};
 use sqlx::{Connection, PgConnection};
 
@@ -44,7 +44,7 @@ fn item(id: i64) -> Transaction {
 #[tokio::test]
 async fn every_caller_gets_its_receipt_though_answers_to_commits_are_lost() {
     let Some(server) = postgres_or_skip() else { return };
-    let proxy = PostgresProxy::start(server);
+    let proxy = Proxy::start(server);
     let database = server.create_database();
     let direct = shop(&database.url).await;
     let through = proxy.url(server, &database.name).parse().unwrap();
@@ -124,7 +124,7 @@ async fn an_append_in_the_applications_own_transaction_lives_and_dies_with_it() 
 #[tokio::test]
 async fn ids_are_given_out_once_though_answers_are_lost() {
     let Some(server) = postgres_or_skip() else { return };
-    let proxy = PostgresProxy::start(server);
+    let proxy = Proxy::start(server);
     let database = server.create_database();
     shop(&database.url).await;
     let through = proxy.url(server, &database.name).parse().unwrap();

@@ -5,7 +5,7 @@ use journal_core::journal::{AppendError, Appended, JournalStore, ReceiveError, T
 use journal_core::model::{SealNr, TransNr};
 use journal_core::sql::{Access, ConnRef, DbUrl, SqlClass};
 use journal_core::store::sql::{SqlJournal, append_in};
-use journal_tests::proxy::{Cut, PostgresProxy};
+use journal_tests::proxy::{Cut, Proxy};
 use journal_tests::servers::{Settings, own_postgres_or_skip, postgres_or_skip};
 use rand::RngExt;
 use rand::SeedableRng;
@@ -221,7 +221,7 @@ async fn a_reader_beside_many_writers_reads_each_commit_once() {
 #[tokio::test]
 async fn an_append_whose_answer_is_lost_gives_its_number_when_asked_again() {
     let Some(server) = postgres_or_skip() else { return };
-    let proxy = PostgresProxy::start(server);
+    let proxy = Proxy::start(server);
     let database = server.create_database();
     initialise(&database.url.parse().unwrap(), &origin("a")).await;
     let through = proxy.url(server, &database.name).parse().unwrap();
@@ -249,7 +249,7 @@ async fn runs_whose_receipt_is_lost_are_received_once() {
     let mut peer = journal_core::conformance::Rig::create(&mut rig, &origin("b")).await;
     append(&mut peer, 1).await;
     let runs = [seal_next(&mut rig, &mut peer, &[]).await];
-    let proxy = PostgresProxy::start(server);
+    let proxy = Proxy::start(server);
     for cut in [Cut::ReplyLost, Cut::BeforeCommit, Cut::ReplyHalved] {
         let database = server.create_database();
         initialise(&database.url.parse().unwrap(), &origin("a")).await;

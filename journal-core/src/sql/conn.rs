@@ -17,6 +17,7 @@ use super::dialect::Dialect;
 use super::error::{Constraint, SqlClass, SqlError};
 use super::mariadb;
 use super::param::{Inner as RecordInner, Param, Record};
+use super::place::Place;
 use super::url::{DbUrl, Target};
 
 /// How long SQLite waits for another process's write. Long: posting batches are short, and giving up loses work done.
@@ -41,6 +42,7 @@ pub enum Access {
 #[derive(Debug)]
 pub struct Conn {
     inner: Inner,
+    place: Place,
     /// SQLite's writers take turns in this process, first come first served; its own busy wait knows no order and lets
     /// a writer starve beside a busy one.
     gate: Option<Arc<tokio::sync::Mutex<()>>>,
@@ -81,18 +83,19 @@ impl Conn {
     /// PostgreSQL: UTC, lock and idle limits kept by the server; MariaDB: the same, strict mode, standard quotes, READ
     /// COMMITTED). `purpose` shows in the session list of PostgreSQL.
     pub async fn open(url: &DbUrl, access: Access, purpose: &str) -> Result<Self, SqlError> {
-        match &url.target {
-            Target::Sqlite(path) => open_sqlite(path, access).await,
-            Target::Postgres(options) => open_postgres(options, access, purpose).await,
+        let (inner, gate) = match &url.target {
+            Target::Sqlite(path) => (open_sqlite(path, access).await?, Some(gate(path))),
+            Target::Postgres(options) => (open_postgres(options, access, purpose).await?, None),
             Target::MariaDb(address) => {
-                let conn = mariadb::open(&address.options, access).await?;
-                Ok(Self::of(Inner::MariaDb(Box::new(conn)), None))
+                (Inner::MariaDb(Box::new(mariadb::open(&address.options, access).await?)), None)
             }
-        }
+        };
+        Ok(Self { inner, place: url.place(), gate, turn: None, after_snapshot: false })
     }
 
-    fn of(inner: Inner, gate: Option<Arc<tokio::sync::Mutex<()>>>) -> Self {
-        Self { inner, gate, turn: None, after_snapshot: false }
+    /// What the text of statements here depends on.
+    pub fn place(&self) -> &Place {
+        &self.place
     }
 
     /// Which SQL it speaks.
@@ -201,7 +204,7 @@ impl Conn {
     }
 }
 
-async fn open_sqlite(path: &Path, access: Access) -> Result<Conn, SqlError> {
+async fn open_sqlite(path: &Path, access: Access) -> Result<Inner, SqlError> {
     let mut options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(access == Access::Create)
@@ -217,10 +220,10 @@ async fn open_sqlite(path: &Path, access: Access) -> Result<Conn, SqlError> {
         error.message = format!("{}: {}", path.display(), error.message);
         error
     })?;
-    Ok(Conn::of(Inner::Sqlite(Box::new(conn)), Some(gate(path))))
+    Ok(Inner::Sqlite(Box::new(conn)))
 }
 
-async fn open_postgres(options: &PgConnectOptions, access: Access, purpose: &str) -> Result<Conn, SqlError> {
+async fn open_postgres(options: &PgConnectOptions, access: Access, purpose: &str) -> Result<Inner, SqlError> {
     let options = options
         .clone()
         .application_name(&format!("daybook {purpose}"))
@@ -235,7 +238,7 @@ async fn open_postgres(options: &PgConnectOptions, access: Access, purpose: &str
         ])
         .disable_statement_logging();
     let conn = PgConnection::connect_with(&options).await?;
-    Ok(Conn::of(Inner::Postgres(Box::new(conn)), None))
+    Ok(Inner::Postgres(Box::new(conn)))
 }
 
 /// The turn-taking of one file's writers in this process.

@@ -11,6 +11,7 @@ mod mariadb;
 mod migrate;
 mod notices;
 mod param;
+mod place;
 mod read_url;
 mod url;
 
@@ -22,5 +23,6 @@ pub use error::{Constraint, SqlClass, SqlError};
 pub use migrate::MigrationFile;
 pub use notices::Notices;
 pub use param::{Param, Record};
+pub use place::Place;
 pub use read_url::ReadUrl;
 pub use url::{DbUrl, InvalidUrl};

@@ -9,6 +9,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 
 use super::dialect::Dialect;
 use super::mariadb::Address;
+use super::place::Place;
 
 /// The address of one database: `sqlite:PATH` `postgres://USER@HOST/DATABASE` (a socket: `?host=/directory`)
 /// or `mariadb://USER@HOST/DATABASE` (a socket: `?socket=/file`; MySQL as well, also as `mysql://`).
@@ -39,6 +40,15 @@ impl DbUrl {
             Target::Sqlite(_) => Dialect::Sqlite,
             Target::Postgres(_) => Dialect::Postgres,
             Target::MariaDb(_) => Dialect::MariaDb,
+        }
+    }
+
+    /// What the text of statements there depends on.
+    pub fn place(&self) -> Place {
+        match &self.target {
+            Target::Sqlite(_) => Place::sqlite(),
+            Target::Postgres(_) => Place::postgres(),
+            Target::MariaDb(address) => Place::mariadb(address.options.get_database().unwrap_or_default()),
         }
     }
 

@@ -3,7 +3,9 @@
 pub(crate) mod round;
 pub(crate) mod sql;
 mod sql_moment;
+mod sql_moment_mariadb;
 mod sql_number;
+mod sql_number_mariadb;
 
 use journal_core::model::{Decimal, Type, Value, time};
 

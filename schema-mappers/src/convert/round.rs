@@ -2,7 +2,7 @@
 
 use journal_core::model::{Decimal, Type, Value};
 
-use super::{DAY_MICROS, convert, sql, sql_number};
+use super::{DAY_MICROS, convert, sql, sql_number, sql_number_mariadb};
 use crate::ddl::Dialect;
 
 /// How a value that does not fit is made to.
@@ -91,6 +91,7 @@ impl Round {
         match (from, to, dialect) {
             (Type::Text { .. }, Type::Text { max: Some(max) }, _) => format!("substr({e}, 1, {max})"),
             (Type::Timestamp, Type::Date, Dialect::Sqlite) => format!("substr({e}, 1, 10)"),
+            (Type::Timestamp, Type::Date, Dialect::MariaDb) => format!("CAST({e} AS DATE)"),
             (Type::Timestamp, Type::Date, Dialect::Postgres) => {
                 format!("CAST({e} AT TIME ZONE 'UTC' AS date)")
             }
@@ -105,6 +106,7 @@ impl Round {
                 let half_up = self == Self::HalfUp;
                 match dialect {
                     Dialect::Sqlite => sql_number::sqlite_rounded(e, scale, to, half_up),
+                    Dialect::MariaDb => sql_number_mariadb::rounded(e, wanted, to, half_up),
                     Dialect::Postgres => {
                         let act = if half_up { "round" } else { "trunc" };
                         sql::convert(&format!("{act}({e}, {wanted})"), from, to, dialect)

@@ -3,8 +3,10 @@
 
 use journal_core::model::Type;
 
+use super::sql_number_mariadb::AT_END;
 use super::{possible, sql_moment, sql_number};
 use crate::ddl::Dialect;
+use crate::ddl::quote::length;
 
 /// Whether [`convert`] can say the way from one type to the other. PostgreSQL 15 cannot ask of a text whether it is JSON.
 pub(crate) fn has(from: Type, to: Type) -> bool {
@@ -25,37 +27,38 @@ pub(crate) fn convert(expression: &str, from: Type, to: Type, dialect: Dialect) 
 }
 
 /// A text that has room in its type.
-pub(super) fn fitting(text: String, max: Option<u32>) -> String {
+pub(super) fn fitting(text: String, max: Option<u32>, dialect: Dialect) -> String {
     match max {
         None => text,
-        Some(max) => format!("CASE WHEN length({text}) <= {max} THEN {text} END"),
+        Some(max) => format!("CASE WHEN {} <= {max} THEN {text} END", length(&text, dialect)),
     }
 }
 
 /// Truth, UUIDs and JSON.
 fn plain(e: &str, from: Type, to: Type, dialect: Dialect) -> String {
     let (yes, no) = match dialect {
-        Dialect::Sqlite => ("1", "0"),
+        Dialect::Sqlite | Dialect::MariaDb => ("1", "0"),
         Dialect::Postgres => ("TRUE", "FALSE"),
     };
     match (from, to) {
         (Type::Bool, Type::Int) => match dialect {
-            Dialect::Sqlite => e.to_owned(),
+            Dialect::Sqlite | Dialect::MariaDb => e.to_owned(),
             Dialect::Postgres => format!("CAST(CAST({e} AS int) AS bigint)"),
         },
         (Type::Int, Type::Bool) => format!("CASE {e} WHEN 1 THEN {yes} WHEN 0 THEN {no} END"),
         (Type::Bool, Type::Text { max }) => {
-            fitting(format!("CASE {e} WHEN {yes} THEN 'true' WHEN {no} THEN 'false' END"), max)
+            fitting(format!("CASE {e} WHEN {yes} THEN 'true' WHEN {no} THEN 'false' END"), max, dialect)
         }
         (Type::Text { .. }, Type::Bool) => {
             format!("CASE {e} WHEN 'true' THEN {yes} WHEN 'false' THEN {no} END")
         }
         (Type::Uuid | Type::Json, Type::Text { max }) => fitting(
             match dialect {
-                Dialect::Sqlite => e.to_owned(),
+                Dialect::Sqlite | Dialect::MariaDb => e.to_owned(),
                 Dialect::Postgres => format!("CAST({e} AS text)"),
             },
             max,
+            dialect,
         ),
         (Type::Text { .. }, Type::Uuid) => match dialect {
             Dialect::Sqlite => {
@@ -66,6 +69,10 @@ fn plain(e: &str, from: Type, to: Type, dialect: Dialect) -> String {
             Dialect::Postgres => {
                 let form = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$";
                 format!("CASE WHEN {e} ~ '{form}' THEN CAST({e} AS uuid) END")
+            }
+            Dialect::MariaDb => {
+                let form = format!("^[0-9a-fA-F]{{8}}(-[0-9a-fA-F]{{4}}){{3}}-[0-9a-fA-F]{{12}}{AT_END}");
+                format!("CASE WHEN {e} REGEXP '{form}' THEN lower({e}) END")
             }
         },
         _ => "NULL".to_owned(),

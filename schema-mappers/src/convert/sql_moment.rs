@@ -4,31 +4,33 @@
 use journal_core::model::Type;
 
 use super::sql::fitting;
+use super::sql_moment_mariadb;
 use crate::ddl::Dialect;
 
-/// A form of a text: for SQLite a GLOB pattern, for PostgreSQL a regular expression.
-struct Form {
+/// A form of a text: for SQLite a GLOB pattern, for the others a regular expression.
+pub(super) struct Form {
     glob: &'static str,
-    regex: &'static str,
+    pub(super) regex: &'static str,
 }
 
-const DAY: Form =
+pub(super) const DAY: Form =
     Form { glob: "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]", regex: "[0-9]{4}-[0-9]{2}-[0-9]{2}" };
-const CLOCK: Form =
+pub(super) const CLOCK: Form =
     Form { glob: "[0-9][0-9]:[0-5][0-9]:[0-5][0-9]", regex: "([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]" };
-const FRACTION: Form = Form { glob: ".[0-9][0-9][0-9][0-9][0-9][0-9]", regex: "([.][0-9]{6})?" };
+pub(super) const FRACTION: Form = Form { glob: ".[0-9][0-9][0-9][0-9][0-9][0-9]", regex: "([.][0-9]{6})?" };
 
 pub(super) fn convert(e: &str, from: Type, to: Type, dialect: Dialect) -> String {
     match dialect {
         Dialect::Sqlite => sqlite(e, from, to),
         Dialect::Postgres => postgres(e, from, to),
+        Dialect::MariaDb => sql_moment_mariadb::convert(e, from, to),
     }
 }
 
 fn sqlite(e: &str, from: Type, to: Type) -> String {
     const MIDNIGHT: &str = "T00:00:00.000000Z";
     match (from, to) {
-        (_, Type::Text { max }) => fitting(e.to_owned(), max),
+        (_, Type::Text { max }) => fitting(e.to_owned(), max, Dialect::Sqlite),
         (Type::Date, _) => format!("{e} || '{MIDNIGHT}'"),
         (Type::Timestamp, _) => {
             format!("CASE WHEN substr({e}, 11) = '{MIDNIGHT}' THEN substr({e}, 1, 10) END")
@@ -62,20 +64,21 @@ fn sqlite_day(e: &str) -> String {
 
 fn postgres(e: &str, from: Type, to: Type) -> String {
     let utc = format!("({e} AT TIME ZONE 'UTC')");
+    let fits = |text: String, max| fitting(text, max, Dialect::Postgres);
     match (from, to) {
-        (Type::Date, Type::Text { max }) => fitting(format!("to_char({e}, 'YYYY-MM-DD')"), max),
+        (Type::Date, Type::Text { max }) => fits(format!("to_char({e}, 'YYYY-MM-DD')"), max),
         (Type::Time, Type::Text { max }) => {
-            fitting(format!("to_char(CAST({e} AS interval), 'HH24:MI:SS.US')"), max)
+            fits(format!("to_char(CAST({e} AS interval), 'HH24:MI:SS.US')"), max)
         }
         (Type::Timestamp, Type::Text { max }) => {
-            fitting(format!("to_char({utc}, 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"), max)
+            fits(format!("to_char({utc}, 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"), max)
         }
         (Type::Date, _) => format!("(CAST({e} AS timestamp) AT TIME ZONE 'UTC')"),
         (Type::Timestamp, _) => {
             format!("CASE WHEN {utc} = date_trunc('day', {utc}) THEN CAST({utc} AS date) END")
         }
         (_, Type::Date) => {
-            let day = postgres_day(e);
+            let day = calendar_day(e, "int");
             format!("CASE WHEN {e} ~ '^{}$' THEN CASE WHEN {day} THEN CAST({e} AS date) END END", DAY.regex)
         }
         (_, Type::Time) => {
@@ -83,21 +86,22 @@ fn postgres(e: &str, from: Type, to: Type) -> String {
         }
         (_, Type::Timestamp) => {
             let form = format!("^{}T{}{}Z$", DAY.regex, CLOCK.regex, FRACTION.regex);
-            let day = postgres_day(e);
+            let day = calendar_day(e, "int");
             format!("CASE WHEN {e} ~ '{form}' THEN CASE WHEN {day} THEN CAST({e} AS timestamptz) END END")
         }
         _ => "NULL".to_owned(),
     }
 }
 
-/// A text that begins with digits like those of a day: whether the calendar has it, from the year 1.
-fn postgres_day(e: &str) -> String {
-    let (year, month) = (format!("CAST(substr({e}, 1, 4) AS int)"), format!("substr({e}, 6, 2)"));
+/// A text that begins with digits like those of a day: whether the calendar has it, from the year 1. `int` is what CAST calls
+/// a whole number.
+pub(super) fn calendar_day(e: &str, int: &str) -> String {
+    let (year, month) = (format!("CAST(substr({e}, 1, 4) AS {int})"), format!("substr({e}, 6, 2)"));
     let leap = format!("{year} % 4 = 0 AND ({year} % 100 <> 0 OR {year} % 400 = 0)");
     let last = format!(
         "CASE WHEN {month} IN ('04', '06', '09', '11') THEN 30 WHEN {month} <> '02' THEN 31 WHEN {leap} THEN 29 ELSE 28 END"
     );
     format!(
-        "{year} >= 1 AND CAST({month} AS int) BETWEEN 1 AND 12 AND CAST(substr({e}, 9, 2) AS int) BETWEEN 1 AND {last}"
+        "{year} >= 1 AND CAST({month} AS {int}) BETWEEN 1 AND 12 AND CAST(substr({e}, 9, 2) AS {int}) BETWEEN 1 AND {last}"
     )
 }

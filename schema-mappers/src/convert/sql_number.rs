@@ -2,7 +2,7 @@
 
 use journal_core::model::Type;
 
-use super::sql::fitting;
+use super::{sql, sql_number_mariadb};
 use crate::ddl::Dialect;
 
 /// Among whole numbers, decimals and texts.
@@ -10,6 +10,7 @@ pub(super) fn convert(expression: &str, from: Type, to: Type, dialect: Dialect) 
     match dialect {
         Dialect::Postgres => postgres(expression, from, to),
         Dialect::Sqlite => sqlite(expression, from, to),
+        Dialect::MariaDb => sql_number_mariadb::convert(expression, from, to),
     }
 }
 
@@ -17,6 +18,7 @@ pub(super) fn convert(expression: &str, from: Type, to: Type, dialect: Dialect) 
 pub(super) fn convert_float(e: &str, from: Type, to: Type, dialect: Dialect) -> String {
     const MOST: &str = "9007199254740992";
     match (from, to, dialect) {
+        (_, _, Dialect::MariaDb) => sql_number_mariadb::convert_float(e, from, to, MOST),
         (Type::Int, _, _) => {
             let ty = if dialect == Dialect::Sqlite { "REAL" } else { "double precision" };
             format!("CASE WHEN {e} BETWEEN -{MOST} AND {MOST} THEN CAST({e} AS {ty}) END")
@@ -79,21 +81,22 @@ pub(super) fn sqlite_rounded(e: &str, scale: u16, to: Type, half_up: bool) -> St
 }
 
 /// Longer texts are no decimals of the journal either.
-const DIGITS_MAX: usize = 1000;
+pub(super) const DIGITS_MAX: usize = 1000;
 
-fn power_of_ten(exponent: u16) -> String {
+pub(super) fn power_of_ten(exponent: u16) -> String {
     format!("1{}", "0".repeat(exponent.into()))
 }
 
 fn postgres(e: &str, from: Type, to: Type) -> String {
+    let fits = |text: String, max| sql::fitting(text, max, Dialect::Postgres);
     match (from, to) {
         (Type::Text { max }, Type::Text { max: wanted }) => {
             let wanted = wanted.filter(|wanted| max.is_none_or(|max| max > *wanted));
-            fitting(e.to_owned(), wanted)
+            fits(e.to_owned(), wanted)
         }
-        (Type::Int, Type::Text { max }) => fitting(format!("CAST({e} AS text)"), max),
+        (Type::Int, Type::Text { max }) => fits(format!("CAST({e} AS text)"), max),
         // Without trailing zeros, as decimals are written everywhere in the journal.
-        (Type::Decimal { .. }, Type::Text { max }) => fitting(format!("CAST(trim_scale({e}) AS text)"), max),
+        (Type::Decimal { .. }, Type::Text { max }) => fits(format!("CAST(trim_scale({e}) AS text)"), max),
         (Type::Int | Type::Decimal { .. }, Type::Decimal { precision, scale }) => {
             postgres_decimal(e, precision, scale)
         }
@@ -134,14 +137,15 @@ fn postgres_int(e: &str) -> String {
 }
 
 fn sqlite(e: &str, from: Type, to: Type) -> String {
+    let fits = |text: String, max| sql::fitting(text, max, Dialect::Sqlite);
     match (from, to) {
         (Type::Text { max }, Type::Text { max: wanted }) => {
             let wanted = wanted.filter(|wanted| max.is_none_or(|max| max > *wanted));
-            fitting(e.to_owned(), wanted)
+            fits(e.to_owned(), wanted)
         }
-        (Type::Int, Type::Text { max }) => fitting(format!("CAST({e} AS TEXT)"), max),
-        (Type::Decimal { scale: 0, .. }, Type::Text { max }) => fitting(e.to_owned(), max),
-        (Type::Decimal { .. }, Type::Text { max }) => fitting(format!("rtrim(rtrim({e}, '0'), '.')"), max),
+        (Type::Int, Type::Text { max }) => fits(format!("CAST({e} AS TEXT)"), max),
+        (Type::Decimal { scale: 0, .. }, Type::Text { max }) => fits(e.to_owned(), max),
+        (Type::Decimal { .. }, Type::Text { max }) => fits(format!("rtrim(rtrim({e}, '0'), '.')"), max),
         (Type::Int, Type::Decimal { precision, scale }) => {
             sqlite_scaled(&format!("CAST({e} AS TEXT)"), 0, precision, scale)
         }

@@ -7,7 +7,7 @@
 use journal_core::model::{Column, Name, Table, Type};
 
 use super::quote::{ident, text};
-use super::{Dialect, postgres};
+use super::{Dialect, mariadb, postgres};
 
 /// The column that carries a row's kept cells from the ledger's table to the view that needs them. No table of a set can
 /// have one of this name.
@@ -51,17 +51,23 @@ fn key_part(column: &Column, dialect: Dialect) -> String {
     let e = format!("t.{}", ident(&column.name));
     let quoted = |text: String| format!("'\"' || {text} || '\"'");
     match (column.ty, dialect) {
-        (Type::Bool, Dialect::Sqlite) => format!("CASE {e} WHEN 0 THEN 'false' ELSE 'true' END"),
+        (Type::Bool, Dialect::Sqlite | Dialect::MariaDb) => {
+            format!("CASE {e} WHEN 0 THEN 'false' ELSE 'true' END")
+        }
+        (Type::Int, Dialect::MariaDb) => format!("CAST({e} AS CHAR)"),
         (Type::Int | Type::Bool, _) => format!("CAST({e} AS text)"),
         (Type::Text { .. }, Dialect::Sqlite) => format!("json_quote({e})"),
         (Type::Text { .. }, Dialect::Postgres) => format!("CAST(to_json(CAST({e} AS text)) AS text)"),
+        (Type::Text { .. }, Dialect::MariaDb) => mariadb::json_text(&e),
         // The backslash before the x is written twice in JSON.
-        (Type::Bytes, Dialect::Sqlite) => quoted(format!("'\\\\x' || lower(hex({e}))")),
+        (Type::Bytes, Dialect::Sqlite | Dialect::MariaDb) => quoted(format!("'\\\\x' || lower(hex({e}))")),
         (Type::Bytes, Dialect::Postgres) => quoted(format!("E'\\\\\\\\x' || encode({e}, 'hex')")),
         (Type::Date, Dialect::Postgres) => quoted(format!("to_char({e}, 'YYYY-MM-DD')")),
         (Type::Timestamp, Dialect::Postgres) => {
             quoted(format!("to_char({e} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"))
         }
+        (Type::Timestamp, Dialect::MariaDb) => quoted(mariadb::timestamp_text(&e)),
+        (_, Dialect::MariaDb) => quoted(format!("CAST({e} AS CHAR)")),
         // Stored as the text that the key has; other types make no keys.
         (_, _) => quoted(format!("CAST({e} AS text)")),
     }
@@ -83,6 +89,13 @@ pub(crate) fn cell(source: &str, name: &Name, ty: Type, dialect: Dialect) -> Kep
             let cell = format!("({source} -> {})", text(name));
             let there = format!("({cell} IS NOT NULL)");
             Kept { there, value: postgres_value(&format!("({cell} ->> {})", text(kind)), ty) }
+        }
+        Dialect::MariaDb => {
+            let path = |rest: &str| text(&format!("$.\"{name}\"{rest}"));
+            Kept {
+                there: format!("(coalesce(json_contains_path({source}, 'one', {}), 0) = 1)", path("")),
+                value: mariadb_value(&format!("json_value({source}, {})", path(&format!(".\"{kind}\""))), ty),
+            }
         }
     }
 }
@@ -120,6 +133,24 @@ fn sqlite_value(e: &str, ty: Type) -> String {
         ),
         Type::Bytes => format!("unhex({e})"),
         _ => e.to_owned(),
+    }
+}
+
+/// Content that its type cannot hold there is NULL, as in the tables.
+fn mariadb_value(e: &str, ty: Type) -> String {
+    match ty {
+        Type::Text { .. } | Type::Uuid | Type::Json => e.to_owned(),
+        Type::Bool => format!("CASE WHEN {e} IN ('true', '1') THEN 1 WHEN {e} IN ('false', '0') THEN 0 END"),
+        Type::Bytes => format!("unhex({e})"),
+        Type::Float => format!(
+            "CASE WHEN {e} NOT IN ('inf', '-inf', 'NaN') THEN CAST({e} AS {}) END",
+            mariadb::cast_name(ty)
+        ),
+        // Without the letter for UTC.
+        Type::Timestamp => format!("CAST(substr({e}, 1, 26) AS {})", mariadb::cast_name(ty)),
+        Type::Int | Type::Decimal { .. } | Type::Date | Type::Time => {
+            format!("CAST({e} AS {})", mariadb::cast_name(ty))
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! Writes text only; running it is the applier's affair.
 
 pub(crate) mod kept;
+pub(crate) mod mariadb;
 pub(crate) mod order;
 mod postgres;
 pub(crate) mod quote;
@@ -12,17 +13,18 @@ pub(crate) mod views;
 use journal_core::model::schema::{Check, Index};
 use journal_core::model::{Name, Parent, Schema, SchemaVersion, Table};
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::expr::Expression;
 pub use crate::kept::is_kept;
 use crate::set::{SchemaSet, Version};
 
-pub use journal_core::sql::Dialect;
+pub use journal_core::sql::{Dialect, Place};
 
 /// The statements that create the tables of a ledger at a version, parents before children, with their keys and indexes:
 /// the version's own, and those it keeps for other versions. Names are unqualified. Where the version has a file
-/// `ddl.sqlite.sql` or `ddl.postgres.sql`, its text stands there for the version's own as one element, with however many
+/// `ddl.sqlite.sql`, `ddl.postgres.sql` or `ddl.mariadb.sql`, its text stands there for the version's own as one element, with however many
 /// statements it has: run it without preparing.
 pub fn create_tables(version: &Version, dialect: Dialect) -> Vec<String> {
     create_tables_but(version, dialect, &BTreeSet::new())
@@ -52,6 +54,7 @@ fn created(version: &Version, dialect: Dialect) -> Vec<(Name, Vec<String>)> {
     let create = match dialect {
         Dialect::Sqlite => sqlite::create_table,
         Dialect::Postgres => postgres::create_table,
+        Dialect::MariaDb => mariadb::create_table,
     };
     let mut names = ObjectNames::new(version);
     let tables = tables_in_order(schema).into_iter();
@@ -59,28 +62,49 @@ fn created(version: &Version, dialect: Dialect) -> Vec<(Name, Vec<String>)> {
 }
 
 /// The statements that create, on a ledger at `ledger_version`, the views of every version up to it; in their order.
-/// PostgreSQL: schema `v1` and so on, with the tables' names of that version; SQLite: `name_v1`. The views of the
-/// ledger's own version read its tables, all others those of the version above. `None` when the set lacks the version.
+/// PostgreSQL: schema `v1` and so on, with the tables' names of that version; MariaDB: the same in databases beside the
+/// ledger's own, `shop_v1` beside `shop`; SQLite: `name_v1`. The views of the ledger's own version read its tables, all
+/// others those of the version above. `None` when the set lacks the version.
 ///
 /// A view shows what the mapper says of the row and its complement, which it looks up where an operation keeps something:
 /// the table of complements must be there. A value that the older type cannot hold exactly, which the mapper refuses,
 /// shows as NULL, never rounded.
-pub fn views(set: &SchemaSet, ledger_version: SchemaVersion, dialect: Dialect) -> Option<Vec<String>> {
-    views::create(set, ledger_version, dialect)
+pub fn views(set: &SchemaSet, ledger_version: SchemaVersion, place: &Place) -> Option<Vec<String>> {
+    views::create(set, ledger_version, place)
 }
 
 /// The statements that drop what [`views`] of the same arguments created, in their order. Views that are not there
-/// are passed over; PostgreSQL's schemas stay, since others may have put something into them.
-pub fn drop_views(set: &SchemaSet, ledger_version: SchemaVersion, dialect: Dialect) -> Option<Vec<String>> {
-    views::drop(set, ledger_version, dialect)
+/// are passed over; PostgreSQL's schemas and MariaDB's databases stay, since others may have put something into them.
+pub fn drop_views(set: &SchemaSet, ledger_version: SchemaVersion, place: &Place) -> Option<Vec<String>> {
+    views::drop(set, ledger_version, place)
 }
 
-/// The name under which a version's view of a table is read, quoted: `"v1"."name"`, `"name_v1"`.
-pub fn view_name(version: SchemaVersion, table: &str, dialect: Dialect) -> String {
-    match dialect {
-        Dialect::Sqlite => quote::ident(&format!("{table}_v{version}")),
-        Dialect::Postgres => format!("{}.{}", quote::ident(&format!("v{version}")), quote::ident(table)),
+/// The name under which a version's view of a table is read, quoted: `"v1"."name"`, `"shop_v1"."name"`, `"name_v1"`.
+pub fn view_name(version: SchemaVersion, table: &str, place: &Place) -> String {
+    match place.views_of(version) {
+        Some(schema) => format!("{}.{}", quote::ident(&schema), quote::ident(table)),
+        None => quote::ident(&format!("{table}_v{version}")),
     }
+}
+
+/// The schema with its types as narrow as the dialect's tables hold them. On MariaDB a text in a key has a bound: what is
+/// longer has no place there.
+pub fn held(schema: &Schema, dialect: Dialect) -> Cow<'_, Schema> {
+    match dialect {
+        Dialect::Sqlite | Dialect::Postgres => Cow::Borrowed(schema),
+        Dialect::MariaDb => Cow::Owned(mariadb::held(schema)),
+    }
+}
+
+/// Why a ledger of the dialect cannot have the tables of a version, if it cannot.
+pub fn refusal(version: &Version, dialect: Dialect) -> Option<String> {
+    if dialect != Dialect::MariaDb {
+        return None;
+    }
+    version.ledger().tables.values().find_map(|table| {
+        let refused = table.columns.iter().find_map(mariadb::refusal)?;
+        Some(format!("version {}, table {}: {refused}", version.number(), table.name))
+    })
 }
 
 /// The tables of a schema of a loaded set, each after all its parents (a table that is its own parent stands by

@@ -21,6 +21,50 @@ pub(crate) fn literal(value: &Value, ty: Type, dialect: Dialect) -> String {
     match dialect {
         Dialect::Postgres => postgres_literal(value, ty),
         Dialect::Sqlite => sqlite_literal(value, ty),
+        Dialect::MariaDb => mariadb_literal(value, ty),
+    }
+}
+
+/// Cast, so that a number is exact and a moment one whatever stands beside it.
+fn mariadb_literal(value: &Value, ty: Type) -> String {
+    let cast = |content: String| format!("CAST({content} AS {})", super::mariadb::cast_name(ty));
+    match value {
+        Value::Null => cast("NULL".to_owned()),
+        Value::Bool(value) => i32::from(*value).to_string(),
+        Value::Int(number) => number.to_string(),
+        // It has neither NaN nor infinities.
+        Value::Float(number) if !number.is_finite() => cast("NULL".to_owned()),
+        Value::Float(number) => cast(text(&format!("{number:?}"))),
+        Value::Bytes(bytes) => format!("X'{}'", hex(bytes)),
+        Value::Text(content) | Value::Json(content) => text(content),
+        Value::Uuid(id) => text(&id.to_string()),
+        Value::Timestamp(_) => cast(text(value.to_string().trim_end_matches('Z'))),
+        Value::Decimal(_) | Value::Date(_) | Value::Time(_) => cast(text(&value.to_string())),
+    }
+}
+
+/// Whether two expressions hold the same, NULL being the same as NULL.
+pub(crate) fn same(left: &str, right: &str, dialect: Dialect) -> String {
+    match dialect {
+        Dialect::Sqlite | Dialect::Postgres => format!("{left} IS NOT DISTINCT FROM {right}"),
+        Dialect::MariaDb => format!("{left} <=> {right}"),
+    }
+}
+
+/// Whether two expressions hold something else, NULL being the same as NULL.
+pub(crate) fn differs(left: &str, right: &str, dialect: Dialect) -> String {
+    match dialect {
+        Dialect::Sqlite | Dialect::Postgres => format!("{left} IS DISTINCT FROM {right}"),
+        Dialect::MariaDb => format!("NOT ({left} <=> {right})"),
+    }
+}
+
+/// How many characters a text has.
+pub(crate) fn length(text: &str, dialect: Dialect) -> String {
+    match dialect {
+        Dialect::Sqlite | Dialect::Postgres => format!("length({text})"),
+        // Its `length` counts bytes.
+        Dialect::MariaDb => format!("char_length({text})"),
     }
 }
 
@@ -81,6 +125,13 @@ mod tests {
             literal(&Value::from(vec![1, 255]), Type::Bytes, Dialect::Postgres),
             "CAST('\\x01ff' AS bytea)"
         );
+        assert_eq!(literal(&one, money, Dialect::MariaDb), "CAST('1.5' AS DECIMAL(9,2))");
+        assert_eq!(literal(&Value::from(true), Type::Bool, Dialect::MariaDb), "1");
+        assert_eq!(
+            literal(&Value::Timestamp(1), Type::Timestamp, Dialect::MariaDb),
+            "CAST('1970-01-01T00:00:00.000001' AS DATETIME(6))"
+        );
+        assert_eq!(literal(&Value::from(f64::NAN), Type::Float, Dialect::MariaDb), "CAST(NULL AS DOUBLE)");
         assert_eq!(literal(&Value::Null, Type::Int, Dialect::Postgres), "CAST(NULL AS bigint)");
         assert_eq!(literal(&Value::from(1.0), Type::Float, Dialect::Sqlite), "1.0");
     }

@@ -2,7 +2,7 @@
 
 use journal_core::model::SchemaVersion;
 
-use super::{Dialect, create_tables, drop_views, tables_in_order, view_name, views};
+use super::{Dialect, Place, create_tables, drop_views, tables_in_order, view_name, views};
 use crate::ops::testing::set_of;
 use crate::{SchemaSet, VersionSource};
 
@@ -69,6 +69,69 @@ fn postgres_tables_name_their_constraints_and_compare_keys_by_bytes() {
             "CREATE INDEX \"child_other_index_v1\" ON \"child\" (\"other\")",
         ]
     );
+}
+
+#[test]
+fn mariadb_tables_are_one_statement_each_and_bound_the_texts_of_keys() {
+    let statements = create_tables(child(V1).newest(), Dialect::MariaDb);
+    let end = ") ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin";
+    assert_eq!(
+        statements,
+        [
+            format!(
+                "CREATE TABLE \"parent\" (\n  \"code\" VARCHAR(8) NOT NULL,\n  \"flag\" BOOLEAN NOT NULL,\n  \
+                 PRIMARY KEY (\"code\")\n{end}"
+            ),
+            format!(
+                "CREATE TABLE \"child\" (\n  \"code\" VARCHAR(8) NOT NULL,\n  \"nr\" BIGINT NOT NULL,\n  \
+                 \"other\" VARCHAR(8) NULL,\n  \"label\" VARCHAR(750) NOT NULL,\n  \
+                 \"price\" DECIMAL(9,2) NOT NULL,\n  \"seen\" DATETIME(6) NULL,\n  \
+                 PRIMARY KEY (\"code\", \"nr\"),\n  UNIQUE KEY \"child_label_unique_v1\" (\"label\"),\n  \
+                 KEY \"child_other_index_v1\" (\"other\"),\n  \
+                 CONSTRAINT \"child_code_fk_v1\" FOREIGN KEY (\"code\") REFERENCES \"parent\" (\"code\"),\n  \
+                 CONSTRAINT \"child_other_fk_v1\" FOREIGN KEY (\"other\") REFERENCES \"parent\" (\"code\")\n{end}"
+            ),
+        ]
+    );
+}
+
+#[test]
+fn mariadb_texts_in_keys_share_the_room_of_an_index_and_others_are_long() {
+    let text = "[table.t]\nkey = [\"a\", \"b\", \"n\"]\nindexes = [{ name = \"i\", columns = [\"c\", \"n\"] }]\n\
+                [table.t.columns]\na = \"text\"\nb = \"text(100)\"\nn = \"int\"\nc = \"text\"\nd = \"text(300)\"\n\
+                e = \"text(255)\"\nf = \"bytes\"\ng = \"json\"\nh = \"uuid\"\n";
+    let set = child(text);
+    let created = create_tables(set.newest(), Dialect::MariaDb).join("\n");
+    for line in [
+        "\"a\" VARCHAR(648) NOT NULL",
+        "\"b\" VARCHAR(100) NOT NULL",
+        "\"c\" LONGTEXT NOT NULL",
+        "\"d\" LONGTEXT NOT NULL",
+        "\"e\" VARCHAR(255) NOT NULL",
+        "\"f\" LONGBLOB NOT NULL",
+        "\"g\" LONGTEXT NOT NULL",
+        "\"h\" CHAR(36) NOT NULL",
+        "KEY \"t_i_index_v1\" (\"c\"(191), \"n\")",
+    ] {
+        assert!(created.contains(line), "{line} in {created}");
+    }
+    let held = super::held(set.newest().schema(), Dialect::MariaDb);
+    let ty = |column: &str| held.tables["t"].column(column).expect("a column").ty.to_string();
+    assert_eq!(["a", "b", "c"].map(ty), ["text(648)", "text(100)", "text"]);
+    assert_eq!(*super::held(set.newest().schema(), Dialect::Postgres), *set.newest().schema());
+}
+
+#[test]
+fn a_decimal_that_mariadb_cannot_hold_is_refused() {
+    let set = |ty: &str| {
+        child(&format!("[table.t]\nkey = [\"id\"]\n[table.t.columns]\nid = \"int\"\nx = \"{ty}\"\n"))
+    };
+    for ty in ["decimal(66,2)", "decimal(60,39)"] {
+        let refused = super::refusal(set(ty).newest(), Dialect::MariaDb).expect("a refusal");
+        assert!(refused.starts_with(&format!("version 1, table t: column x is {ty};")), "{refused}");
+        assert_eq!(super::refusal(set(ty).newest(), Dialect::Postgres), None);
+    }
+    assert_eq!(super::refusal(set("decimal(65,38)").newest(), Dialect::MariaDb), None);
 }
 
 #[test]
@@ -146,13 +209,13 @@ fn persons() -> SchemaSet {
 
 #[test]
 fn the_ledgers_own_version_reads_its_tables() {
-    let created = views(&persons(), SchemaVersion(1), Dialect::Sqlite).expect("a version");
+    let created = views(&persons(), SchemaVersion(1), &Place::sqlite()).expect("a version");
     assert_eq!(
         created,
         ["CREATE VIEW \"name_v1\" AS SELECT \"id\", \"full\", \"fax\", \"phone\" FROM \"name\""]
     );
-    assert_eq!(views(&persons(), SchemaVersion(3), Dialect::Sqlite), None);
-    assert_eq!(drop_views(&persons(), SchemaVersion(3), Dialect::Sqlite), None);
+    assert_eq!(views(&persons(), SchemaVersion(3), &Place::sqlite()), None);
+    assert_eq!(drop_views(&persons(), SchemaVersion(3), &Place::sqlite()), None);
 }
 
 #[test]
@@ -163,7 +226,7 @@ fn older_versions_read_the_views_of_the_version_above() {
                    { op = \"rename_column\", table = \"person\", column = \"id\", to = \"nr\" },\n\
                    { op = \"add_column\", table = \"person\", column = \"level\", type = \"int\", default = 1 },\n]";
     let set = set_of(&[(older, ""), (newer, mapping)]).expect("a good set");
-    let created = views(&set, SchemaVersion(2), Dialect::Postgres).expect("a version");
+    let created = views(&set, SchemaVersion(2), &Place::postgres()).expect("a version");
     assert_eq!(
         created,
         [
@@ -173,17 +236,27 @@ fn older_versions_read_the_views_of_the_version_above() {
             "CREATE VIEW \"v1\".\"name\" AS SELECT \"nr\" AS \"id\", \"phone\" FROM \"v2\".\"person\"",
         ]
     );
-    let sqlite = views(&set, SchemaVersion(2), Dialect::Sqlite).expect("a version");
+    let sqlite = views(&set, SchemaVersion(2), &Place::sqlite()).expect("a version");
     assert_eq!(sqlite[1], "CREATE VIEW \"name_v1\" AS SELECT \"nr\" AS \"id\", \"phone\" FROM \"person_v2\"");
+    let mariadb = views(&set, SchemaVersion(2), &Place::mariadb("shop")).expect("a version");
+    assert_eq!(
+        mariadb[1..],
+        [
+            "CREATE VIEW \"shop_v2\".\"person\" AS SELECT \"nr\", \"phone\", \"level\" FROM \"person\"",
+            "CREATE SCHEMA IF NOT EXISTS \"shop_v1\"",
+            "CREATE VIEW \"shop_v1\".\"name\" AS SELECT \"nr\" AS \"id\", \"phone\" FROM \"shop_v2\".\"person\"",
+        ]
+    );
 }
 
 #[test]
 fn a_version_of_which_something_is_kept_reads_it_beside_the_ledgers_table() {
-    for (dialect, complement, key) in [
-        (Dialect::Sqlite, "daybook_complement", "'[' || CAST(t.\"nr\" AS text) || ']'"),
-        (Dialect::Postgres, "daybook.complement", "'[' || CAST(t.\"nr\" AS text) || ']'"),
+    for (place, complement, key) in [
+        (Place::sqlite(), "daybook_complement", "'[' || CAST(t.\"nr\" AS text) || ']'"),
+        (Place::postgres(), "daybook.complement", "'[' || CAST(t.\"nr\" AS text) || ']'"),
+        (Place::mariadb("shop"), "daybook_complement", "'[' || CAST(t.\"nr\" AS CHAR) || ']'"),
     ] {
-        let created = views(&persons(), SchemaVersion(2), dialect).expect("a version");
+        let created = views(&persons(), SchemaVersion(2), &place).expect("a version");
         let view = created.last().expect("a view");
         let source = format!(
             "FROM (SELECT t.\"nr\", t.\"first\", t.\"last\", t.\"phone\", t.\"level\", c.cells AS daybook_kept \
@@ -202,7 +275,7 @@ fn what_is_kept_several_versions_up_comes_down_through_all_of_them() {
     let drop = "[[map]]\nop = \"drop_column\"\ntable = \"t\"\ncolumn = \"a\"\ndefault = \"\"\n";
     let rename = "[[map]]\nop = \"rename_column\"\ntable = \"t\"\ncolumn = \"b\"\nto = \"c\"\n";
     let set = set_of(&[(&first, ""), (&second, drop), (&third, rename)]).expect("a good set");
-    let created = views(&set, SchemaVersion(3), Dialect::Sqlite).expect("a version");
+    let created = views(&set, SchemaVersion(3), &Place::sqlite()).expect("a version");
     assert_eq!(created[1], "CREATE VIEW \"t_v2\" AS SELECT \"id\", \"c\" AS \"b\" FROM \"t_v3\"");
     assert_eq!(
         created[2],
@@ -217,17 +290,18 @@ fn what_is_kept_several_versions_up_comes_down_through_all_of_them() {
 
 #[test]
 fn views_go_the_other_way_round_than_they_came() {
-    let dropped = |dialect| drop_views(&persons(), SchemaVersion(2), dialect).expect("a version");
+    let dropped = |place| drop_views(&persons(), SchemaVersion(2), &place).expect("a version");
     assert_eq!(
-        dropped(Dialect::Sqlite),
+        dropped(Place::sqlite()),
         ["DROP VIEW IF EXISTS \"name_v1\"", "DROP VIEW IF EXISTS \"person_v2\""]
     );
     assert_eq!(
-        dropped(Dialect::Postgres),
+        dropped(Place::postgres()),
         ["DROP VIEW IF EXISTS \"v1\".\"name\"", "DROP VIEW IF EXISTS \"v2\".\"person\""]
     );
-    assert_eq!(view_name(SchemaVersion(1), "name", Dialect::Sqlite), "\"name_v1\"");
-    assert_eq!(view_name(SchemaVersion(1), "name", Dialect::Postgres), "\"v1\".\"name\"");
+    assert_eq!(view_name(SchemaVersion(1), "name", &Place::sqlite()), "\"name_v1\"");
+    assert_eq!(view_name(SchemaVersion(1), "name", &Place::postgres()), "\"v1\".\"name\"");
+    assert_eq!(view_name(SchemaVersion(1), "name", &Place::mariadb("shop")), "\"shop_v1\".\"name\"");
 }
 
 #[test]
@@ -264,5 +338,14 @@ fn checks_and_the_conditions_of_indexes_are_written_for_each_store() {
         let index =
             "CREATE UNIQUE INDEX \"child_unseen_index_v1\" ON \"child\" (\"nr\") WHERE ((\"seen\" IS NULL))";
         assert_eq!(statements.last().map(String::as_str), Some(index));
+    }
+    // One statement makes a table; the rows that an index leaves out are NULL in a column of its own.
+    let statements = create_tables(child(&text).newest(), Dialect::MariaDb);
+    for line in [
+        "CONSTRAINT \"child_price_is_paid_check_v1\" CHECK (((\"price\" >= 0.50) OR (\"label\" <> 'x')))",
+        "\"child_unseen_when_v1\" BIGINT AS (CASE WHEN ((\"seen\" IS NULL)) THEN \"nr\" END) STORED INVISIBLE",
+        "UNIQUE KEY \"child_unseen_index_v1\" (\"child_unseen_when_v1\")",
+    ] {
+        assert!(statements[1].contains(line), "{line} in {}", statements[1]);
     }
 }

@@ -9,7 +9,7 @@ use journal_core::model::{Name, SchemaVersion, Table, Type};
 use super::kept::{CELLS, Kept, cell, table_with_cells};
 use super::quote::ident;
 use super::relations::{Relation, Relations};
-use super::{Dialect, tables_in_order, view_name};
+use super::{Dialect, Place, tables_in_order, view_name};
 use crate::group::Stage;
 use crate::kept::is_kept;
 use crate::set::SchemaSet;
@@ -61,18 +61,19 @@ impl ViewColumns {
     }
 }
 
-pub(super) fn create(set: &SchemaSet, ledger: SchemaVersion, dialect: Dialect) -> Option<Vec<String>> {
+pub(super) fn create(set: &SchemaSet, ledger: SchemaVersion, place: &Place) -> Option<Vec<String>> {
     set.version(ledger)?;
-    let views = Views { set, ledger, dialect };
+    let views = Views { set, ledger, place, dialect: place.dialect() };
     let mut statements = Vec::new();
     for version in set.versions().iter().rev().filter(|version| version.number() <= ledger) {
         let number = version.number();
-        if dialect == Dialect::Postgres {
-            statements.push(format!("CREATE SCHEMA IF NOT EXISTS {}", ident(&format!("v{number}"))));
+        // MariaDB has one word more for a database.
+        if let Some(schema) = place.views_of(number) {
+            statements.push(format!("CREATE SCHEMA IF NOT EXISTS {}", ident(&schema)));
         }
         for table in tables_in_order(version.schema()) {
             let select = views.select(number, table)?;
-            statements.push(format!("CREATE VIEW {} AS {select}", view_name(number, &table.name, dialect)));
+            statements.push(format!("CREATE VIEW {} AS {select}", view_name(number, &table.name, place)));
         }
     }
     Some(statements)
@@ -82,6 +83,7 @@ pub(super) fn create(set: &SchemaSet, ledger: SchemaVersion, dialect: Dialect) -
 struct Views<'s> {
     set: &'s SchemaSet,
     ledger: SchemaVersion,
+    place: &'s Place,
     dialect: Dialect,
 }
 
@@ -105,7 +107,7 @@ impl Views<'_> {
         let source = match columns.reads_kept {
             // No version has a view of what the ledger keeps for others; it passes all versions as it is.
             false if is_kept(&above.name) => ident(&above.name),
-            false => view_name(version.next(), &above.name, self.dialect),
+            false => view_name(version.next(), &above.name, self.place),
             true => self.with_cells(version.next(), above)?,
         };
         Some(format!("SELECT {} FROM {source}", selected(table, columns).join(", ")))
@@ -177,12 +179,12 @@ fn selected(table: &Table, mut columns: ViewColumns) -> Vec<String> {
     selected.collect()
 }
 
-pub(super) fn drop(set: &SchemaSet, ledger: SchemaVersion, dialect: Dialect) -> Option<Vec<String>> {
+pub(super) fn drop(set: &SchemaSet, ledger: SchemaVersion, place: &Place) -> Option<Vec<String>> {
     set.version(ledger)?;
     let mut statements = Vec::new();
     for version in set.versions().iter().filter(|version| version.number() <= ledger) {
         for table in version.schema().tables.keys() {
-            statements.push(format!("DROP VIEW IF EXISTS {}", view_name(version.number(), table, dialect)));
+            statements.push(format!("DROP VIEW IF EXISTS {}", view_name(version.number(), table, place)));
         }
     }
     Some(statements)

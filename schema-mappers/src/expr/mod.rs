@@ -64,7 +64,7 @@ impl Expression {
 
     /// It can be written within bounds.
     fn written(self) -> Result<Self, String> {
-        let bytes = [Dialect::Sqlite, Dialect::Postgres].map(|dialect| {
+        let bytes = [Dialect::Sqlite, Dialect::Postgres, Dialect::MariaDb].map(|dialect| {
             let column = |name: &Name| crate::ddl::quote::ident(name);
             self.sql(dialect, &column).len()
         });

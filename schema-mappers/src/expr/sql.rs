@@ -5,8 +5,8 @@ use journal_core::model::{Name, Type, Value};
 
 use super::node::{Comparison, Function, INT_DIGITS, Kind, Node, What};
 use crate::convert;
-use crate::ddl::Dialect;
 use crate::ddl::quote;
+use crate::ddl::{Dialect, mariadb};
 
 /// The SQL of a part, as a stored value of type `ty`; `column` gives the SQL of a column.
 pub(super) fn sql(node: &Node, ty: Type, dialect: Dialect, column: &dyn Fn(&Name) -> String) -> String {
@@ -28,12 +28,14 @@ impl Writer<'_> {
             }
             What::Value(Value::Null) => match (self.dialect, node.kind) {
                 (Dialect::Postgres, Kind::Number { .. }) => "CAST(NULL AS numeric)".to_owned(),
+                (Dialect::MariaDb, Kind::Number { .. }) => format!("CAST(NULL AS {UNITS})"),
                 _ => quote::literal(&Value::Null, any_length(node.kind.ty()), self.dialect),
             },
             What::Value(value) => quote::literal(value, any_length(node.kind.ty()), self.dialect),
             What::Units(units) => match self.dialect {
                 Dialect::Sqlite => units.to_string(),
                 Dialect::Postgres => format!("CAST({units} AS numeric)"),
+                Dialect::MariaDb => format!("CAST({units} AS {UNITS})"),
             },
             What::Column(name) => self.opened((self.column)(name), node.kind),
             What::Not(part) => format!("(NOT {})", self.part(part)),
@@ -49,7 +51,7 @@ impl Writer<'_> {
             What::Bounded(part, _) => self.bounded(&self.part(part), node.kind),
             What::Fitting(part, max, _) => {
                 let part = self.part(part);
-                format!("CASE WHEN length({part}) <= {max} THEN {part} END")
+                format!("CASE WHEN {} <= {max} THEN {part} END", quote::length(&part, self.dialect))
             }
             What::Join(left, right) => self.between(left, "||", right),
             What::Case(branches, otherwise) => {
@@ -99,11 +101,11 @@ impl Writer<'_> {
     fn plain(&self, node: &Node) -> Option<String> {
         let Kind::Number { digits, scale } = node.kind else { return None };
         match &node.what {
-            What::Column(name) if self.dialect == Dialect::Postgres || digits == INT_DIGITS => {
+            What::Column(name) if self.dialect != Dialect::Sqlite || digits == INT_DIGITS => {
                 Some((self.column)(name))
             }
             What::Units(units) if scale == 0 => Some(units.to_string()),
-            What::Units(units) if self.dialect == Dialect::Postgres => {
+            What::Units(units) if self.dialect != Dialect::Sqlite => {
                 let power = 10_i64.checked_pow(scale.into())?;
                 let width = usize::from(scale);
                 Some(format!("{}.{:0>width$}", units / power, units % power))
@@ -118,6 +120,9 @@ impl Writer<'_> {
             Dialect::Sqlite => format!("CASE WHEN {part} % {power} = 0 THEN {part} / {power} END"),
             Dialect::Postgres => {
                 format!("CASE WHEN {part} % {power} = 0 THEN trunc({part} * {}) END", parts(less))
+            }
+            Dialect::MariaDb => {
+                format!("CASE WHEN {part} % {power} = 0 THEN truncate({part} * {}, 0) END", parts(less))
             }
         }
     }
@@ -137,13 +142,13 @@ impl Writer<'_> {
             (Dialect::Sqlite, _) => {
                 format!("CASE WHEN typeof({part}) = 'integer' AND {range} THEN {part} END")
             }
-            (Dialect::Postgres, _) => format!("CASE WHEN {range} THEN {part} END"),
+            (Dialect::Postgres | Dialect::MariaDb, _) => format!("CASE WHEN {range} THEN {part} END"),
         }
     }
 
     fn number(&self, number: i64) -> String {
         match self.dialect {
-            Dialect::Sqlite => number.to_string(),
+            Dialect::Sqlite | Dialect::MariaDb => number.to_string(),
             Dialect::Postgres => format!("CAST('{number}' AS numeric)"),
         }
     }
@@ -151,10 +156,15 @@ impl Writer<'_> {
     fn call(&self, function: Function, arguments: &[Node]) -> String {
         let parts: Vec<String> = arguments.iter().map(|argument| self.part(argument)).collect();
         let [text, rest @ ..] = parts.as_slice() else { return "NULL".to_owned() };
-        // In this collation PostgreSQL knows the letters that SQLite knows.
+        // In this collation PostgreSQL knows the letters that SQLite knows; for MariaDB the bytes of the text are read in a
+        // character set without any others.
         let plain = |name: &str| match self.dialect {
             Dialect::Sqlite => format!("{name}({text})"),
             Dialect::Postgres => format!("{name}({text} COLLATE \"C\")"),
+            Dialect::MariaDb => {
+                let bytes = format!("CAST(CAST({text} AS BINARY) AS CHAR CHARACTER SET hebrew)");
+                mariadb::collated(&format!("CONVERT(CAST({name}({bytes}) AS BINARY) USING utf8mb4)"))
+            }
         };
         match (function, rest) {
             (Function::Lower, _) => plain("lower"),
@@ -163,6 +173,7 @@ impl Writer<'_> {
             (Function::Length, _) => match self.dialect {
                 Dialect::Sqlite => format!("length({text})"),
                 Dialect::Postgres => format!("CAST(length({text}) AS numeric)"),
+                Dialect::MariaDb => format!("CAST(char_length({text}) AS {UNITS})"),
             },
             (Function::Substr { from, count: None }, _) => format!("substr({text}, {from})"),
             (Function::Substr { from, count: Some(count) }, _) => format!("substr({text}, {from}, {count})"),
@@ -170,6 +181,7 @@ impl Writer<'_> {
             (Function::SplitPart { nr }, [separator]) => match self.dialect {
                 Dialect::Sqlite => sqlite_part(text, separator, nr),
                 Dialect::Postgres => format!("split_part({text}, {separator}, {nr})"),
+                Dialect::MariaDb => mariadb_part(text, separator, nr),
             },
             _ => "NULL".to_owned(),
         }
@@ -183,6 +195,10 @@ impl Writer<'_> {
             (Kind::Number { .. }, Dialect::Sqlite) => format!("CAST(replace({stored}, '.', '') AS INTEGER)"),
             (Kind::Number { scale: 0, .. }, Dialect::Postgres) => format!("CAST({stored} AS numeric)"),
             (Kind::Number { scale, .. }, Dialect::Postgres) => format!("({stored} * {})", power(scale)),
+            (Kind::Number { scale: 0, .. }, Dialect::MariaDb) => format!("CAST({stored} AS {UNITS})"),
+            (Kind::Number { scale, .. }, Dialect::MariaDb) => {
+                format!("CAST({stored} * {} AS {UNITS})", power(scale))
+            }
             _ => stored,
         }
     }
@@ -206,9 +222,18 @@ impl Writer<'_> {
                 format!("CAST({number} AS numeric({precision},{wanted}))")
             }
             (Dialect::Postgres, _) => part,
+            (Dialect::MariaDb, Type::Int) => format!("CAST({part} AS SIGNED)"),
+            (Dialect::MariaDb, ty @ Type::Decimal { .. }) => {
+                let number = if scale == 0 { part } else { format!("{part} * {}", parts(scale)) };
+                format!("CAST({number} AS {})", mariadb::cast_name(ty))
+            }
+            (Dialect::MariaDb, _) => part,
         }
     }
 }
+
+/// Units on MariaDB: wide enough for the product of any two.
+const UNITS: &str = "DECIMAL(38,0)";
 
 /// A literal needs no bound of its length.
 fn any_length(ty: Type) -> Type {
@@ -222,6 +247,12 @@ fn sqlite_part(text: &str, separator: &str, nr: u32) -> String {
         tail = format!("substr({tail}, instr({tail}, {separator}) + 1)");
     }
     format!("substr({tail}, 1, max(instr({tail}, {separator}) - 1, 0))")
+}
+
+/// With as many separators behind the text as make sure of the wanted part.
+fn mariadb_part(text: &str, separator: &str, nr: u32) -> String {
+    let longer = format!("{text} || repeat({separator}, {nr})");
+    format!("substring_index(substring_index({longer}, {separator}, {nr}), {separator}, -1)")
 }
 
 fn bracketed(sql: String) -> String {

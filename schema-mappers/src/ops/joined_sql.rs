@@ -2,7 +2,7 @@
 
 use super::joined::{At, Joined};
 use crate::ddl::Dialect;
-use crate::ddl::quote::text;
+use crate::ddl::quote::{same, text};
 use crate::ddl::views::ViewColumns;
 
 /// One expression of two; the whole that is kept, where it is cut into just these two.
@@ -12,9 +12,11 @@ pub(super) fn together(joined: &Joined, columns: &mut ViewColumns, dialect: Dial
     let (kept_left, kept_right) = cut(joined, &kept.value, dialect);
     let plain = join(joined, &left, &right);
     let expression = format!(
-        "CASE WHEN {} AND {kept_left} IS NOT DISTINCT FROM {left} AND {kept_right} IS NOT DISTINCT FROM {right} \
-         THEN {} ELSE {plain} END",
-        kept.there, kept.value
+        "CASE WHEN {} AND {} AND {} THEN {} ELSE {plain} END",
+        kept.there,
+        same(&kept_left, &left, dialect),
+        same(&kept_right, &right, dialect),
+        kept.value
     );
     columns.set(&joined.whole.column, expression);
 }
@@ -26,8 +28,7 @@ pub(super) fn apart(joined: &Joined, columns: &mut ViewColumns, dialect: Dialect
     let kept_left = columns.kept(&joined.left.cell, joined.left.ty);
     let kept_right = columns.kept(&joined.right.cell, joined.right.ty);
     let again = join(joined, &kept_left.value, &kept_right.value);
-    let valid =
-        format!("{} AND {} AND {again} IS NOT DISTINCT FROM {whole}", kept_left.there, kept_right.there);
+    let valid = format!("{} AND {} AND {}", kept_left.there, kept_right.there, same(&again, &whole, dialect));
     let (left, right) = cut(joined, &whole, dialect);
     let either = |kept: String, plain: String| format!("CASE WHEN {valid} THEN {kept} ELSE {plain} END");
     columns.set(&joined.left.column, either(kept_left.value, left));
@@ -48,7 +49,7 @@ fn cut(joined: &Joined, whole: &str, dialect: Dialect) -> (String, String) {
     let separator = text(&joined.separator);
     let length = joined.separator.chars().count();
     let (found, left, right) = match (dialect, joined.at) {
-        (Dialect::Sqlite, At::First) => {
+        (Dialect::Sqlite | Dialect::MariaDb, At::First) => {
             let at = format!("instr({whole}, {separator})");
             let left = format!("substr({whole}, 1, {at} - 1)");
             let right = format!("substr({whole}, {at} + {length})");
@@ -66,6 +67,12 @@ fn cut(joined: &Joined, whole: &str, dialect: Dialect) -> (String, String) {
             let left = format!("substr({head}, 1, length({head}) - 1)");
             let right = format!("substr({whole}, length({head}) + 1)");
             (format!("length({head})"), left, right)
+        }
+        (Dialect::MariaDb, At::Last) => {
+            let back = format!("instr(reverse({whole}), {separator})");
+            let left = format!("left({whole}, char_length({whole}) - {back})");
+            let right = format!("substr({whole}, char_length({whole}) - {back} + 2)");
+            (back, left, right)
         }
         (Dialect::Postgres, At::Last) => {
             let back = format!("strpos(reverse({whole}), {separator})");

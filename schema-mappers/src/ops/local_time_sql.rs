@@ -1,9 +1,10 @@
 //! Local times as SQL expressions. The changes of a zone are written into the expression, as a tree that is a few
 //! comparisons deep: SQLite knows no zones, and a server's own tables may be of another year than the mapper's.
 
-use journal_core::model::{Type, time};
+use journal_core::model::{Type, Value, time};
 
-use crate::ddl::Dialect;
+use crate::ddl::quote::literal;
+use crate::ddl::{Dialect, mariadb};
 use crate::zone::Zone;
 
 /// A longer expression is computed once and named, since every comparison repeats it.
@@ -11,7 +12,8 @@ const REPEATED_BYTES_MAX: usize = 64;
 
 /// What the clocks of the zone show at an instant, as a value of type `older`.
 pub(super) fn local(zone: &Zone, e: &str, older: Type, dialect: Dialect) -> String {
-    if e.len() > REPEATED_BYTES_MAX {
+    // MariaDB looks from no such query at the row around it.
+    if e.len() > REPEATED_BYTES_MAX && dialect != Dialect::MariaDb {
         let shown = local(zone, "daybook_instant", older, dialect);
         return format!("(SELECT {shown} FROM (SELECT {e} AS daybook_instant) AS daybook_clock)");
     }
@@ -22,10 +24,14 @@ pub(super) fn local(zone: &Zone, e: &str, older: Type, dialect: Dialect) -> Stri
         Dialect::Postgres => format!(
             "{e} >= CAST('0001-01-02T00:00:00Z' AS timestamptz) AND {e} < CAST('9999-12-31T00:00:00Z' AS timestamptz)"
         ),
+        Dialect::MariaDb => format!(
+            "{e} >= CAST('0001-01-02T00:00:00' AS DATETIME(6)) AND {e} < CAST('9999-12-31T00:00:00' AS DATETIME(6))"
+        ),
     };
     let shown = match dialect {
         Dialect::Sqlite => sqlite(e, &offset, older),
         Dialect::Postgres => postgres(e, &offset, older),
+        Dialect::MariaDb => mariadb(e, &offset, older),
     };
     format!("CASE WHEN {inside} THEN {shown} END")
 }
@@ -36,13 +42,15 @@ fn tree(before: i64, changes: &[(i64, i64)], e: &str, dialect: Dialect) -> Strin
     let Some((instant, offset)) = changes.get(middle) else {
         return match dialect {
             Dialect::Sqlite => format!("'{before} seconds'"),
-            Dialect::Postgres => before.to_string(),
+            Dialect::Postgres | Dialect::MariaDb => before.to_string(),
         };
     };
-    let instant = time::timestamp_text(instant.saturating_mul(1_000_000));
+    let micros = instant.saturating_mul(1_000_000);
+    let instant = time::timestamp_text(micros);
     let instant = match dialect {
         Dialect::Sqlite => format!("'{instant}'"),
         Dialect::Postgres => format!("CAST('{instant}' AS timestamptz)"),
+        Dialect::MariaDb => literal(&Value::Timestamp(micros), Type::Timestamp, dialect),
     };
     let earlier = tree(before, &changes[..middle], e, dialect);
     let later = tree(*offset, &changes[middle + 1..], e, dialect);
@@ -77,6 +85,24 @@ fn postgres(e: &str, offset: &str, older: Type) -> String {
             ),
             older,
         ),
+    }
+}
+
+fn mariadb(e: &str, offset: &str, older: Type) -> String {
+    let shown = format!("date_add({e}, INTERVAL ({offset}) SECOND)");
+    match older {
+        Type::Date => format!("CAST({shown} AS DATE)"),
+        Type::Timestamp => shown,
+        _ => {
+            let [whole, fraction] = ["%Y-%m-%d %H:%i:%s", ".%f"].map(|form| mariadb::moment(&shown, form));
+            match older {
+                Type::Text { max: Some(..19) } => "NULL".to_owned(),
+                Type::Text { max: Some(19..26) } => {
+                    format!("CASE WHEN microsecond({e}) = 0 THEN {whole} END")
+                }
+                _ => format!("{whole} || CASE WHEN microsecond({e}) = 0 THEN '' ELSE {fraction} END"),
+            }
+        }
     }
 }
 

@@ -65,6 +65,7 @@ impl Version {
         self.source.text(match dialect {
             Dialect::Sqlite => source::SQLITE_FILE,
             Dialect::Postgres => source::POSTGRES_FILE,
+            Dialect::MariaDb => source::MARIADB_FILE,
         })
     }
 

@@ -18,8 +18,10 @@ pub(crate) const MAPPING_FILE: &str = "mapping.toml";
 pub(crate) const SQLITE_FILE: &str = "ddl.sqlite.sql";
 /// Statements for PostgreSQL in place of the generated ones.
 pub(crate) const POSTGRES_FILE: &str = "ddl.postgres.sql";
+/// Statements for MariaDB in place of the generated ones.
+pub(crate) const MARIADB_FILE: &str = "ddl.mariadb.sql";
 
-const FILES: [&str; 4] = [SCHEMA_FILE, MAPPING_FILE, SQLITE_FILE, POSTGRES_FILE];
+const FILES: [&str; 5] = [SCHEMA_FILE, MAPPING_FILE, SQLITE_FILE, POSTGRES_FILE, MARIADB_FILE];
 /// A file of a schema set is written by hand; a larger one is something else that got there by mistake.
 const FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
 

@@ -4,7 +4,7 @@ use journal_core::model::Type;
 
 use super::beside::Beside;
 use crate::ddl::Dialect;
-use crate::ddl::quote::{ident, literal};
+use crate::ddl::quote::{differs, ident, literal};
 use crate::ddl::relations::{Relation, Relations, no_cells};
 use crate::ddl::views::ViewColumns;
 
@@ -74,7 +74,7 @@ fn there(beside: &Beside, mut columns: ViewColumns, dialect: Dialect) -> String 
                 (Type::Json, Dialect::Postgres) => {
                     format!("CAST({name} AS text) IS DISTINCT FROM CAST({empty} AS text)")
                 }
-                _ => format!("{name} IS DISTINCT FROM {empty}"),
+                _ => differs(&name, &empty, dialect),
             }
         })
         .collect();

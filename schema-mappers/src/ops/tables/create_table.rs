@@ -26,7 +26,7 @@ mod tests {
     use journal_core::model::{Change, SchemaVersion};
 
     use super::super::super::testing::{Pair, row, set_of};
-    use crate::ddl::{self, Dialect};
+    use crate::ddl::{self, Place};
 
     const GUEST: &str = "[table.guest]\nkey = [\"id\"]\n[table.guest.columns]\nid = \"int\"\n";
     const VISIT: &str = "[table.visit]\nkey = [\"nr\"]\nunique = [[\"code\"]]\n\
@@ -61,13 +61,14 @@ mod tests {
         let set = set_of(&[(GUEST, ""), (&newer, &rename)]).expect("a good set");
         let older = set.version(SchemaVersion(1)).expect("a version");
         assert_eq!(older.ledger().tables["kept_2_visit"].parents[0].table.as_ref(), "guest");
-        for dialect in [Dialect::Sqlite, Dialect::Postgres] {
+        for place in [Place::sqlite(), Place::postgres(), Place::mariadb("shop")] {
+            let dialect = place.dialect();
             let created = ddl::create_tables(older, dialect).join("\n");
             assert!(
                 created.contains("CREATE TABLE \"kept_2_visit\"") && created.contains("REFERENCES \"guest\"")
             );
             assert_eq!(ddl::create_kept_tables(older, dialect).len(), 1);
-            let views = ddl::views(&set, SchemaVersion(1), dialect).expect("a version").join("\n");
+            let views = ddl::views(&set, SchemaVersion(1), &place).expect("a version").join("\n");
             assert!(!views.contains("kept_"), "{views}");
         }
         Pair::of(set).holds_its_laws();

@@ -22,7 +22,7 @@ mod tests {
     use journal_core::model::{Change, SchemaVersion};
 
     use super::super::super::testing::{Pair, row, set_of};
-    use crate::ddl::{self, Dialect};
+    use crate::ddl::{self, Place};
 
     const TWO: &str = "[table.guest]\nkey = [\"id\"]\n[table.guest.columns]\nid = \"int\"\n\
                        [table.visit]\nkey = [\"nr\"]\nparents = [{ columns = [\"guest\"], table = \"guest\" }]\n\
@@ -46,7 +46,7 @@ mod tests {
     #[test]
     fn the_older_version_reads_the_kept_rows_through_its_view() {
         let set = set_of(&[(TWO, ""), (ONE, DROP), (ONE, "")]).expect("a good set");
-        let views = ddl::views(&set, SchemaVersion(3), Dialect::Sqlite).expect("a version");
+        let views = ddl::views(&set, SchemaVersion(3), &Place::sqlite()).expect("a version");
         assert!(
             views.contains(
                 &"CREATE VIEW \"visit_v1\" AS SELECT \"nr\", \"guest\" FROM \"kept_2_visit\"".to_owned()

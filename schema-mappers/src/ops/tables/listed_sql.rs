@@ -2,11 +2,11 @@
 //! that stand there, and rows that a list does not spell as long as they are what it says.
 
 use super::listed::Listed;
-use crate::ddl::Dialect;
 use crate::ddl::kept::CELLS;
 use crate::ddl::quote::{ident, text};
 use crate::ddl::relations::{Relation, Relations};
 use crate::ddl::views::ViewColumns;
+use crate::ddl::{Dialect, mariadb};
 
 /// The list of the rows.
 pub(super) fn gather(listed: &Listed, relations: &mut Relations) {
@@ -18,7 +18,7 @@ pub(super) fn gather(listed: &Listed, relations: &mut Relations) {
     let value = format!("m.{}", ident(&listed.value));
     let order = match (&listed.position, dialect) {
         (Some(position), _) => format!("m.{}", ident(position)),
-        (None, Dialect::Sqlite) => value.clone(),
+        (None, Dialect::Sqlite | Dialect::MariaDb) => value.clone(),
         (None, Dialect::Postgres) => format!("{value} COLLATE \"C\""),
     };
     let separator = text(&listed.separator);
@@ -31,8 +31,13 @@ pub(super) fn gather(listed: &Listed, relations: &mut Relations) {
         Dialect::Postgres => {
             format!("(SELECT string_agg({value}, {separator} ORDER BY {order}) FROM {rows})")
         }
+        Dialect::MariaDb => mariadb_list(listed, &value, &order, &rows),
     };
-    let joined = if listed.nullable { joined } else { format!("coalesce({joined}, '')") };
+    let joined = match dialect {
+        _ if listed.nullable => joined,
+        Dialect::Sqlite | Dialect::Postgres => format!("coalesce({joined}, '')"),
+        Dialect::MariaDb => joined,
+    };
     let kept = root.columns.kept(&listed.whole, listed.list_type);
     let spelt = match listed.position.is_some() {
         // Positions tell every list but the empty one.
@@ -65,6 +70,10 @@ pub(super) fn spread(listed: &Listed, relations: &mut Relations) {
         Dialect::Postgres => {
             format!("SELECT string_agg(k.value, {separator} ORDER BY k.place) FROM ({values}) AS k")
         }
+        Dialect::MariaDb => format!(
+            "SELECT group_concat({} ORDER BY {} SEPARATOR {separator}) FROM {}",
+            kept.value, kept.place, kept.source
+        ),
     };
     let valid = format!("coalesce(({joined}) = {list}, false)");
     let key = listed.key.iter().map(|(from, to)| format!("w.{} AS {}", ident(from), ident(to)));
@@ -76,7 +85,7 @@ pub(super) fn spread(listed: &Listed, relations: &mut Relations) {
     let (distinct, nr) = match (&listed.position, dialect) {
         (None, _) => ("DISTINCT ", ""),
         (Some(_), Dialect::Sqlite) => ("", "e.key + 1"),
-        (Some(_), Dialect::Postgres) => ("", "e.nr"),
+        (Some(_), Dialect::Postgres | Dialect::MariaDb) => ("", "e.nr"),
     };
     let rows = format!(
         "(SELECT {} FROM {source} CROSS JOIN {} AND {valid} \
@@ -127,6 +136,17 @@ impl KeptRows {
                 nr: format!("CAST({cells} -> ({mark} || {place} || '/nr') ->> 'int' AS bigint)"),
                 place: format!("CAST({place} AS bigint)"),
             },
+            Dialect::MariaDb => Self {
+                source: format!(
+                    "{} AS c WHERE {named}",
+                    mariadb_texts(&format!("json_keys({cells})"), "key")
+                ),
+                value: format!("json_value({cells}, '$.\"' || c.key || '\".\"text\"')"),
+                nr: format!(
+                    "CAST(json_value({cells}, '$.\"' || {mark} || {place} || '/nr\".\"int\"') AS SIGNED)"
+                ),
+                place: format!("CAST({place} AS SIGNED)"),
+            },
         }
     }
 }
@@ -142,12 +162,36 @@ fn parts(listed: &Listed, list: &str, dialect: Dialect) -> String {
         Dialect::Postgres => {
             format!("unnest(string_to_array({list}, {separator})) WITH ORDINALITY AS e (part, nr)")
         }
+        Dialect::MariaDb => {
+            let quoted = mariadb::collated(&format!("json_quote({list})"));
+            let parts = format!("'[' || replace({quoted}, {separator}, '\",\"') || ']'");
+            format!("{} AS e", mariadb_texts(&parts, "part"))
+        }
     }
 }
 
 fn part(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Sqlite => "e.value",
-        Dialect::Postgres => "e.part",
+        Dialect::Postgres | Dialect::MariaDb => "e.part",
     }
+}
+
+/// The members of a JSON array of texts, numbered.
+fn mariadb_texts(array: &str, name: &str) -> String {
+    format!(
+        "json_table({array}, '$[*]' COLUMNS (nr FOR ORDINALITY, {} LONGTEXT CHARACTER SET utf8mb4 \
+         COLLATE utf8mb4_nopad_bin PATH '$'))",
+        ident(name)
+    )
+}
+
+/// The values of rows as a list. The server cuts a list off that is longer than a setting of the reader's session allows:
+/// it has no value then.
+fn mariadb_list(listed: &Listed, value: &str, order: &str, rows: &str) -> String {
+    let (separator, bytes) = (text(&listed.separator), listed.separator.len());
+    let list = format!("group_concat({value} ORDER BY {order} SEPARATOR {separator})");
+    let whole = format!("sum(octet_length({value})) + (count({value}) - 1) * {bytes}");
+    let none = if listed.nullable { "" } else { "WHEN count(*) = 0 THEN '' " };
+    format!("(SELECT CASE {none}WHEN octet_length({list}) = {whole} THEN {list} END FROM {rows})")
 }

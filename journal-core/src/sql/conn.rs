@@ -116,6 +116,15 @@ impl Conn {
         }
     }
 
+    /// Refuses ([`SqlClass::Unsafe`]) a server whose settings would lose or bend what is written there. Before anything is.
+    pub async fn check_server(&mut self) -> Result<(), SqlError> {
+        match &mut self.inner {
+            // SQLite has no server, and PostgreSQL's defaults are safe; who changes them knows.
+            Inner::Sqlite(_) | Inner::Postgres(_) => Ok(()),
+            Inner::MariaDb(conn) => mariadb::check(conn).await,
+        }
+    }
+
     /// Begins a transaction that will write. SQLite takes its one writer lock here.
     pub async fn begin(&mut self) -> Result<(), SqlError> {
         if let Some(gate) = &self.gate {

@@ -89,6 +89,8 @@ fn command(software: &Software, settings: &Settings, data: &Path, socket: &Path)
     let mut command = software.command("mariadbd", "KILL");
     command.arg("--no-defaults").arg(format!("--datadir={}", data.display()));
     command.arg(format!("--socket={}", socket.join(SOCKET_FILE).display()));
+    // A server that starts clears away what looks like temporary tables where it keeps its own.
+    command.arg(format!("--tmpdir={}", socket.display()));
     command.arg(format!("--pid-file={}", socket.join("mariadb.pid").display()));
     command.arg(format!("--init-file={}", data.join(FIRST_STATEMENTS).display()));
     let fast = match settings.durability {

@@ -72,6 +72,9 @@ impl SqlJournal {
     pub async fn open(url: &DbUrl, access: Access, purpose: &str) -> Result<Self, OpenError> {
         let failed = |source| OpenError::Store { url: url.to_string(), source };
         let mut conn = Conn::open(url, access, purpose).await.map_err(failed)?;
+        if access != Access::Read {
+            conn.check_server().await.map_err(failed)?;
+        }
         let site = match read_site(conn.lend()).await {
             Ok(site) => site,
             // No table to read the site from.

@@ -1,17 +1,13 @@
 //! Appending: numbers, rows, and what a repeated idempotency key gives. Commits nothing.
 
 use crate::journal::{AppendError, Appended, ReadError};
-use crate::model::{NewTransaction, Origin, StoredEntry, TransNr, TransactionId};
+use crate::model::{NewTransaction, Origin, TransNr, TransactionId};
 use crate::sql::{ConnRef, Constraint, Dialect, Param, SqlClass, SqlError};
 use crate::store::{check_batch, same_content, wall_clock};
 
 use super::chunks::chunked;
 use super::row::{JournalRow, copy_all};
 use super::text;
-
-/// Entries of a transaction up to which one statement with arrays is quicker than the round trips of a COPY; far below
-/// what an array may hold, also with the largest payloads.
-const FEW_ENTRIES: usize = 16;
 
 /// Appends transactions inside the database transaction that is open on `conn`; they are durable when, and only when,
 /// that one commits. Returns a number each, rising; a `tx_id` that is there already with the same content gives its
@@ -56,13 +52,6 @@ pub(super) async fn begin_and_append_new(
     if conn.dialect() == Dialect::MariaDb {
         return begin_and_append_dense(conn, origin, batch).await;
     }
-    if let [new] = batch
-        && new.entries.len() <= FEW_ENTRIES
-    {
-        conn.script("BEGIN").await?;
-        let trans_nr = insert_one(&mut conn, origin, new).await?;
-        return Ok(vec![Appended { trans_nr, repeated: false }]);
-    }
     conn.script(text::BEGIN_AND_LOCK_JOURNAL).await?;
     let numbers = next_numbers(&mut conn, batch.len()).await?;
     let appended_at = wall_clock();
@@ -93,29 +82,6 @@ fn dense_numbers((rows, last): (u64, i64), wanted: i64) -> Result<Vec<TransNr>, 
         1 => Ok((last - wanted + 1..=last).map(TransNr).collect()),
         _ => Err(SqlError::new(SqlClass::Schema, "the counter of transaction numbers has no row")),
     }
-}
-
-/// The number, the rows and the check of the key in one round trip.
-async fn insert_one(
-    conn: &mut ConnRef<'_>,
-    origin: &Origin,
-    new: &NewTransaction,
-) -> Result<TransNr, SqlError> {
-    let list = |cell: fn(&StoredEntry) -> Param| Param::List(new.entries.iter().map(cell).collect());
-    let params = vec![
-        origin.site.as_str().into(),
-        origin.epoch.0.into(),
-        new.tx_id.into(),
-        new.schema_version.0.into(),
-        new.author.as_str().into(),
-        wall_clock().into(),
-        list(|entry| entry.entity.as_ref().into()),
-        list(|entry| entry.op.as_str().into()),
-        list(|entry| entry.row_key.as_str().into()),
-        list(|entry| entry.codec.into()),
-        list(|entry| entry.payload.as_slice().into()),
-    ];
-    Ok(TransNr(conn.fetch_one(text::INSERT_ONE, params).await?.i64(0)?))
 }
 
 /// Whether an append met a key that is there already, or something else that is.

@@ -5,6 +5,7 @@
 
 mod append;
 mod assemble;
+mod at_once;
 mod chunks;
 mod holes;
 mod id_block;
@@ -142,6 +143,21 @@ impl SqlJournal {
         self.in_doubt
     }
 
+    /// Appends by a statement that commits itself. It takes back itself too what it refuses.
+    async fn append_at_once(
+        &mut self,
+        mut conn: Conn,
+        batch: &[NewTransaction],
+    ) -> Result<Vec<Appended>, AppendError> {
+        self.in_doubt = true;
+        let appended = at_once::append(conn.lend(), &self.site.origin, batch).await;
+        self.in_doubt = matches!(&appended, Err(AppendError::Store(error)) if leaves_doubt(error));
+        if appended.is_ok() || appended.as_ref().is_err_and(append::met_a_repetition) {
+            self.conn = Some(conn);
+        }
+        appended
+    }
+
     /// Commits what went well, rolls back what did not, and keeps the connection only when it is known to be clean.
     async fn finish<T, E: From<SqlError>>(&mut self, mut conn: Conn, work: Result<T, E>) -> Result<T, E> {
         match work {
@@ -149,7 +165,7 @@ impl SqlJournal {
                 // Set before the first await: a call that is dropped half-way leaves a doubt too.
                 self.in_doubt = true;
                 if let Err(error) = conn.commit().await {
-                    self.in_doubt = matches!(error.class, SqlClass::Lost | SqlClass::Broken);
+                    self.in_doubt = leaves_doubt(&error);
                     return Err(error.into());
                 }
                 self.in_doubt = false;
@@ -166,6 +182,11 @@ impl SqlJournal {
     }
 }
 
+/// Whether the error of a COMMIT, or of a statement that commits itself, leaves its outcome open.
+fn leaves_doubt(error: &SqlError) -> bool {
+    matches!(error.class, SqlClass::Lost | SqlClass::Broken)
+}
+
 impl JournalStore for SqlJournal {
     fn origin(&self) -> &Origin {
         &self.site.origin
@@ -176,8 +197,14 @@ impl JournalStore for SqlJournal {
         check_batch(batch)?;
         let mut conn = self.connection().await?;
         if conn.dialect() != Dialect::Sqlite && !batch.is_empty() {
-            let appended = append::begin_and_append_new(conn.lend(), &self.site.origin, batch).await;
-            match self.finish(conn, appended).await {
+            let appended = match conn.dialect() == Dialect::Postgres && at_once::fits(batch) {
+                true => self.append_at_once(conn, batch).await,
+                false => {
+                    let appended = append::begin_and_append_new(conn.lend(), &self.site.origin, batch).await;
+                    self.finish(conn, appended).await
+                }
+            };
+            match appended {
                 // Some of it may be there already: nothing was written, and the longer way tells what is what.
                 Err(error) if append::met_a_repetition(&error) => conn = self.connection().await?,
                 appended => return appended,
@@ -227,8 +254,7 @@ impl JournalStore for SqlJournal {
         let mut conn = self.connection().await?;
         self.in_doubt = true;
         let small = receive::take_small(conn.lend(), runs).await;
-        self.in_doubt =
-            matches!(&small, Err(error) if matches!(error.class, SqlClass::Lost | SqlClass::Broken));
+        self.in_doubt = small.as_ref().is_err_and(leaves_doubt);
         if let Some(head) = small? {
             self.conn = Some(conn);
             return Ok(head);

@@ -48,14 +48,17 @@ pub(super) const COPY_ENTRIES: &str = "COPY {d}journal (origin, epoch, trans_nr,
 /// Cells of one row of it.
 pub(super) const JOURNAL_CELLS: i16 = 13;
 
-/// PostgreSQL: one transaction of few entries. The statement locks the table before it runs, and so before it takes its
-/// number; taken once, whatever the planner makes of the join.
-pub(super) const INSERT_ONE: &str = "WITH n AS MATERIALIZED (SELECT nextval('{d}trans_nr') AS trans_nr) \
+/// PostgreSQL: transactions of few entries. The statement locks the table before it runs, and so before it takes their
+/// numbers; each is taken once, whatever the planner makes of the join.
+pub(super) const INSERT_AT_ONCE: &str = "WITH t AS MATERIALIZED (SELECT x.place, x.tx_id, x.schema_version, x.author, \
+     nextval('{d}trans_nr') AS trans_nr FROM unnest($4::uuid[], $5::bigint[], $6::text[]) WITH ORDINALITY \
+     AS x (tx_id, schema_version, author, place)) \
      INSERT INTO {d}journal (origin, epoch, trans_nr, entry_nr, tx_id, schema_version, entity, op, row_key, codec, \
      payload, author, appended_at) \
-     SELECT $1, $2, n.trans_nr, e.entry_nr, $3, $4, e.entity, e.op, e.row_key, e.codec, e.payload, $5, $6 \
-     FROM n CROSS JOIN unnest($7::text[], $8::text[], $9::text[], $10::bigint[], $11::bytea[]) WITH ORDINALITY \
-     AS e (entity, op, row_key, codec, payload, entry_nr) RETURNING trans_nr, \
+     SELECT $1, $2, t.trans_nr, e.entry_nr, t.tx_id, t.schema_version, e.entity, e.op, e.row_key, e.codec, e.payload, \
+     t.author, $3 FROM t JOIN unnest($7::bigint[], $8::bigint[], $9::text[], $10::text[], $11::text[], $12::bigint[], \
+     $13::bytea[]) AS e (place, entry_nr, entity, op, row_key, codec, payload) ON e.place = t.place \
+     RETURNING trans_nr, entry_nr, tx_id, \
      (SELECT CAST(pg_notify('daybook_appended', '') AS text) FROM {d}listening WHERE appends)";
 
 const JOURNAL: &str = "{d}journal (origin, epoch, trans_nr, entry_nr, tx_id, schema_version, entity, op, row_key, \

@@ -1,0 +1,69 @@
+//! Appending in one round trip, on PostgreSQL: numbers, rows and the check of the keys are one statement, which is a
+//! database transaction of its own. So there is one answer to wait for, and one flush behind it.
+
+use crate::journal::{AppendError, Appended};
+use crate::model::{NewTransaction, Origin, StoredEntry, TransNr};
+use crate::sql::{ConnRef, Param, SqlClass, SqlError};
+use crate::store::wall_clock;
+
+use super::text;
+
+/// Entries up to which arrays are quicker than the round trips of a COPY.
+const ENTRIES_MAX: usize = 512;
+/// Bytes of all their payloads; far below what an array may hold.
+const BYTES_MAX: usize = 1024 * 1024;
+
+/// Whether a batch is small enough.
+pub(super) fn fits(batch: &[NewTransaction]) -> bool {
+    let mut entries = batch.iter().flat_map(|new| &new.entries).take(ENTRIES_MAX + 1);
+    let (count, bytes) = entries
+        .by_ref()
+        .fold((0, 0), |(count, bytes), entry| (count + 1, bytes + entry.payload.len() + entry.row_key.len()));
+    (1..=ENTRIES_MAX).contains(&count) && bytes <= BYTES_MAX
+}
+
+/// Appends, taking every key for new; durable when it returns. A key that is there already is an error
+/// ([`crate::sql::Constraint::Unique`]), and nothing was written.
+pub(super) async fn append(
+    mut conn: ConnRef<'_>,
+    origin: &Origin,
+    batch: &[NewTransaction],
+) -> Result<Vec<Appended>, AppendError> {
+    let mut numbers = Vec::with_capacity(batch.len());
+    for record in conn.fetch(text::INSERT_AT_ONCE, params(origin, batch)).await? {
+        if record.i64(1)? == 1 {
+            numbers.push((record.uuid(2)?, TransNr(record.i64(0)?)));
+        }
+    }
+    // Numbers rise as the batch goes, whatever the order in which the rows were written.
+    numbers.sort_unstable_by_key(|(_, trans_nr)| *trans_nr);
+    let in_order = numbers.iter().map(|(tx_id, _)| tx_id).eq(batch.iter().map(|new| &new.tx_id));
+    if !in_order {
+        return Err(SqlError::new(SqlClass::Broken, "what was appended is not what was sent").into());
+    }
+    Ok(numbers.into_iter().map(|(_, trans_nr)| Appended { trans_nr, repeated: false }).collect())
+}
+
+fn params(origin: &Origin, batch: &[NewTransaction]) -> Vec<Param> {
+    let each = |cell: fn(&NewTransaction) -> Param| Param::List(batch.iter().map(cell).collect());
+    let entries =
+        || (1_i64..).zip(batch).flat_map(|(place, new)| new.entries.iter().map(move |entry| (place, entry)));
+    let list = |cell: fn(i64, &StoredEntry) -> Param| {
+        Param::List(entries().map(|(place, entry)| cell(place, entry)).collect())
+    };
+    vec![
+        origin.site.as_str().into(),
+        origin.epoch.0.into(),
+        wall_clock().into(),
+        each(|new| new.tx_id.into()),
+        each(|new| new.schema_version.0.into()),
+        each(|new| new.author.as_str().into()),
+        list(|place, _| place.into()),
+        list(|_, entry| entry.entry_nr.into()),
+        list(|_, entry| entry.entity.as_ref().into()),
+        list(|_, entry| entry.op.as_str().into()),
+        list(|_, entry| entry.row_key.as_str().into()),
+        list(|_, entry| entry.codec.into()),
+        list(|_, entry| entry.payload.as_slice().into()),
+    ]
+}

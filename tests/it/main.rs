@@ -37,6 +37,7 @@ mod reshape;
 mod schema_views;
 mod servers;
 mod shop;
+mod sql_mariadb;
 mod structure;
 mod tidy;
 mod upgrade;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use journal_core::sql::{Access, Conn, Param};
-use journal_tests::servers::{Database, Durability, PostgresServer, Settings};
+use journal_tests::servers::{Database, Durability, Server, Settings};
 use serde_json::{Map, Value, json};
 
 /// Both sides flush each commit, as PostgreSQL does by default; `wal_level` is what its logical replication needs. The
@@ -46,16 +46,16 @@ const BOUND: Duration = Duration::from_secs(3600);
 #[derive(Debug)]
 pub(crate) struct Servers {
     /// Of site a, and of the publisher.
-    pub(crate) first: PostgresServer,
+    pub(crate) first: Server,
     /// Of site b, and of the subscriber.
-    pub(crate) second: PostgresServer,
+    pub(crate) second: Server,
 }
 
 impl Servers {
     pub(crate) fn start() -> Self {
         let start = || {
             let options = OPTIONS.iter().map(ToString::to_string).collect();
-            PostgresServer::start(Settings { durability: Durability::Real, password: None, options })
+            Server::postgres(Settings { durability: Durability::Real, password: None, options })
         };
         Self { first: start(), second: start() }
     }
@@ -104,7 +104,7 @@ impl Servers {
     }
 
     /// The directory of a server's socket, as a connection string of PostgreSQL's own names it.
-    pub(crate) fn socket_directory(server: &PostgresServer) -> PathBuf {
+    pub(crate) fn socket_directory(server: &Server) -> PathBuf {
         server.socket_file().parent().map_or_else(PathBuf::new, PathBuf::from)
     }
 }

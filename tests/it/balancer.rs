@@ -133,7 +133,7 @@ async fn the_sample_for_haproxy_leads_readers_to_the_sites_that_are_ready_for_th
     let database = format!("twin_{}", std::process::id());
     let shop = Shop::at([a, b].map(|server| server.create_named(&database).url));
     let services = SITES.map(|site| serve(&shop, &[site]));
-    let behind = |server: &journal_tests::servers::PostgresServer, at: usize| Behind {
+    let behind = |server: &journal_tests::servers::Server, at: usize| Behind {
         socket: server.socket_file(),
         service: services[at].1,
     };

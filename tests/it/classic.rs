@@ -11,7 +11,7 @@ use std::path::Path;
 
 use journal_tests::balancer::{Behind, Haproxy, haproxy_or_skip};
 use journal_tests::process::{Program, Running, application};
-use journal_tests::servers::{PostgresServer, Settings, own_postgres_or_skip};
+use journal_tests::servers::{Server, Settings, own_postgres_or_skip};
 
 use self::judge::{Told, nothing_is_lost_or_doubled};
 use crate::shop::{BOUND, SITES, Shop, books};
@@ -61,7 +61,7 @@ struct Stage {
 }
 
 impl Stage {
-    fn set(haproxy: &Path, servers: [&PostgresServer; 2]) -> Self {
+    fn set(haproxy: &Path, servers: [&Server; 2]) -> Self {
         let database = "shop".to_owned();
         let shop = Shop::at(servers.map(|server| server.create_named(&database).url));
         shop.append("a", &books::lines(1));
@@ -179,7 +179,7 @@ fn no_request_failed(told: &Told) {
     }
 }
 
-fn pair() -> Option<[PostgresServer; 2]> {
+fn pair() -> Option<[Server; 2]> {
     let a = own_postgres_or_skip(Settings::default())?;
     Some([a, own_postgres_or_skip(Settings::default())?])
 }

@@ -10,7 +10,7 @@ use journal_core::conformance::origin;
 use journal_core::model::seal::GENESIS;
 use journal_core::model::{Change, Hlc, Row, SealNr, TransNr, Value, Vector};
 use journal_core::sql::{Access, Conn, DbUrl, SqlClass};
-use journal_tests::proxy::{Cut, PostgresProxy};
+use journal_tests::proxy::{Cut, Proxy};
 use journal_tests::servers::postgres_or_skip;
 
 mod suite {
@@ -91,7 +91,7 @@ async fn after_a_lost_reply_to_a_commit_the_locked_checkpoint_tells_what_happene
     for cut in [Cut::BeforeCommit, Cut::ReplyLost, Cut::ReplyHalved] {
         let database = server.create_database();
         let rig = SqlRig::new(database.url.parse().unwrap()).await;
-        let proxy = PostgresProxy::start(server);
+        let proxy = Proxy::start(server);
         let through: DbUrl = proxy.url(server, &database.name).parse().unwrap();
         let mut ledger = SqlLedger::open(&through, "suite").await.unwrap();
         let to = Posted { seal_nr: SealNr(1), trans_nr: TransNr(1) };

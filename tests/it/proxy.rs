@@ -1,15 +1,15 @@
 //! The proxy cuts where it says: what the server did and what the client heard part company at that point.
 
-use journal_tests::proxy::{Cut, PostgresProxy};
-use journal_tests::servers::{PostgresServer, postgres_or_skip};
+use journal_tests::proxy::{Cut, Proxy};
+use journal_tests::servers::{Server, postgres_or_skip};
 use sqlx::{Connection, PgConnection};
 
 /// A table to commit into, once through the proxy with `cut` armed; gives what the client heard and what is there.
-async fn commit_through(server: &PostgresServer, cut: Cut) -> (sqlx::Result<()>, Vec<i64>) {
+async fn commit_through(server: &Server, cut: Cut) -> (sqlx::Result<()>, Vec<i64>) {
     let database = server.create_database();
     let mut direct = PgConnection::connect(&database.url).await.unwrap();
     sqlx::query("CREATE TABLE written (id bigint)").execute(&mut direct).await.unwrap();
-    let proxy = PostgresProxy::start(server);
+    let proxy = Proxy::start(server);
     let mut cut_off = PgConnection::connect(&proxy.url(server, &database.name)).await.unwrap();
     proxy.cut_at_commit(cut, 1);
     for id in [1_i64, 2] {
@@ -54,7 +54,7 @@ async fn a_commit_with_a_lost_reply_is_there() {
 async fn a_prepared_commit_is_cut_as_well() {
     let Some(server) = postgres_or_skip() else { return };
     let database = server.create_database();
-    let proxy = PostgresProxy::start(server);
+    let proxy = Proxy::start(server);
     let mut connection = PgConnection::connect(&proxy.url(server, &database.name)).await.unwrap();
     proxy.cut_at_commit(Cut::ReplyLost, 0);
     sqlx::query("BEGIN").execute(&mut connection).await.unwrap();
@@ -70,7 +70,7 @@ async fn a_prepared_commit_is_cut_as_well() {
 async fn a_closed_proxy_looks_like_a_server_that_is_gone() {
     let Some(server) = postgres_or_skip() else { return };
     let database = server.create_database();
-    let proxy = PostgresProxy::start(server);
+    let proxy = Proxy::start(server);
     let url = proxy.url(server, &database.name);
     let mut connection = PgConnection::connect(&url).await.unwrap();
     proxy.close();

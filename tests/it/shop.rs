@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use journal_core::sql::{Access, Conn, DbUrl, Record, SqlError};
 use journal_tests::process::{Ended, Program, Running, daybook};
-use journal_tests::servers::PostgresServer;
+use journal_tests::servers::Server;
 use journal_tests::tether;
 use serde_json::Value as Json;
 use tempfile::TempDir;
@@ -52,12 +52,12 @@ impl Shop {
     }
 
     /// Over a new database on each of two servers.
-    pub(crate) fn postgres(a: &PostgresServer, b: &PostgresServer) -> Self {
+    pub(crate) fn postgres(a: &Server, b: &Server) -> Self {
         Self::at([a.create_database().url, b.create_database().url])
     }
 
     /// Site a in a SQLite file, site b on a server.
-    pub(crate) fn mixed(b: &PostgresServer) -> Self {
+    pub(crate) fn mixed(b: &Server) -> Self {
         let home = home();
         let urls = [sqlite_url(home.path(), "a"), b.create_database().url];
         Self::begin(home, urls)

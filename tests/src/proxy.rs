@@ -1,10 +1,12 @@
-//! Stands between a client and a PostgreSQL server and cuts the connection at the moment of a commit.
+//! Stands between a client and a database server and cuts the connection at the moment of a commit.
 //!
 //! It reads the boundaries of the protocol's messages, so it knows when a COMMIT passes, as a simple query or
 //! prepared, and what the server says to it. It never changes a message. TLS is refused, since it could not be
 //! read. Each side is relayed in turn, so a pipeline of megabytes both ways would get stuck here.
 
 mod frames;
+mod mariadb;
+mod postgres;
 
 use std::io;
 use std::path::PathBuf;
@@ -16,12 +18,13 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
-use self::frames::{Commits, Frames};
-use crate::servers::PostgresServer;
+use self::frames::{Meaning, Reader};
+use crate::servers::Server;
 use crate::tether;
 
-/// The socket that clients of PostgreSQL's default port look for.
-const SOCKET_FILE: &str = ".s.PGSQL.5432";
+pub(crate) use self::frames::Wire;
+pub(crate) use self::mariadb::MARIADB;
+pub(crate) use self::postgres::POSTGRES;
 
 /// Where a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +39,7 @@ pub enum Cut {
 
 /// A socket through which clients reach a server, until it is cut.
 #[derive(Debug)]
-pub struct PostgresProxy {
+pub struct Proxy {
     home: TempDir,
     control: Arc<Control>,
     accepting: AbortHandle,
@@ -52,27 +55,28 @@ struct Control {
     cuts: watch::Sender<u64>,
 }
 
-impl PostgresProxy {
+impl Proxy {
     /// Listens in front of `server`, on the runtime of the caller.
     ///
     /// # Panics
     /// Outside a runtime, or when the socket cannot be made.
-    pub fn start(server: &PostgresServer) -> Self {
+    pub fn start(server: &Server) -> Self {
         let home = tether::short_directory("daybook-px-");
-        let listener = UnixListener::bind(home.path().join(SOCKET_FILE)).expect("listen on a socket");
+        let (wire, socket_file) = server.wire();
+        let listener = UnixListener::bind(home.path().join(socket_file)).expect("listen on a socket");
         let control = Arc::new(Control {
             plan: Mutex::new(None),
             open: watch::Sender::new(true),
             commits: watch::Sender::new(0),
             cuts: watch::Sender::new(0),
         });
-        let accepting = accept(listener, server.socket_file(), Arc::clone(&control));
+        let accepting = accept(listener, server.socket_file(), wire, Arc::clone(&control));
         let accepting = tokio::spawn(accepting).abort_handle();
         Self { home, control, accepting }
     }
 
     /// The URL of a database of the server, through this proxy.
-    pub fn url(&self, server: &PostgresServer, database: &str) -> String {
+    pub fn url(&self, server: &Server, database: &str) -> String {
         server.url_through(&self.home, database)
     }
 
@@ -106,7 +110,7 @@ impl PostgresProxy {
     }
 }
 
-impl Drop for PostgresProxy {
+impl Drop for Proxy {
     fn drop(&mut self) {
         // The accepting task owns the connections: they end with it.
         self.accepting.abort();
@@ -143,11 +147,11 @@ async fn closed(open: &mut watch::Receiver<bool>) {
     let _ = open.wait_for(|open| !open).await;
 }
 
-async fn accept(listener: UnixListener, server: PathBuf, control: Arc<Control>) {
+async fn accept(listener: UnixListener, server: PathBuf, wire: Wire, control: Arc<Control>) {
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
         if *control.open.borrow() {
-            let relay = Relay::connect(client, server.clone(), Arc::clone(&control));
+            let relay = Relay::connect(client, server.clone(), wire, Arc::clone(&control));
             connections.spawn(relay);
         }
         while connections.try_join_next().is_some() {}
@@ -161,28 +165,32 @@ enum Flow {
     End,
 }
 
+/// What one side has sent and the other has not got yet.
+struct From {
+    read: Vec<u8>,
+    reader: Box<dyn Reader>,
+}
+
 /// One connection, both ways.
 struct Relay {
     client: UnixStream,
     server: UnixStream,
-    from_client: Frames,
-    from_server: Frames,
-    commits: Commits,
+    from_client: From,
+    from_server: From,
     /// Set between a COMMIT whose answer is to be lost and that answer.
     awaited: Option<Cut>,
     control: Arc<Control>,
 }
 
 impl Relay {
-    async fn connect(client: UnixStream, server: PathBuf, control: Arc<Control>) {
+    async fn connect(client: UnixStream, server: PathBuf, wire: Wire, control: Arc<Control>) {
         // A server that is down shows to the client as a connection that closes, as through any proxy.
         let Ok(server) = UnixStream::connect(server).await else { return };
         let relay = Self {
             client,
             server,
-            from_client: Frames::of_client(),
-            from_server: Frames::of_server(),
-            commits: Commits::default(),
+            from_client: From { read: Vec::new(), reader: (wire.client)() },
+            from_server: From { read: Vec::new(), reader: (wire.server)() },
             awaited: None,
             control,
         };
@@ -194,10 +202,10 @@ impl Relay {
         let mut open = self.control.open.subscribe();
         loop {
             let flow = tokio::select! {
-                read = self.client.read_buf(self.from_client.buffer()) => {
+                read = self.client.read_buf(&mut self.from_client.read) => {
                     if read? == 0 { Flow::End } else { self.forward_client().await? }
                 }
-                read = self.server.read_buf(self.from_server.buffer()) => {
+                read = self.server.read_buf(&mut self.from_server.read) => {
                     if read? == 0 { Flow::End } else { self.forward_server().await? }
                 }
                 () = closed(&mut open) => Flow::End,
@@ -209,12 +217,12 @@ impl Relay {
     }
 
     async fn forward_client(&mut self) -> io::Result<Flow> {
-        while let Some(frame) = self.from_client.next() {
-            if frame.asks_for_encryption() {
+        while let Some(frame) = self.from_client.reader.next(&mut self.from_client.read) {
+            if frame.meaning == Meaning::AsksForEncryption {
                 self.client.write_all(b"N").await?;
                 continue;
             }
-            if self.commits.is_commit(&frame) {
+            if frame.meaning == Meaning::Commit {
                 match self.control.on_commit() {
                     Some(Cut::BeforeCommit) => {
                         self.control.on_cut();
@@ -223,20 +231,20 @@ impl Relay {
                     cut => self.awaited = self.awaited.or(cut),
                 }
             }
-            self.server.write_all(frame.bytes()).await?;
+            self.server.write_all(&frame.bytes).await?;
         }
         Ok(Flow::On)
     }
 
     async fn forward_server(&mut self) -> io::Result<Flow> {
-        while let Some(frame) = self.from_server.next() {
+        while let Some(frame) = self.from_server.reader.next(&mut self.from_server.read) {
             let Some(cut) = self.awaited else {
-                self.client.write_all(frame.bytes()).await?;
+                self.client.write_all(&frame.bytes).await?;
                 continue;
             };
-            if frame.ends_a_command() {
+            if frame.meaning == Meaning::CommandEnded {
                 if cut == Cut::ReplyHalved {
-                    self.client.write_all(&frame.bytes()[..frame.bytes().len() / 2]).await?;
+                    self.client.write_all(&frame.bytes[..frame.bytes.len() / 2]).await?;
                 }
                 self.control.on_cut();
                 return Ok(Flow::End);

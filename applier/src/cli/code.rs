@@ -18,6 +18,7 @@ pub(super) const NOT_INITIALISED: &str = "D0405";
 pub(super) const DAMAGED: &str = "D0406";
 pub(super) const MISMATCH: &str = "D0407";
 pub(super) const REFUSED_BY_DATABASE: &str = "D0408";
+pub(super) const UNSAFE_SETTINGS: &str = "D0409";
 pub(super) const PAUSE_LOST: &str = "D0450";
 pub(super) const TWO_COMMANDS: &str = "D0451";
 pub(super) const OBJECT_IN_THE_WAY: &str = "D0452";

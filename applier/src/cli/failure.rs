@@ -257,6 +257,7 @@ pub(crate) fn of_sql(error: &SqlError) -> &'static str {
         SqlClass::Full => code::DISK_FULL,
         SqlClass::Transient => code::BUSY,
         SqlClass::Broken => code::DAMAGED,
+        SqlClass::Unsafe => code::UNSAFE_SETTINGS,
         SqlClass::Schema => code::MISMATCH,
         SqlClass::Constraint(_) | SqlClass::Data => code::REFUSED_BY_DATABASE,
     }

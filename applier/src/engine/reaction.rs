@@ -62,7 +62,9 @@ pub fn receive_reaction(error: &ReceiveError) -> Reaction {
 /// What to do about a database's error.
 pub fn store(error: &SqlError) -> Reaction {
     match error.class {
-        SqlClass::Transient | SqlClass::Full | SqlClass::Lost | SqlClass::Refused => Reaction::BackOff,
+        SqlClass::Transient | SqlClass::Full | SqlClass::Lost | SqlClass::Refused | SqlClass::Unsafe => {
+            Reaction::BackOff
+        }
         SqlClass::Constraint(_) | SqlClass::Data | SqlClass::Schema => Reaction::BackOff,
         SqlClass::Broken => Reaction::Stop,
     }

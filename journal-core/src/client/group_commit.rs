@@ -301,6 +301,7 @@ impl Tries {
             | SqlClass::Constraint(_)
             | SqlClass::Full
             | SqlClass::Schema
+            | SqlClass::Unsafe
             | SqlClass::Broken => return false,
         }
         let now = Instant::now();

@@ -116,6 +116,15 @@ impl Conn {
         }
     }
 
+    /// Refuses ([`SqlClass::Unsafe`]) a server whose settings would lose or bend what is written there. Before anything is.
+    pub async fn check_server(&mut self) -> Result<(), SqlError> {
+        match &mut self.inner {
+            // SQLite has no server, and PostgreSQL's defaults are safe; who changes them knows.
+            Inner::Sqlite(_) | Inner::Postgres(_) => Ok(()),
+            Inner::MariaDb(conn) => mariadb::check(conn).await,
+        }
+    }
+
     /// Begins a transaction that will write. SQLite takes its one writer lock here.
     pub async fn begin(&mut self) -> Result<(), SqlError> {
         if let Some(gate) = &self.gate {
@@ -125,10 +134,7 @@ impl Conn {
         let begun = match self.dialect() {
             Dialect::Sqlite => self.lend().script("BEGIN IMMEDIATE").await,
             Dialect::Postgres => self.lend().script("BEGIN").await,
-            Dialect::MariaDb => {
-                self.end_snapshot().await?;
-                self.lend().script(mariadb::BEGIN).await
-            }
+            Dialect::MariaDb => self.lend().script(mariadb::BEGIN).await,
         };
         if begun.is_err() {
             self.turn = None;
@@ -165,14 +171,16 @@ impl Conn {
     pub async fn commit(&mut self) -> Result<(), SqlError> {
         let committed = self.lend().script("COMMIT").await;
         self.turn = None;
-        committed
+        committed?;
+        self.end_snapshot().await
     }
 
     /// Rolls back. After an error drop the connection, which rolls back too.
     pub async fn rollback(&mut self) -> Result<(), SqlError> {
         let rolled_back = self.lend().script("ROLLBACK").await;
         self.turn = None;
-        rolled_back
+        rolled_back?;
+        self.end_snapshot().await
     }
 
     /// The driver's connection to MariaDB; `None` for another database's.
@@ -295,12 +303,18 @@ impl ConnRef<'_> {
         template: &str,
         params: Vec<Param>,
     ) -> Result<(u64, i64), SqlError> {
-        let Self::MariaDb(conn) = self else {
-            return Err(SqlError::new(SqlClass::Data, "only MariaDB answers with a number"));
-        };
-        let (rows, number) = mariadb::execute(conn, template, params).await?;
-        let number = i64::try_from(number);
-        Ok((rows, number.map_err(|_| SqlError::new(SqlClass::Data, "a number beyond 64 bits"))?))
+        let Self::MariaDb(conn) = self else { return Err(no_number()) };
+        let (rows, left) = mariadb::execute(conn, template, params).await?;
+        Ok((rows, number(left)?))
+    }
+
+    /// MariaDB: runs statements as [`Self::script`] does, and gives what [`Self::execute_for_number`] gives: the rows of all
+    /// of them, the number of the last.
+    pub(crate) async fn script_for_number(&mut self, template: &str) -> Result<(u64, i64), SqlError> {
+        let Self::MariaDb(conn) = self else { return Err(no_number()) };
+        let sql = AssertSqlSafe(Dialect::MariaDb.render(template));
+        let done = sqlx::raw_sql(sql).execute(&mut **conn).await?;
+        Ok((done.rows_affected(), number(done.last_insert_id())?))
     }
 
     /// Inserts a row unless one with its key is there; how many it wrote. Whatever is there stays as it is, and the
@@ -391,4 +405,12 @@ impl<'c> From<&'c mut MySqlConnection> for ConnRef<'c> {
     fn from(conn: &'c mut MySqlConnection) -> Self {
         Self::MariaDb(conn)
     }
+}
+
+fn no_number() -> SqlError {
+    SqlError::new(SqlClass::Data, "only MariaDB answers with a number")
+}
+
+fn number(left: u64) -> Result<i64, SqlError> {
+    i64::try_from(left).map_err(|_| SqlError::new(SqlClass::Data, "a number beyond 64 bits"))
 }

@@ -32,6 +32,8 @@ pub enum SqlClass {
     Refused,
     /// The store itself is damaged or cannot be trusted (I/O error, corruption). Stop.
     Broken,
+    /// The server's settings would lose or bend what is written there. Nothing is written until they are changed.
+    Unsafe,
     /// A mismatch between Daybook and what stands in the database, such as a missing table of its own.
     Schema,
 }
@@ -64,6 +66,7 @@ impl SqlError {
             | SqlClass::Data
             | SqlClass::Refused
             | SqlClass::Broken
+            | SqlClass::Unsafe
             | SqlClass::Schema => false,
         }
     }

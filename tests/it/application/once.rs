@@ -9,9 +9,9 @@ use applier::demo::history;
 use journal_core::client::{AppendFailure, GroupBuilder, GroupFailure, GroupJournal, Journal, Transaction};
 use journal_core::model::{Row, SchemaVersion, SiteName, Value};
 use journal_core::sql::{Access, Conn, DbUrl};
-use journal_tests::proxy::{Cut, PostgresProxy};
+use journal_tests::proxy::{Cut, Proxy};
 use journal_tests::rig::Rig;
-use journal_tests::servers::{PostgresServer, two_postgres_or_skip};
+use journal_tests::servers::{Server, two_postgres_or_skip};
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use schema_mappers::SchemaSet;
@@ -63,16 +63,16 @@ async fn standing(rig: &Rig, tx_id: Uuid) -> Vec<String> {
 /// Two sites on PostgreSQL, each behind a proxy.
 struct Pair {
     rig: Rig,
-    proxies: [PostgresProxy; 2],
+    proxies: [Proxy; 2],
     urls: Vec<(&'static str, DbUrl)>,
 }
 
 impl Pair {
-    async fn start(servers: [&PostgresServer; 2]) -> Self {
-        let databases = servers.map(PostgresServer::create_database);
+    async fn start(servers: [&Server; 2]) -> Self {
+        let databases = servers.map(Server::create_database);
         let direct = [("a", databases[0].url.clone()), ("b", databases[1].url.clone())];
         let rig = Rig::at(&direct, rental()).await;
-        let proxies = servers.map(PostgresProxy::start);
+        let proxies = servers.map(Proxy::start);
         let through = |at: usize| proxies[at].url(servers[at], &databases[at].name).parse().unwrap();
         let urls = vec![("a", through(0)), ("b", through(1))];
         Self { rig, proxies, urls }
@@ -293,7 +293,7 @@ async fn settle_all(pair: &Pair, group: &GroupJournal, written: Vec<(Transaction
             if receipt.is_some() {
                 break;
             }
-            pair.proxies.iter().for_each(PostgresProxy::open);
+            pair.proxies.iter().for_each(Proxy::open);
             receipt = group.append(&transaction).await.ok().map(|receipt| receipt.id().to_string());
         }
         let receipt = receipt.unwrap_or_else(|| panic!("{} finds no place", transaction.tx_id()));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use journal_core::sql::{Access, Conn};
 use journal_tests::process::Running;
-use journal_tests::proxy::{Cut, PostgresProxy};
+use journal_tests::proxy::{Cut, Proxy};
 use journal_tests::servers::{Settings, own_postgres_or_skip, postgres_or_skip, two_postgres_or_skip};
 use rand::RngExt as _;
 
@@ -94,7 +94,7 @@ async fn commits_whose_answer_is_lost_are_neither_lost_nor_repeated() {
     let scratch = [a.create_database().url, b.create_database().url];
     let databases = [a.create_database(), b.create_database()];
     let shop = Shop::at(databases.clone().map(|database| database.url));
-    let proxies = [PostgresProxy::start(a), PostgresProxy::start(b)];
+    let proxies = [Proxy::start(a), Proxy::start(b)];
     let through = [proxies[0].url(a, &databases[0].name), proxies[1].url(b, &databases[1].name)];
     shop.configure("proxied.toml", &through, LEASE_TTL_MS, "");
     let mut rng = generator("lost answers");

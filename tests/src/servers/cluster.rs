@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
-use super::postgres::Durability;
+use super::server::Durability;
 use super::software::Software;
 use crate::tether;
 
@@ -27,24 +27,26 @@ const MEMORY_FREE_MIN: u64 = 4 << 30;
 pub(super) fn create(software: &Software, data: &Path, password: Option<&str>) {
     match password {
         Some(password) => initialise(software, data, Some(password)),
-        None => {
-            let template = template(software);
-            // As the server's user, so that what is written belongs to it.
-            let mut copy = software.command_of(Path::new("cp"), "KILL");
-            copy.arg("-a").arg(template.join(".")).arg(data);
-            expect_success("copy the template", &mut copy);
-        }
+        None => copy(software, template(software), data),
     }
 }
 
+/// Fills `data` with what is in a template.
+pub(super) fn copy(software: &Software, template: &Path, data: &Path) {
+    // As the server's user, so that what is written belongs to it.
+    let mut copy = software.command_of(Path::new("cp"), "KILL");
+    copy.arg("-a").arg(template.join(".")).arg(data);
+    expect_success("copy the template", &mut copy);
+}
+
 /// A directory for a server's data: in memory if it promises nothing, on the disk of `/tmp` if it does.
-pub(super) fn data_directory(software: &Software, durability: Durability) -> TempDir {
+pub(super) fn data_directory(software: &Software, durability: Durability, prefix: &str) -> TempDir {
     let memory = Path::new("/dev/shm");
     let parent = match durability {
         Durability::Fast if free_bytes(memory) >= MEMORY_FREE_MIN => memory,
         Durability::Fast | Durability::Real => Path::new("/tmp"),
     };
-    let directory = tether::directory_in(parent, "daybook-pgdata-");
+    let directory = tether::directory_in(parent, prefix);
     software.hand_over(directory.path());
     directory
 }
@@ -52,7 +54,7 @@ pub(super) fn data_directory(software: &Software, durability: Durability) -> Tem
 fn template(software: &Software) -> &'static Path {
     static TEMPLATE: OnceLock<TempDir> = OnceLock::new();
     let template = TEMPLATE.get_or_init(|| {
-        let directory = data_directory(software, Durability::Fast);
+        let directory = data_directory(software, Durability::Fast, "daybook-pgdata-");
         initialise(software, directory.path(), None);
         directory
     });
@@ -96,7 +98,7 @@ fn output_of(command: &mut Command) -> Output {
     command.output().unwrap_or_else(|error| panic!("run {command:?}: {error}"))
 }
 
-fn expect_success(what: &str, command: &mut Command) {
+pub(super) fn expect_success(what: &str, command: &mut Command) {
     let output = output_of(command);
     assert!(output.status.success(), "{what}: {}", String::from_utf8_lossy(&output.stderr));
 }

@@ -31,7 +31,12 @@ pub(super) fn of_change(
         SqlClass::Data | SqlClass::Schema => {
             return LedgerError::Damaged(format!("{} {}: {error}", table.name, key_text(key)));
         }
-        SqlClass::Transient | SqlClass::Full | SqlClass::Lost | SqlClass::Refused | SqlClass::Broken => {
+        SqlClass::Transient
+        | SqlClass::Full
+        | SqlClass::Lost
+        | SqlClass::Refused
+        | SqlClass::Broken
+        | SqlClass::Unsafe => {
             return LedgerError::Store(error);
         }
     };

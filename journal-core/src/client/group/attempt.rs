@@ -257,6 +257,7 @@ fn is_of_content(error: &SqlError) -> bool {
         | SqlClass::Lost
         | SqlClass::Refused
         | SqlClass::Broken
+        | SqlClass::Unsafe
         | SqlClass::Schema => false,
     }
 }

@@ -2,12 +2,14 @@
 //! number, addresses, migrations that no transaction holds together.
 
 mod address;
+mod check;
 mod error;
 mod migrate;
 mod placeholders;
 mod session;
 
 pub(super) use address::Address;
+pub(super) use check::check;
 pub(super) use error::from_database;
 pub(super) use migrate::run as migrate;
 pub(super) use session::{BEGIN, BEGIN_SNAPSHOT, END_SNAPSHOT, open};

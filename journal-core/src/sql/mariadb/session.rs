@@ -27,7 +27,7 @@ pub(in crate::sql) const BEGIN: &str = "ROLLBACK; START TRANSACTION";
 /// rest for long while the other is read.
 pub(in crate::sql) const BEGIN_SNAPSHOT: &str = "ROLLBACK; /*M! SET SESSION idle_transaction_timeout = 0; */ \
      SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
-/// Has to come before the next transaction that writes.
+/// Comes when it has ended, before any transaction that writes.
 pub(in crate::sql) const END_SNAPSHOT: &str = "/*M! SET SESSION idle_transaction_timeout = 60 */";
 
 pub(in crate::sql) async fn open(

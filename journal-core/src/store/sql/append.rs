@@ -5,6 +5,7 @@ use crate::model::{NewTransaction, Origin, StoredEntry, TransNr, TransactionId};
 use crate::sql::{ConnRef, Constraint, Dialect, Param, SqlClass, SqlError};
 use crate::store::{check_batch, same_content, wall_clock};
 
+use super::chunks::chunked;
 use super::row::{JournalRow, copy_all};
 use super::text;
 
@@ -17,8 +18,8 @@ const FEW_ENTRIES: usize = 16;
 /// first number.
 ///
 /// After any error the caller rolls its transaction back: part of the batch may be in it. On PostgreSQL the journal's
-/// table lock is taken before the numbers, so readers wait for this transaction's end before they pass its numbers:
-/// keep it short.
+/// table lock is taken before the numbers, so readers wait for this transaction's end before they pass its numbers; on
+/// MariaDB other appends wait for it: keep it short.
 pub async fn append_in(
     mut conn: ConnRef<'_>,
     origin: &Origin,
@@ -44,14 +45,17 @@ pub async fn append_in(
     Ok(appended)
 }
 
-/// Begins a database transaction on PostgreSQL and appends to it, taking every key for new. A key that is there already
-/// is an error that ends the transaction ([`Constraint::Unique`]): roll back, and ask [`append_in`], which knows what a
-/// repetition gives.
+/// Begins a database transaction on a server and appends to it, taking every key for new: fewer round trips. A key that is
+/// there already is an error ([`Constraint::Unique`]): roll back, and ask [`append_in`], which knows what a repetition
+/// gives.
 pub(super) async fn begin_and_append_new(
     mut conn: ConnRef<'_>,
     origin: &Origin,
     batch: &[NewTransaction],
 ) -> Result<Vec<Appended>, AppendError> {
+    if conn.dialect() == Dialect::MariaDb {
+        return begin_and_append_dense(conn, origin, batch).await;
+    }
     if let [new] = batch
         && new.entries.len() <= FEW_ENTRIES
     {
@@ -65,6 +69,30 @@ pub(super) async fn begin_and_append_new(
     let firsts = batch.iter().zip(&numbers).map(|(new, nr)| JournalRow::of_new(*nr, new, appended_at));
     copy_all(&mut conn, origin, firsts).await?;
     Ok(numbers.into_iter().map(|trans_nr| Appended { trans_nr, repeated: false }).collect())
+}
+
+/// MariaDB: the beginning and the numbers in one message, then the rows.
+async fn begin_and_append_dense(
+    mut conn: ConnRef<'_>,
+    origin: &Origin,
+    batch: &[NewTransaction],
+) -> Result<Vec<Appended>, AppendError> {
+    let wanted = i64::try_from(batch.len()).unwrap_or(i64::MAX);
+    let taken = conn.script_for_number(&text::begin_and_take_numbers(wanted)).await?;
+    let numbers = dense_numbers(taken, wanted)?;
+    let appended_at = wall_clock();
+    let firsts = batch.iter().zip(&numbers).map(|(new, nr)| JournalRow::of_new(*nr, new, appended_at));
+    let rows: Vec<JournalRow<'_>> = firsts.flat_map(JournalRow::with_rest).collect();
+    insert(&mut conn, &text::INSERT_ENTRIES, origin, &rows).await?;
+    Ok(numbers.into_iter().map(|trans_nr| Appended { trans_nr, repeated: false }).collect())
+}
+
+/// The numbers up to the one to which the counter was moved, if it is there.
+fn dense_numbers((rows, last): (u64, i64), wanted: i64) -> Result<Vec<TransNr>, SqlError> {
+    match rows {
+        1 => Ok((last - wanted + 1..=last).map(TransNr).collect()),
+        _ => Err(SqlError::new(SqlClass::Schema, "the counter of transaction numbers has no row")),
+    }
 }
 
 /// The number, the rows and the check of the key in one round trip.
@@ -92,12 +120,16 @@ async fn insert_one(
 
 /// Whether an append met a key that is there already, or something else that is.
 pub(super) fn met_a_repetition(error: &AppendError) -> bool {
-    matches!(error, AppendError::Store(error) if error.class == SqlClass::Constraint(Constraint::Unique))
+    matches!(error, AppendError::Store(error) if is_repetition(error))
+}
+
+fn is_repetition(error: &SqlError) -> bool {
+    error.class == SqlClass::Constraint(Constraint::Unique)
 }
 
 /// Takes `count` numbers, rising. PostgreSQL: a sequence, after the table lock that shows readers that numbers are on
-/// their way. SQLite: the counter row, under the writer lock, so that numbers are in commit order; only repeated
-/// keys leave holes.
+/// their way. SQLite and MariaDB: the counter row, locked until the transaction ends, so that numbers are in commit
+/// order; only repeated keys leave holes.
 async fn take_numbers(conn: &mut ConnRef<'_>, count: usize) -> Result<Vec<TransNr>, SqlError> {
     let wanted = i64::try_from(count).unwrap_or(i64::MAX);
     match conn.dialect() {
@@ -106,10 +138,8 @@ async fn take_numbers(conn: &mut ConnRef<'_>, count: usize) -> Result<Vec<TransN
             Ok((last - wanted + 1..=last).map(TransNr).collect())
         }
         Dialect::MariaDb => {
-            match conn.execute_for_number(text::TAKE_NUMBERS_MARIADB, vec![wanted.into()]).await? {
-                (1, last) => Ok((last - wanted + 1..=last).map(TransNr).collect()),
-                _ => Err(SqlError::new(SqlClass::Schema, "the counter of transaction numbers has no row")),
-            }
+            let taken = conn.execute_for_number(text::TAKE_NUMBERS_MARIADB, vec![wanted.into()]).await?;
+            dense_numbers(taken, wanted)
         }
         Dialect::Postgres => {
             conn.execute(text::LOCK_JOURNAL, Vec::new()).await?;
@@ -136,15 +166,46 @@ async fn insert_first_entries(
     rows: &[JournalRow<'_>],
 ) -> Result<Vec<bool>, SqlError> {
     let mut fresh = Vec::with_capacity(rows.len());
-    for (chunk, template) in chunked(rows, &text::INSERT_FIRST_ENTRIES) {
-        let written = conn.execute(template, bind(origin, chunk)).await?;
-        if usize::try_from(written) == Ok(chunk.len()) {
-            fresh.extend(std::iter::repeat_n(true, chunk.len()));
-            continue;
+    let templates = match conn.dialect() {
+        Dialect::MariaDb => &text::INSERT_ENTRIES,
+        Dialect::Sqlite | Dialect::Postgres => &text::INSERT_FIRST_ENTRIES,
+    };
+    for (chunk, template) in chunked(rows, templates, JournalRow::bytes) {
+        match conn.execute(template, bind(origin, chunk)).await {
+            Ok(written) if usize::try_from(written) == Ok(chunk.len()) => {
+                fresh.extend(std::iter::repeat_n(true, chunk.len()));
+            }
+            Ok(_) => {
+                for row in chunk {
+                    fresh.push(find(conn, origin, row.tx_id).await? == Some(row.trans_nr));
+                }
+            }
+            Err(error) if conn.dialect() == Dialect::MariaDb && is_repetition(&error) => {
+                fresh.extend(insert_each(conn, origin, chunk).await?);
+            }
+            Err(error) => return Err(error),
         }
-        for row in chunk {
-            fresh.push(find(conn, origin, row.tx_id).await? == Some(row.trans_nr));
-        }
+    }
+    Ok(fresh)
+}
+
+/// MariaDB, where a repeated key takes back its whole statement and nothing else: row by row.
+async fn insert_each(
+    conn: &mut ConnRef<'_>,
+    origin: &Origin,
+    rows: &[JournalRow<'_>],
+) -> Result<Vec<bool>, SqlError> {
+    let mut fresh = Vec::with_capacity(rows.len());
+    for row in rows {
+        fresh.push(match insert(conn, &text::INSERT_ENTRIES, origin, &[*row]).await {
+            Ok(()) => true,
+            // Only a look shows whether it met this key or its number's.
+            Err(error) if is_repetition(&error) => match find(conn, origin, row.tx_id).await? {
+                Some(_) => false,
+                None => return Err(error),
+            },
+            Err(error) => return Err(error),
+        });
     }
     Ok(fresh)
 }
@@ -166,7 +227,7 @@ async fn insert(
     origin: &Origin,
     rows: &[JournalRow<'_>],
 ) -> Result<(), SqlError> {
-    for (chunk, template) in chunked(rows, templates) {
+    for (chunk, template) in chunked(rows, templates, JournalRow::bytes) {
         conn.execute(template, bind(origin, chunk)).await?;
     }
     Ok(())
@@ -178,26 +239,17 @@ fn bind(origin: &Origin, rows: &[JournalRow<'_>]) -> Vec<Param> {
     params
 }
 
-/// Cuts rows into pieces of the prepared sizes, the largest first, each with the text that takes it.
-pub(super) fn chunked<'r, T>(
-    mut rows: &'r [T],
-    templates: &'static text::Inserts,
-) -> impl Iterator<Item = (&'r [T], &'static str)> {
-    std::iter::from_fn(move || {
-        let at = text::CHUNKS.iter().position(|size| *size <= rows.len())?;
-        let (chunk, rest) = rows.split_at(text::CHUNKS[at]);
-        rows = rest;
-        Some((chunk, templates[at].as_str()))
-    })
-}
-
 async fn find(
     conn: &mut ConnRef<'_>,
     origin: &Origin,
     tx_id: uuid::Uuid,
 ) -> Result<Option<TransNr>, SqlError> {
     let params = vec![origin.site.as_str().into(), origin.epoch.0.into(), tx_id.into()];
-    let record = conn.fetch_optional(text::FIND_TX_ID, params).await?;
+    let template = match conn.dialect() {
+        Dialect::MariaDb => text::FIND_TX_ID_MARIADB,
+        Dialect::Sqlite | Dialect::Postgres => text::FIND_TX_ID,
+    };
+    let record = conn.fetch_optional(template, params).await?;
     record.map(|record| record.i64(0).map(TransNr)).transpose()
 }
 

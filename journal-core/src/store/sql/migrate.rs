@@ -21,6 +21,7 @@ const MARIADB: [MigrationFile; 1] =
 /// Brings the journal's tables up to this release. Safe to call at any time, also by two at once on a server; changes
 /// nothing when they are up to date. Refused ([`crate::sql::SqlClass::Schema`]) when a later release has been here.
 pub async fn install(conn: &mut Conn) -> Result<(), SqlError> {
+    conn.check_server().await?;
     let files = match conn.dialect() {
         Dialect::Sqlite => &SQLITE[..],
         Dialect::Postgres => &POSTGRES[..],

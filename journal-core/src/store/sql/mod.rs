@@ -1,10 +1,11 @@
-//! The journal in a SQL database, SQLite or PostgreSQL: one store over the seam [`crate::sql`].
+//! The journal in a SQL database, SQLite, PostgreSQL or MariaDB: one store over the seam [`crate::sql`].
 //!
 //! The free functions work inside a database transaction of their caller's, which is how a seal comes to share its
 //! commit with the ledger. [`SqlJournal`] is the store for everything that has a transaction of its own.
 
 mod append;
 mod assemble;
+mod chunks;
 mod holes;
 mod id_block;
 mod migrate;
@@ -71,6 +72,9 @@ impl SqlJournal {
     pub async fn open(url: &DbUrl, access: Access, purpose: &str) -> Result<Self, OpenError> {
         let failed = |source| OpenError::Store { url: url.to_string(), source };
         let mut conn = Conn::open(url, access, purpose).await.map_err(failed)?;
+        if access != Access::Read {
+            conn.check_server().await.map_err(failed)?;
+        }
         let site = match read_site(conn.lend()).await {
             Ok(site) => site,
             // No table to read the site from.
@@ -171,7 +175,7 @@ impl JournalStore for SqlJournal {
         self.in_doubt = false;
         check_batch(batch)?;
         let mut conn = self.connection().await?;
-        if conn.dialect() == Dialect::Postgres && !batch.is_empty() {
+        if conn.dialect() != Dialect::Sqlite && !batch.is_empty() {
             let appended = append::begin_and_append_new(conn.lend(), &self.site.origin, batch).await;
             match self.finish(conn, appended).await {
                 // Some of it may be there already: nothing was written, and the longer way tells what is what.

@@ -6,7 +6,7 @@ use crate::journal::ReadError;
 use crate::model::{Origin, SealNr, SealedRun, StoredTransaction, TransNr};
 use crate::sql::{ConnRef, Param, Record, SqlError};
 
-use super::append::chunked;
+use super::chunks::chunked;
 use super::read::{origin_params, range_params};
 use super::text;
 
@@ -45,7 +45,9 @@ pub(super) async fn insert_packs(
     packs: &[Pack],
     rows: Rows,
 ) -> Result<(), SqlError> {
-    for (chunk, template) in chunked(packs, &text::INSERT_PACKS) {
+    for (chunk, template) in
+        chunked(packs, &text::INSERT_PACKS, |pack| pack.heads.len() + pack.payloads.len())
+    {
         let mut params = Vec::with_capacity(chunk.len() * text::PACK_COLUMNS);
         for pack in chunk {
             params.extend(origin_params(origin));

@@ -39,6 +39,12 @@ impl<'t> JournalRow<'t> {
         std::iter::once(self).chain(self.rest())
     }
 
+    /// What it takes in a statement, nearly.
+    pub(super) fn bytes(&self) -> usize {
+        let entry = &self.entries[self.at];
+        entry.payload.len() + entry.row_key.len() + self.author.len()
+    }
+
     pub(super) fn bind(&self, origin: &Origin, params: &mut Vec<Param>) {
         let entry = &self.entries[self.at];
         params.extend([

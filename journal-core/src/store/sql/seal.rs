@@ -8,7 +8,7 @@ use crate::model::{Origin, Rejection, Seal, SealNr, SealedRun};
 use crate::sql::{ConnRef, Dialect, Param, SqlClass, SqlError};
 
 use super::packs::{Rows, insert_packs};
-use super::{append::chunked, read::origin_params, text};
+use super::{chunks::chunked, read::origin_params, text};
 
 /// Writes the seal of a run of the site's own transactions, with its rejections, and moves the own head to it, inside
 /// the database transaction open on `conn`. The transactions are in the journal already; packed they are written here.
@@ -62,7 +62,7 @@ pub(super) async fn write_at_once(
 
 /// Writes seals and rejections.
 pub(super) async fn insert_seals(conn: &mut ConnRef<'_>, runs: &[&SealedRun]) -> Result<(), SqlError> {
-    for (chunk, template) in chunked(runs, &text::INSERT_SEALS) {
+    for (chunk, template) in chunked(runs, &text::INSERT_SEALS, |run| run.seal.leaves.len()) {
         let mut params = Vec::with_capacity(chunk.len() * text::SEAL_COLUMNS);
         chunk.iter().for_each(|run| bind_seal(&run.seal, &mut params));
         conn.execute(template, params).await?;
@@ -75,7 +75,9 @@ async fn insert_rejections(conn: &mut ConnRef<'_>, runs: &[&SealedRun]) -> Resul
         .iter()
         .flat_map(|run| run.rejections.iter().map(|rejection| (&run.seal.origin, rejection)))
         .collect();
-    for (chunk, template) in chunked(&rejections, &text::INSERT_REJECTIONS) {
+    for (chunk, template) in
+        chunked(&rejections, &text::INSERT_REJECTIONS, |(_, rejection)| rejection.detail.len())
+    {
         let mut params = Vec::with_capacity(chunk.len() * text::REJECTION_COLUMNS);
         for (origin, rejection) in chunk {
             params.extend(origin_params(origin));

@@ -92,8 +92,18 @@ pub(super) const TAKE_NUMBERS_SQLITE: &str =
 /// The same on MariaDB, whose UPDATE answers with one number; the row stays locked until the transaction ends.
 pub(super) const TAKE_NUMBERS_MARIADB: &str = "UPDATE {d}trans_nr SET last_nr = LAST_INSERT_ID(last_nr + $1)";
 
+/// The same in one message with the beginning of the transaction; what was open by mistake is rolled back.
+pub(super) fn begin_and_take_numbers(count: i64) -> String {
+    format!(
+        "ROLLBACK; START TRANSACTION; UPDATE {{d}}trans_nr SET last_nr = LAST_INSERT_ID(last_nr + {count})"
+    )
+}
+
 pub(super) const FIND_TX_ID: &str =
     "SELECT trans_nr FROM {d}journal WHERE origin = $1 AND epoch = $2 AND tx_id = $3 AND entry_nr = 1";
+/// MariaDB: the key by its own index, as it stands now: an application's snapshot may be older than the row that was met.
+pub(super) const FIND_TX_ID_MARIADB: &str = "SELECT trans_nr FROM {d}journal \
+     WHERE origin = $1 AND epoch = $2 AND first_tx_id = $3{for_share}";
 
 /// What each transaction that stands as rows weighs, so that a read can be bounded before it is made. Of so many rows at
 /// most: they weigh as much as may be read.

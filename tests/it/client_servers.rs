@@ -1,5 +1,5 @@
-//! The client library on PostgreSQL: commits whose answer is lost, a server that goes away, the application's own
-//! transactions.
+//! The client library on database servers: commits whose answer is lost, a server that goes away, the application's own
+//! transactions. The same cases on each product.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,9 +9,65 @@ use journal_core::conformance::{UNLIMITED, initialise, origin};
 use journal_core::model::{Column, Row, Schema, SchemaVersion, Table, TransNr, Type};
 use journal_core::sql::{Access, Conn, DbUrl};
 use journal_core::store::sql::{ReleasedSchema, insert_schema_version, read_tail_rows};
-use journal_tests::proxy::{Cut, PostgresProxy};
-use journal_tests::servers::{Settings, own_postgres_or_skip, postgres_or_skip};
-use sqlx::{Connection, PgConnection};
+use journal_tests::proxy::{Cut, Proxy};
+use journal_tests::servers::{
+    Server, Settings, mariadb_or_skip, own_mariadb_or_skip, own_postgres_or_skip, postgres_or_skip,
+};
+use sqlx::{Connection, MySqlConnection, PgConnection};
+
+/// The cases on one product: those on the shared server, and those that stop one of their own.
+macro_rules! cases {
+    ($product:ident, $connection:ty, $shared:ident, $own:ident) => {
+        mod $product {
+            use super::*;
+
+            cases!(@each $shared(); every_caller_gets_its_receipt_though_answers_to_commits_are_lost
+                ids_are_given_out_once_though_answers_are_lost);
+            cases!(@each $own(Settings::default()); appends_outlast_a_restart_of_the_server
+                a_server_that_stays_away_is_told_after_the_callers_patience);
+
+            #[tokio::test]
+            async fn an_append_in_the_applications_own_transaction_lives_and_dies_with_it() {
+                let Some(server) = $shared() else { return };
+                own_transaction!(server, $connection);
+            }
+        }
+    };
+    (@each $server:expr; $($case:ident)*) => {$(
+        #[tokio::test]
+        async fn $case() {
+            let Some(server) = $server else { return };
+            super::$case(std::borrow::Borrow::<Server>::borrow(&server)).await;
+        }
+    )*};
+}
+
+/// With the driver's own connection, as an application has it.
+macro_rules! own_transaction {
+    ($server:ident, $connection:ty) => {
+        let database = $server.create_database();
+        let url = shop(&database.url).await;
+        let journal = Journal::open(&url, &origin("a").site).await.unwrap();
+        let mut session = <$connection>::connect(&database.url).await.unwrap();
+        let transaction = item(1);
+        let mut own = session.begin().await.unwrap();
+        assert!(!journal.append_in(&mut *own, &transaction).await.unwrap().repeated());
+        own.rollback().await.unwrap();
+        assert_eq!(appended(&url).await, []);
+        let mut own = session.begin().await.unwrap();
+        let receipt = journal.append_in(&mut *own, &transaction).await.unwrap();
+        // A retry within the same transaction, and one beside it that has to wait for its end.
+        assert!(journal.append_in(&mut *own, &transaction).await.unwrap().repeated());
+        let beside = journal.send(&transaction).await.unwrap();
+        own.commit().await.unwrap();
+        let beside = beside.durable().await.unwrap();
+        assert_eq!((beside.id(), beside.repeated()), (receipt.id(), true));
+        assert_eq!(appended(&url).await, [(receipt.id().trans_nr, transaction.tx_id())]);
+    };
+}
+
+cases!(postgres, PgConnection, postgres_or_skip, own_postgres_or_skip);
+cases!(mariadb, MySqlConnection, mariadb_or_skip, own_mariadb_or_skip);
 
 /// Makes a database site a of a shop with one table.
 async fn shop(url: &str) -> DbUrl {
@@ -41,10 +97,8 @@ fn item(id: i64) -> Transaction {
     Transaction::new().insert("item", Row::new().with("id", id).with("name", "pear"))
 }
 
-#[tokio::test]
-async fn every_caller_gets_its_receipt_though_answers_to_commits_are_lost() {
-    let Some(server) = postgres_or_skip() else { return };
-    let proxy = PostgresProxy::start(server);
+async fn every_caller_gets_its_receipt_though_answers_to_commits_are_lost(server: &Server) {
+    let proxy = Proxy::start(server);
     let database = server.create_database();
     let direct = shop(&database.url).await;
     let through = proxy.url(server, &database.name).parse().unwrap();
@@ -67,9 +121,7 @@ async fn every_caller_gets_its_receipt_though_answers_to_commits_are_lost() {
     assert_eq!(appended(&direct).await, expected);
 }
 
-#[tokio::test]
-async fn appends_outlast_a_restart_of_the_server() {
-    let Some(server) = own_postgres_or_skip(Settings::default()) else { return };
+async fn appends_outlast_a_restart_of_the_server(server: &Server) {
     let url = shop(&server.create_database().url).await;
     let journal = Journal::open(&url, &origin("a").site).await.unwrap();
     let first = item(1);
@@ -83,9 +135,7 @@ async fn appends_outlast_a_restart_of_the_server() {
     assert_eq!((read.len(), read[1].0), (2, second.id().trans_nr));
 }
 
-#[tokio::test]
-async fn a_server_that_stays_away_is_told_after_the_callers_patience() {
-    let Some(server) = own_postgres_or_skip(Settings::default()) else { return };
+async fn a_server_that_stays_away_is_told_after_the_callers_patience(server: &Server) {
     let url = shop(&server.create_database().url).await;
     let group_commit = GroupCommit { patience: Duration::from_millis(50), ..GroupCommit::default() };
     let journal = Journal::builder(&url, &origin("a").site).group_commit(group_commit).open().await.unwrap();
@@ -98,33 +148,8 @@ async fn a_server_that_stays_away_is_told_after_the_callers_patience() {
     assert_eq!(appended(&url).await.len(), 1);
 }
 
-#[tokio::test]
-async fn an_append_in_the_applications_own_transaction_lives_and_dies_with_it() {
-    let Some(server) = postgres_or_skip() else { return };
-    let database = server.create_database();
-    let url = shop(&database.url).await;
-    let journal = Journal::open(&url, &origin("a").site).await.unwrap();
-    let mut session = PgConnection::connect(&database.url).await.unwrap();
-    let transaction = item(1);
-    let mut own = session.begin().await.unwrap();
-    assert!(!journal.append_in(&mut *own, &transaction).await.unwrap().repeated());
-    own.rollback().await.unwrap();
-    assert_eq!(appended(&url).await, []);
-    let mut own = session.begin().await.unwrap();
-    let receipt = journal.append_in(&mut *own, &transaction).await.unwrap();
-    // A retry within the same transaction, and one beside it that has to wait for its end.
-    assert!(journal.append_in(&mut *own, &transaction).await.unwrap().repeated());
-    let beside = journal.send(&transaction).await.unwrap();
-    own.commit().await.unwrap();
-    let beside = beside.durable().await.unwrap();
-    assert_eq!((beside.id(), beside.repeated()), (receipt.id(), true));
-    assert_eq!(appended(&url).await, [(receipt.id().trans_nr, transaction.tx_id())]);
-}
-
-#[tokio::test]
-async fn ids_are_given_out_once_though_answers_are_lost() {
-    let Some(server) = postgres_or_skip() else { return };
-    let proxy = PostgresProxy::start(server);
+async fn ids_are_given_out_once_though_answers_are_lost(server: &Server) {
+    let proxy = Proxy::start(server);
     let database = server.create_database();
     shop(&database.url).await;
     let through = proxy.url(server, &database.name).parse().unwrap();

@@ -96,7 +96,7 @@ impl SqlLedger {
         table: &Name,
         keys: &[String],
     ) -> Result<BTreeMap<String, Row>, LedgerError> {
-        if keys.is_empty() || !self.has_complements(table).await? {
+        if keys.is_empty() || !self.complements || !self.has_complements(table).await? {
             return Ok(BTreeMap::new());
         }
         self.complements_at(table, keys).await

@@ -50,6 +50,8 @@ pub struct SqlLedger {
     rules: Arc<Rules>,
     /// Whether any row of the ledger has a complement; ledgers without pay nothing for them.
     complemented: bool,
+    /// Whether scans look for complements at all.
+    complements: bool,
     /// Whether the open transaction met an error. PostgreSQL answers COMMIT of such a one with a silent ROLLBACK.
     failed: bool,
     /// What is asked of the tables' users.
@@ -97,6 +99,7 @@ impl SqlLedger {
             texts,
             rules,
             complemented: true,
+            complements: true,
             failed: false,
             asks,
             seen: None,
@@ -119,6 +122,12 @@ impl SqlLedger {
             self.conn.lend().script("SET synchronous_commit = off").await?;
         }
         Ok(self)
+    }
+
+    /// The same over views, beside whose rows nothing is kept: it stays with the ledger's tables.
+    #[must_use]
+    pub fn of_views(self) -> Self {
+        Self { complements: false, ..self }
     }
 
     /// Lends the connection, for statements in the open transaction.

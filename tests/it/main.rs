@@ -25,6 +25,7 @@ mod journal_postgres;
 mod journal_servers;
 mod large_transaction;
 mod law;
+mod ledger_mariadb;
 mod ledger_postgres;
 mod main_job;
 mod mapping;

@@ -170,7 +170,9 @@ async fn hold(store: Store, cases: &[Case], seed: u64, spoil: &str) -> Option<Re
             *compared.entry(format!("{}: {}", source.case.op, source.case.name)).or_default() += rows.len();
             drawn.push(rows);
         }
-        ledger.script(&format!("{spoil}; COMMIT")).await;
+        for statement in [spoil, "COMMIT"].into_iter().filter(|statement| !statement.is_empty()) {
+            ledger.script(statement).await;
+        }
         for version in (1..=newest.0).map(SchemaVersion) {
             let shown = ledger.shown(version).await;
             for (source, rows) in sources.iter().zip(&drawn) {

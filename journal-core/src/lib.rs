@@ -25,7 +25,7 @@
 //! | [`model`] | plain data: sites, transactions, values, schemas, seals |
 //! | [`codec`] | bytes: payloads, JSON, the hash chain over seals |
 //! | [`journal`] | the contract of a journal store, and its errors |
-//! | [`store`] | the stores: memory, SQLite, PostgreSQL |
+//! | [`store`] | the stores: memory, SQLite, PostgreSQL, MariaDB |
 //! | [`sql`] | the seam to SQL databases: one connection, one parameter and one error type |
 //! | `conformance` | the suite that every store passes (feature `test-util`) |
 //!

@@ -1,4 +1,4 @@
-//! The expression language on real databases: what Rust computes, SQLite and PostgreSQL compute as well, for
+//! The expression language on real databases: what Rust computes, SQLite, PostgreSQL and MariaDB compute as well, for
 //! expressions and rows without end.
 
 use journal_core::model::{Column, Name, Row, Type, Value};
@@ -153,7 +153,10 @@ fn expression(rng: &mut ChaCha8Rng, kind: u8, depth: u8) -> String {
 fn shown(value: &Value, dialect: Dialect) -> Option<String> {
     match value {
         Value::Null => None,
-        Value::Bool(value) if dialect == Dialect::Sqlite => Some(i32::from(*value).to_string()),
+        Value::Bool(value) if dialect != Dialect::Postgres => Some(i32::from(*value).to_string()),
+        Value::Timestamp(_) if dialect == Dialect::MariaDb => {
+            Some(value.to_string().replace('T', " ").trim_end_matches('Z').to_owned())
+        }
         other => Some(other.to_string()),
     }
 }
@@ -161,7 +164,10 @@ fn shown(value: &Value, dialect: Dialect) -> Option<String> {
 fn stored(value: &Value, ty: Type, dialect: Dialect) -> String {
     match (value, ty) {
         (Value::Null, _) => "NULL".to_owned(),
-        (Value::Bool(value), _) if dialect == Dialect::Sqlite => i32::from(*value).to_string(),
+        (Value::Bool(value), _) if dialect != Dialect::Postgres => i32::from(*value).to_string(),
+        (Value::Timestamp(_), _) if dialect == Dialect::MariaDb => {
+            format!("'{}'", value.to_string().trim_end_matches('Z'))
+        }
         (Value::Decimal(decimal), Type::Decimal { scale, .. }) => {
             format!("'{}'", decimal.to_scale(scale.into()).unwrap())
         }
@@ -178,6 +184,9 @@ async fn databases() -> Vec<(Dialect, Conn)> {
     let mut databases = vec![(Dialect::Sqlite, open(format!("sqlite:{}", file.display())).await)];
     if let Some(server) = servers::postgres_or_skip() {
         databases.push((Dialect::Postgres, open(server.create_database().url).await));
+    }
+    if let Some(server) = servers::mariadb_or_skip() {
+        databases.push((Dialect::MariaDb, open(server.create_database().url).await));
     }
     databases
 }
@@ -233,7 +242,7 @@ async fn every_store_computes_what_the_mapper_computes() {
         }
         for (text, expression) in &expressions {
             let sql = expression.sql(dialect, &|name: &Name| format!("\"{name}\""));
-            let select = format!("SELECT CAST({sql} AS text) FROM t ORDER BY id");
+            let select = format!("SELECT {} FROM t ORDER BY id", text_of(&sql, dialect));
             let found = conn.lend().fetch(&select, vec![]).await;
             let found = found.unwrap_or_else(|fault| panic!("{fault} in {text}: {select}"));
             for (row, found) in rows.iter().zip(&found) {
@@ -249,6 +258,12 @@ async fn every_store_computes_what_the_mapper_computes() {
             }
         }
     }
+}
+
+/// What CAST makes a text of.
+fn text_of(sql: &str, dialect: Dialect) -> String {
+    let text = if dialect == Dialect::MariaDb { "char" } else { "text" };
+    format!("CAST({sql} AS {text})")
 }
 
 /// A decimal without the zeros that its column's scale adds.
@@ -370,7 +385,7 @@ fn as_text(sql: &str, ty: Type, dialect: Dialect) -> String {
         (Type::Float, Dialect::Sqlite) => {
             format!("CASE WHEN ({sql}) IS NOT NULL THEN printf('%!.17g', {sql}) END")
         }
-        _ => format!("CAST(({sql}) AS text)"),
+        _ => text_of(&format!("({sql})"), dialect),
     }
 }
 

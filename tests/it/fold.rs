@@ -52,6 +52,9 @@ fn trigger(dialect: Dialect, table: &str) -> String {
         Dialect::Sqlite => {
             format!("CREATE TRIGGER note_{table} AFTER UPDATE ON {table} BEGIN {note} END")
         }
+        Dialect::MariaDb => {
+            format!("CREATE TRIGGER note_{table} AFTER UPDATE ON {table} FOR EACH ROW {note}")
+        }
         Dialect::Postgres => format!(
             "CREATE FUNCTION note_{table}() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN {note} RETURN NULL; END$$; \
              CREATE TRIGGER note_{table} AFTER UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION note_{table}()"

@@ -90,6 +90,9 @@ async fn databases() -> Vec<(Dialect, Conn)> {
     if let Some(server) = servers::postgres_or_skip() {
         databases.push((Dialect::Postgres, open(server.create_database().url).await));
     }
+    if let Some(server) = servers::mariadb_or_skip() {
+        databases.push((Dialect::MariaDb, open(server.create_database().url).await));
+    }
     for (_, conn) in &mut databases {
         // Views look into the table of complements.
         applier::control::install::install(conn).await.unwrap();
@@ -108,20 +111,26 @@ async fn run(conn: &mut Conn, statements: Vec<String>) {
 async fn tables_and_views_of_the_rental_history_come_and_go_at_both_versions() {
     let set = SchemaSet::from_sources(history::sources()).unwrap();
     for (dialect, mut conn) in databases().await {
+        let place = conn.place().clone();
         for version in set.versions() {
             run(&mut conn, vec!["BEGIN".to_owned()]).await;
             run(&mut conn, ddl::create_tables(version, dialect)).await;
-            run(&mut conn, ddl::views(&set, version.number(), dialect).unwrap()).await;
+            run(&mut conn, ddl::views(&set, version.number(), &place).unwrap()).await;
             for older in set.versions().iter().filter(|older| older.number() <= version.number()) {
                 for table in older.schema().tables.values() {
                     let columns = table.columns.iter().map(|column| column.name.as_ref()).collect::<Vec<_>>();
-                    let view = ddl::view_name(older.number(), &table.name, dialect);
+                    let view = ddl::view_name(older.number(), &table.name, &place);
                     let select = format!("SELECT {} FROM {view}", columns.join(", "));
                     // Unprepared, since the same text means another view at the next version.
                     run(&mut conn, vec![select]).await;
                 }
             }
-            run(&mut conn, ddl::drop_views(&set, version.number(), dialect).unwrap()).await;
+            run(&mut conn, ddl::drop_views(&set, version.number(), &place).unwrap()).await;
+            // What makes a table commits by itself there.
+            if dialect == Dialect::MariaDb {
+                let tables = ddl::tables_in_order(version.ledger()).into_iter().rev();
+                run(&mut conn, tables.map(|table| format!("DROP TABLE \"{}\"", table.name)).collect()).await;
+            }
             run(&mut conn, vec!["ROLLBACK".to_owned()]).await;
         }
     }
@@ -139,10 +148,17 @@ async fn a_view_of_an_older_version_shows_what_the_mapper_says() {
     for (dialect, mut conn) in databases().await {
         let set = registry.set();
         run(&mut conn, ddl::create_tables(set.version(NEWER).unwrap(), dialect)).await;
-        run(&mut conn, ddl::views(set, NEWER, dialect).unwrap()).await;
+        let place = conn.place().clone();
+        run(&mut conn, ddl::views(set, NEWER, &place).unwrap()).await;
         run(&mut conn, rows.iter().map(|row| insert(new, row, dialect)).collect()).await;
-        let texts = old.columns.iter().map(|column| format!("CAST({} AS text)", column.name));
-        let view = ddl::view_name(OLDER, "old", dialect);
+        let texts = old.columns.iter().map(|column| match (dialect, column.ty) {
+            (Dialect::MariaDb, Type::Bool) => {
+                format!("CASE {} WHEN 1 THEN 'true' WHEN 0 THEN 'false' END", column.name)
+            }
+            (Dialect::MariaDb, _) => format!("CAST({} AS char)", column.name),
+            _ => format!("CAST({} AS text)", column.name),
+        });
+        let view = ddl::view_name(OLDER, "old", &place);
         let select = format!("SELECT {} FROM {view} WHERE id = $1", texts.collect::<Vec<_>>().join(", "));
         for (id, row) in (0..).zip(&rows) {
             let expected = expected(&registry, new, row, old);
@@ -199,7 +215,7 @@ fn insert(table: &Table, row: &Row, dialect: Dialect) -> String {
         let value = row.get(&column.name).unwrap();
         match (stored(value, column.ty), value, dialect) {
             (None, _, _) => "NULL".to_owned(),
-            (_, Value::Bool(flag), Dialect::Sqlite) => i32::from(*flag).to_string(),
+            (_, Value::Bool(flag), Dialect::Sqlite | Dialect::MariaDb) => i32::from(*flag).to_string(),
             (Some(text), _, _) => format!("'{}'", text.replace('\'', "''")),
         }
     });

@@ -1,6 +1,6 @@
 //! The test kit: what tests that need more than one crate, or more than one process, are built from.
 //!
-//! - [`servers`]: private PostgreSQL servers on sockets in temporary directories
+//! - [`servers`]: private PostgreSQL and MariaDB servers on sockets in temporary directories
 //! - [`process`]: programs run as children, killed and waited for within a bound
 //! - [`proxy`]: connections cut at the moment of a commit
 //! - [`rig`]: a group of real sites whose posters a test moves by hand

@@ -167,6 +167,7 @@ fn of_work(cause: &(dyn Error + 'static)) -> Option<&'static str> {
         return match error {
             ReshapeError::NotPaused => Some(code::NOT_PAUSED),
             ReshapeError::NotInstalled => Some(code::NOT_INITIALISED),
+            ReshapeError::NotYet => Some(code::SCHEMA_SET),
             ReshapeError::Version(_) => Some(code::UNKNOWN_VERSION),
             ReshapeError::Row { .. } | ReshapeError::Orphan { .. } => Some(code::ROW_IN_THE_WAY),
             ReshapeError::Resumed | ReshapeError::NotExpanded => Some(code::PAUSE_LOST),
@@ -241,7 +242,9 @@ fn of_install(error: &InstallError) -> Option<&'static str> {
         InstallError::OtherVersion { .. } => Some(code::MISMATCH),
         InstallError::NothingReleased { .. } => Some(code::NOT_INITIALISED),
         InstallError::Unreadable { .. } => Some(code::DAMAGED),
-        InstallError::Set(_) | InstallError::Registry(_) => Some(code::SCHEMA_SET),
+        InstallError::Set(_) | InstallError::Registry(_) | InstallError::Unfit { .. } => {
+            Some(code::SCHEMA_SET)
+        }
         InstallError::Kept(error) => of_ledger(error),
         InstallError::Store(error) => Some(of_sql(error)),
     }

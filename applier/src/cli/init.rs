@@ -162,7 +162,7 @@ impl Plan {
         let mut statements = Vec::new();
         if let (true, Some(known)) = (self.create, set.version(version)) {
             statements = ddl::create_tables(known, dialect);
-            statements.extend(ddl::views(set, version, dialect).unwrap_or_default());
+            statements.extend(ddl::views(set, version, &self.url.place()).unwrap_or_default());
         }
         Done { created: self.create, statements, ..self.done() }
     }

@@ -7,7 +7,7 @@ mod url;
 use std::path::PathBuf;
 
 use journal_core::model::{Schema, SchemaVersion};
-use schema_mappers::ddl::{self, Dialect};
+use schema_mappers::ddl::{self, Place};
 use schema_mappers::{Registry, RustMappers, SchemaSet, Version};
 use serde::Serialize;
 
@@ -45,6 +45,7 @@ pub(super) struct Set {
 pub(super) enum Sql {
     Sqlite,
     Postgres,
+    Mariadb,
 }
 
 #[derive(Debug, Serialize)]
@@ -87,16 +88,18 @@ fn show(version: SchemaVersion, sql: Sql, set: &Set, session: &Session) -> anyho
 
 impl<'s> Shown<'s> {
     fn new(version: &'s Version, sql: Sql, registry: &Registry) -> Self {
-        let dialect = match sql {
-            Sql::Sqlite => Dialect::Sqlite,
-            Sql::Postgres => Dialect::Postgres,
+        let place = match sql {
+            Sql::Sqlite => Place::sqlite(),
+            Sql::Postgres => Place::postgres(),
+            // No name of a database is known here: the word stands for it.
+            Sql::Mariadb => Place::mariadb("DATABASE"),
         };
         Self {
             version: version.number(),
             hash: version.hash().to_owned(),
             schema: version.schema(),
-            statements: ddl::create_tables(version, dialect),
-            views: ddl::views(registry.set(), version.number(), dialect).unwrap_or_default(),
+            statements: ddl::create_tables(version, place.dialect()),
+            views: ddl::views(registry.set(), version.number(), &place).unwrap_or_default(),
         }
     }
 

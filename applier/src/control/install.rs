@@ -20,6 +20,9 @@ const POSTGRES: &[MigrationFile] = &[
     (6, "spent", include_str!("../../migrations/postgres/0006_spent.sql")),
 ];
 
+const MARIADB: &[MigrationFile] =
+    &[(1, "applier", include_str!("../../migrations/mariadb/0001_applier.sql"))];
+
 /// Brings the applier's tables up to this release, beside the journal's
 /// ([`journal_core::store::sql::install`] comes first). Safe to call at any time; changes nothing when they are up to
 /// date. Refused ([`journal_core::sql::SqlClass::Schema`]) when a later release has been here.
@@ -27,6 +30,7 @@ pub async fn install(conn: &mut Conn) -> Result<(), SqlError> {
     let files = match conn.dialect() {
         Dialect::Sqlite => SQLITE,
         Dialect::Postgres => POSTGRES,
+        Dialect::MariaDb => MARIADB,
     };
     conn.migrate("{d}applier_migrations", files).await
 }

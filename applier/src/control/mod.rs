@@ -7,6 +7,7 @@ pub mod ready;
 pub mod spent;
 pub mod sql;
 pub mod status;
+mod text;
 pub mod traffic;
 
 use std::future::Future;

@@ -6,31 +6,13 @@ use journal_core::sql::{Access, Conn, ConnRef, DbUrl, Dialect, Param, Record, Sq
 use journal_core::store::sql::listen_to_appends;
 
 use super::spent::Spent;
+use super::text::{self, STANDING};
 use super::{Control, ControlStore, Desired, Lease, Standing};
 use crate::ledger::{Asked, LedgerError};
 
-/// Each table has one row, which PostgreSQL's planner does not believe of tables this small: joined without their keys
-/// it expects hundreds of millions of rows, and each posting transaction begins half a second late.
-const STANDING: &str = "SELECT c.generation, c.desired, c.who, c.why, c.since, l.fence, s.ledger_version, \
-     EXISTS (SELECT 1 FROM {d}complement) FROM {d}control c JOIN {d}lease l ON l.one_row = c.one_row \
-     JOIN {d}site s ON s.one_row = c.one_row";
-/// A key-share lock on the lease: it stops a takeover, which locks the row for update, but no sign of life.
-const POSTING_LOCKS: &str = " FOR SHARE OF c, s FOR KEY SHARE OF l";
 const LOCK_CONTROL: &str = "SELECT generation, desired, who, why, since FROM {d}control{for_update}";
-const LEASE: &str = "SELECT fence, holder, beat FROM {d}lease";
-const LOCK_LEASE: &str = "SELECT fence, holder, beat FROM {d}lease{for_update}";
-const TAKE_LEASE: &str = "UPDATE {d}lease SET fence = $1, holder = $2, beat = $3";
-const BEAT: &str = "UPDATE {d}lease SET beat = beat + 1 WHERE fence = $1 AND holder <> ''";
 const NOTE_SPENT: &str = "UPDATE {d}spent SET since = $1, transactions = $2, reading = $3, preparing = $4, \
      applying = $5, committing = $6";
-const RELEASE_LEASE: &str = "UPDATE {d}lease SET holder = '', beat = beat + 1 WHERE fence = $1";
-
-/// PostgreSQL: the sessions that hold locks a posting transaction takes.
-const POSTING_SESSIONS: &str = "SELECT DISTINCT CAST(l.pid AS bigint), coalesce(a.application_name, '') \
-     FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid \
-     WHERE l.locktype = 'relation' AND l.mode = 'RowShareLock' AND l.granted AND l.pid <> pg_backend_pid() \
-     AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
-     AND l.relation = '{d}control'::regclass ORDER BY 1";
 
 /// What a standing query found: the contract's [`Standing`], and whether any row has a complement.
 #[derive(Debug)]
@@ -41,17 +23,14 @@ pub(crate) struct Stood {
 
 /// Reads the standing under the locks of a posting transaction, in one statement.
 pub(crate) async fn lock_standing(mut conn: ConnRef<'_>) -> Result<Stood, LedgerError> {
-    let locks = match conn.dialect() {
-        Dialect::Postgres => POSTING_LOCKS,
-        Dialect::Sqlite => "", // BEGIN IMMEDIATE holds the one writer lock.
-    };
+    let locks = text::posting_locks(conn.dialect());
     read_standing(&mut conn, &format!("{STANDING}{locks}")).await
 }
 
 /// Reads the standing and the lease without a lock.
 pub(crate) async fn read_state(mut conn: ConnRef<'_>) -> Result<(Standing, Lease), LedgerError> {
     let stood = read_standing(&mut conn, STANDING).await?;
-    let lease = read_lease(&conn.fetch_one(LEASE, Vec::new()).await?)?;
+    let lease = read_lease(&conn.fetch_one(text::lease(conn.dialect()), Vec::new()).await?)?;
     Ok((stood.standing, lease))
 }
 
@@ -87,6 +66,7 @@ pub(crate) fn now(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Sqlite => "CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
         Dialect::Postgres => "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)",
+        Dialect::MariaDb => "CAST(unix_timestamp(now(6)) * 1000000 AS SIGNED)",
     }
 }
 
@@ -157,9 +137,9 @@ impl SqlControl {
     /// A lock wait that was given up, told with the sessions in the way.
     async fn not_paused(&mut self, error: SqlError) -> Result<LedgerError, SqlError> {
         let mut names = Vec::new();
-        if self.url.dialect() == Dialect::Postgres {
+        if let Some(sessions) = text::posting_sessions(self.url.dialect()) {
             let mut conn = self.connection().await?;
-            for session in &conn.lend().fetch(POSTING_SESSIONS, Vec::new()).await? {
+            for session in &conn.lend().fetch(sessions, Vec::new()).await? {
                 names.push(format!("pid {} {}", session.i64(0)?, session.text(1)?).trim_end().to_owned());
             }
             self.conn = Some(conn);
@@ -188,10 +168,10 @@ async fn desire_in(
     };
     let now = now(conn.dialect());
     let template = format!(
-        "UPDATE {{d}}control SET generation = generation + 1, desired = $1, who = $2, why = $3, since = {now} \
-         RETURNING generation, desired, who, why, since"
+        "UPDATE {{d}}control SET generation = generation + 1, desired = $1, who = $2, why = $3, since = {now}"
     );
-    let record = conn.fetch_one(&template, vec![word.into(), who.into(), why.into()]).await?;
+    conn.execute(&template, vec![word.into(), who.into(), why.into()]).await?;
+    let record = conn.fetch_one(LOCK_CONTROL, Vec::new()).await?;
     record_action(conn, who, action, why).await?;
     read_control(&record)
 }
@@ -232,7 +212,7 @@ impl ControlStore for SqlControl {
 
     async fn lease(&mut self) -> Result<Lease, LedgerError> {
         let mut conn = self.connection().await?;
-        let lease = read_lease(&conn.lend().fetch_one(LEASE, Vec::new()).await?)?;
+        let lease = read_lease(&conn.lend().fetch_one(text::lease(self.url.dialect()), Vec::new()).await?)?;
         self.conn = Some(conn);
         Ok(lease)
     }
@@ -247,14 +227,14 @@ impl ControlStore for SqlControl {
     async fn beat(&mut self, fence: i64) -> Result<bool, LedgerError> {
         let mut conn = self.connection().await?;
         conn.begin().await?;
-        let beaten = conn.lend().execute(BEAT, vec![fence.into()]).await;
+        let beaten = conn.lend().execute(text::beat(self.url.dialect()), vec![fence.into()]).await;
         self.finish(conn, beaten.map(|rows| rows == 1).map_err(Into::into)).await
     }
 
     async fn release_lease(&mut self, fence: i64) -> Result<(), LedgerError> {
         let mut conn = self.connection().await?;
         conn.begin().await?;
-        let released = conn.lend().execute(RELEASE_LEASE, vec![fence.into()]).await;
+        let released = conn.lend().execute(text::release_lease(self.url.dialect()), vec![fence.into()]).await;
         self.finish(conn, released.map(|_| ()).map_err(Into::into)).await
     }
 
@@ -288,13 +268,15 @@ async fn take_lease_in(
     holder: &str,
 ) -> Result<Option<Lease>, LedgerError> {
     // FOR UPDATE waits for the holder's posting transaction; what it committed is there before the new fence is.
-    let have = read_lease(&conn.fetch_one(LOCK_LEASE, Vec::new()).await?)?;
+    let dialect = conn.dialect();
+    let locked = format!("{}{{for_update}}", text::lease(dialect));
+    let have = read_lease(&conn.fetch_one(&locked, Vec::new()).await?)?;
     if have != *seen {
         return Ok(None);
     }
     let lease = Lease { fence: have.fence + 1, holder: holder.to_owned(), beat: have.beat + 1 };
     let params = vec![lease.fence.into(), holder.into(), Param::from(lease.beat)];
-    conn.execute(TAKE_LEASE, params).await?;
+    conn.execute(text::take_lease(dialect), params).await?;
     Ok(Some(lease))
 }
 

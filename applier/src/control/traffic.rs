@@ -61,10 +61,9 @@ pub async fn direct_in(
         Wanted::Away => ("away", "traffic away"),
     };
     let now = now(conn.dialect());
-    let template =
-        format!("UPDATE {{d}}traffic SET wanted = $1, who = $2, why = $3, since = {now} RETURNING since");
-    let record = conn.fetch_one(&template, vec![word.into(), who.into(), why.into()]).await?;
-    let since = record.i64(0)?;
+    let template = format!("UPDATE {{d}}traffic SET wanted = $1, who = $2, why = $3, since = {now}");
+    conn.execute(&template, vec![word.into(), who.into(), why.into()]).await?;
+    let since = conn.fetch_one(LOCK_TRAFFIC, Vec::new()).await?.i64(3)?;
     record_action(conn, who, action, why).await?;
     Ok(Traffic { wanted, who: who.to_owned(), why: why.to_owned(), since })
 }

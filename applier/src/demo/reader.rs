@@ -75,10 +75,10 @@ async fn page(service: &Service, conn: &mut Option<Conn>) -> Result<bool, SqlErr
         Some(conn) => conn,
         None => conn.insert(Conn::open(&service.url, Access::Read, "demo reader").await?),
     };
-    let dialect = conn.dialect();
-    let view = |table: &str| view_name(service.version, table, dialect);
+    let place = conn.place().clone();
+    let view = |table: &str| view_name(service.version, table, &place);
     let sql = format!(
-        "SELECT (SELECT count(*) FROM {}), CAST((SELECT coalesce(sum(nr_of_users), 0) FROM {}) AS bigint)",
+        "SELECT (SELECT count(*) FROM {}), CAST((SELECT coalesce(sum(nr_of_users), 0) FROM {}) AS {{bigint}})",
         view("name"),
         view("stats")
     );

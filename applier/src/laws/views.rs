@@ -157,6 +157,9 @@ async fn shown(ledger: &mut SqlLedger, schema: &Schema) -> Result<Vec<MappedRow>
             let path = format!("SET LOCAL search_path = v{}", schema.version);
             ledger.conn().script(&path).await.map_err(|error| error.to_string())?;
         }
+        Dialect::MariaDb => {
+            return Err("the views of MariaDB are in databases of their own; this reads them in SQLite and PostgreSQL".to_owned());
+        }
         Dialect::Sqlite => {
             let named = std::mem::take(&mut views.tables).into_iter().map(|(name, mut table)| {
                 table.name = format!("{name}_v{}", schema.version).into();
@@ -167,7 +170,7 @@ async fn shown(ledger: &mut SqlLedger, schema: &Schema) -> Result<Vec<MappedRow>
     }
     let mut rows = Vec::new();
     for (table, view) in schema.tables.keys().map(|table| match dialect {
-        Dialect::Postgres => (table, table.clone()),
+        Dialect::Postgres | Dialect::MariaDb => (table, table.clone()),
         Dialect::Sqlite => (table, format!("{table}_v{}", schema.version).into()),
     }) {
         let page = ledger.scan(&views, &view, None, VIEW_ROWS_MAX).await;

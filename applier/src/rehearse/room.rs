@@ -5,6 +5,8 @@ use journal_core::sql::{Access, Conn, ConnRef, DbUrl, Dialect, SqlError, quote};
 use schema_mappers::Registry;
 
 const SQLITE_BYTES: &str = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+const MARIADB_BYTES: &str = "SELECT CAST(COALESCE(SUM(data_length + index_length), 0) AS SIGNED) \
+     FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = $1";
 const POSTGRES_BYTES: &str = "SELECT coalesce(pg_total_relation_size(to_regclass($1)), 0)";
 
 /// How much room a ledger takes.
@@ -12,7 +14,7 @@ const POSTGRES_BYTES: &str = "SELECT coalesce(pg_total_relation_size(to_regclass
 pub(super) enum Bytes {
     /// The SQLite file, which never shrinks by itself: during the move it holds both versions' tables.
     File(u64),
-    /// The new version's tables in PostgreSQL, with their indexes.
+    /// The new version's tables in PostgreSQL or MariaDB, with their indexes.
     Tables(u64),
 }
 
@@ -31,11 +33,14 @@ pub(super) async fn bytes(url: &DbUrl, registry: &Registry, at: SchemaVersion) -
     let mut conn = Conn::open(url, Access::Read, "rehearse").await?;
     let bytes = match conn.dialect() {
         Dialect::Sqlite => Bytes::File(number(conn.lend(), SQLITE_BYTES, None).await?),
-        Dialect::Postgres => {
+        Dialect::Postgres | Dialect::MariaDb => {
             let tables = registry.ledger(at).map(|schema| schema.tables.keys()).into_iter().flatten();
             let mut bytes = 0;
             for table in tables {
-                bytes += number(conn.lend(), POSTGRES_BYTES, Some(quote(table))).await?;
+                bytes += match conn.dialect() {
+                    Dialect::MariaDb => number(conn.lend(), MARIADB_BYTES, Some(table.to_string())).await?,
+                    _ => number(conn.lend(), POSTGRES_BYTES, Some(quote(table))).await?,
+                };
             }
             Bytes::Tables(bytes)
         }

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use journal_core::model::SchemaVersion;
-use journal_core::sql::{Access, Conn, ConnRef, DbUrl, Dialect, SqlClass, SqlError};
+use journal_core::sql::{Access, Conn, ConnRef, DbUrl, Dialect, Place, SqlClass, SqlError};
 use schema_mappers::{SchemaSet, ddl};
 
 use super::machine::{Event, Next, next};
@@ -32,9 +32,9 @@ pub(crate) struct Contract<'c> {
 }
 
 /// The statements of a contract, for plans.
-pub(crate) fn statements(set: &SchemaSet, keep_from: SchemaVersion, dialect: Dialect) -> Vec<String> {
+pub(crate) fn statements(set: &SchemaSet, keep_from: SchemaVersion, place: &Place) -> Vec<String> {
     let below = SchemaVersion(keep_from.0 - 1);
-    ddl::drop_views(set, below, dialect).unwrap_or_default()
+    ddl::drop_views(set, below, place).unwrap_or_default()
 }
 
 /// Gives the old versions up at a site whose upgrade is done, then drops the tables that were set aside. Asked for again
@@ -50,7 +50,7 @@ pub(crate) async fn contract(
         let mut conn = Conn::open(url, Access::Write, "contract").await?;
         loop {
             conn.begin().await?;
-            match once(conn.lend(), set, upgrade, place, contract).await {
+            match once(conn.lend(), (set, &url.place()), upgrade, place, contract).await {
                 Ok(()) => {
                     conn.commit().await?;
                     break;
@@ -75,7 +75,7 @@ pub(crate) async fn contract(
 
 async fn once(
     mut conn: ConnRef<'_>,
-    set: &SchemaSet,
+    (set, where_at): (&SchemaSet, &Place),
     upgrade: &Upgrade,
     place: super::machine::Place,
     contract: &Contract<'_>,
@@ -85,7 +85,7 @@ async fn once(
         let wait = patience.timeout.as_millis().max(1);
         conn.ddl(&format!("SET LOCAL lock_timeout = {wait}")).await?;
     }
-    for statement in statements(set, *keep_from, conn.dialect()) {
+    for statement in statements(set, *keep_from, where_at) {
         conn.ddl(&statement).await?;
     }
     if *keep_from == upgrade.to {

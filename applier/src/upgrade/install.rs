@@ -2,14 +2,14 @@
 //! so that a site, its service and its auditors need no directory; what is released never changes.
 
 use journal_core::model::SchemaVersion;
-use journal_core::sql::{Access, Conn, ConnRef, DbUrl, Param, SqlError};
+use journal_core::sql::{Access, Conn, ConnRef, DbUrl, Dialect, Param, Place, SqlError};
 use journal_core::store::sql::{
     ReleasedSchema, Site, create_site, insert_schema_version, list_schema_versions, read_site,
     set_ledger_version,
 };
 use schema_mappers::{Registry, RegistryError, RustMappers, SchemaSet, SetError, ddl};
 
-use super::readable;
+use super::{readable, stepwise};
 use crate::asks;
 use crate::control::sql::{now, record_action};
 use crate::ledger::LedgerError;
@@ -38,6 +38,8 @@ pub enum InstallError {
     Set(#[from] SetError),
     #[error("the schema set on record has no way for every change")]
     Registry(#[from] RegistryError),
+    #[error("the database cannot hold the schema set: {detail}")]
+    Unfit { detail: String },
     #[error("bring what the rows of the ledger keep to this release's form")]
     Kept(#[from] LedgerError),
     #[error(transparent)]
@@ -66,7 +68,8 @@ pub async fn install(
     journal_core::store::sql::install(&mut conn).await?;
     crate::control::install::install(&mut conn).await?;
     conn.begin().await?;
-    let installed = install_in(conn.lend(), site, set, who).await;
+    let place = conn.place().clone();
+    let installed = install_in(conn.lend(), &place, site, set, who).await;
     match &installed {
         Ok(_) => conn.commit().await?,
         // A failed rollback changes nothing: the connection ends here.
@@ -78,6 +81,7 @@ pub async fn install(
 
 async fn install_in(
     mut conn: ConnRef<'_>,
+    place: &Place,
     site: &Site,
     set: &SchemaSet,
     who: &str,
@@ -96,11 +100,16 @@ async fn install_in(
         Some(have) if have.0 != 0 => return Err(InstallError::OtherVersion { have, asked: version }),
         _ => {}
     }
-    let dialect = conn.dialect();
-    let views = ddl::views(set, version, dialect).unwrap_or_default();
-    for statement in ddl::create_tables(known, dialect).iter().chain(&views) {
+    let mut gone = Vec::new();
+    if place.dialect() == Dialect::MariaDb {
+        let begun = stepwise::begin(conn.lend(), known, who).await?;
+        gone = ddl::drop_views(set, version, place).filter(|_| begun).unwrap_or_default();
+    }
+    let views = ddl::views(set, version, place).unwrap_or_default();
+    for statement in gone.iter().chain(&ddl::create_tables(known, place.dialect())).chain(&views) {
         conn.ddl(statement).await?;
     }
+    stepwise::go_on(conn.lend()).await?;
     set_ledger_version(conn.lend(), version).await?;
     asks::arrive(conn.lend(), set, version).await?;
     record_action(conn, who, &format!("install version {version}"), "").await?;
@@ -112,8 +121,16 @@ async fn install_in(
 /// versions that are new here, so that it takes what is written at them; no reader waits for that.
 pub async fn release_versions(mut conn: ConnRef<'_>, set: &SchemaSet) -> Result<(), InstallError> {
     let before = load_set(conn.lend()).await?;
+    let dialect = conn.dialect();
+    if let Some(detail) = set.versions().iter().find_map(|version| ddl::refusal(version, dialect)) {
+        return Err(InstallError::Unfit { detail });
+    }
+    // What is on record is what the ledger has: where DDL commits by itself, it comes first.
+    if dialect == Dialect::MariaDb {
+        keep_tables(conn.lend(), before.as_ref(), set).await?;
+    }
     let on_record = list_schema_versions(conn.lend()).await?;
-    let clock = format!("SELECT {}", now(conn.dialect()));
+    let clock = format!("SELECT {}", now(dialect));
     let released_at = conn.fetch_one(&clock, Vec::new()).await?.i64(0)?;
     for version in set.versions() {
         let number = version.number();
@@ -137,7 +154,10 @@ pub async fn release_versions(mut conn: ConnRef<'_>, set: &SchemaSet) -> Result<
         conn.execute(REFRESH_TABLES, vec![number.0.into(), tables.into(), Param::from(version.hash())])
             .await?;
     }
-    keep_tables(conn, before.as_ref(), set).await
+    match dialect {
+        Dialect::MariaDb => Ok(()),
+        Dialect::Sqlite | Dialect::Postgres => keep_tables(conn, before.as_ref(), set).await,
+    }
 }
 
 /// Makes the tables that the ledger keeps for versions of `set` and did not keep for those of `before`.
@@ -153,13 +173,14 @@ async fn keep_tables(
         return Ok(()); // No tables yet; they come with those that are kept.
     };
     for (table, statements) in ddl::create_kept_tables(now, conn.dialect()) {
-        if before.ledger().tables.contains_key(&table) {
+        if before.ledger().tables.contains_key(&table) || stepwise::is_made(conn.lend(), &table).await? {
             continue;
         }
         for statement in statements {
             conn.ddl(&statement).await?;
         }
     }
+    stepwise::go_on(conn).await?;
     Ok(())
 }
 

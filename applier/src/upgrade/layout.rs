@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use journal_core::model::{Name, Schema, SchemaVersion, Table};
-use journal_core::sql::{Dialect, quote};
+use journal_core::sql::{Dialect, Place, quote};
 use schema_mappers::ddl::{self, tables_in_order};
 use schema_mappers::{MapError, Registry, SchemaSet};
 
@@ -21,8 +21,8 @@ pub(super) const OLD_SCHEMA: &str = "daybook_old";
 /// What the text depends on besides the schema set: how a database stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ground {
-    pub(super) dialect: Dialect,
-    /// PostgreSQL: the schema of the ledger's tables, quoted. SQLite: empty.
+    pub(super) place: Place,
+    /// PostgreSQL: the schema of the ledger's tables, quoted. Elsewhere empty.
     pub(super) home: String,
     /// The columns of the table of complements, from the bracket on. SQLite only.
     pub(super) complement_columns: String,
@@ -54,7 +54,7 @@ impl Layout {
         ground: Ground,
     ) -> Result<Self, MapError> {
         let (source, target) = (registry.ledger(from)?, registry.ledger(to)?);
-        let (set, dialect) = (registry.set(), ground.dialect);
+        let (set, dialect) = (registry.set(), ground.place.dialect());
         let stays = stays(registry, from, to, dialect)?;
         let moving = |table: &&Table| !stays.contains(&table.name);
         let created = set.version(to).map(|version| ddl::create_tables_but(version, dialect, &stays));
@@ -62,7 +62,7 @@ impl Layout {
             old: tables_in_order(source).into_iter().filter(moving).cloned().collect(),
             new: tables_in_order(target).into_iter().filter(moving).cloned().collect(),
             created: created.unwrap_or_default(),
-            views_gone: ddl::drop_views(set, from, dialect).unwrap_or_default(),
+            views_gone: ddl::drop_views(set, from, &ground.place).unwrap_or_default(),
             views_new: views(set, to, &ground),
             stays,
             to,
@@ -97,7 +97,7 @@ impl Layout {
     /// Makes the new tables, empty, beside the old ones. Readers notice nothing.
     pub(super) fn expand(&self) -> Vec<String> {
         let mut all = Vec::new();
-        match self.ground.dialect {
+        match self.ground.place.dialect() {
             Dialect::Postgres => {
                 all.push(format!("CREATE SCHEMA {NEW_SCHEMA}"));
                 all.push(format!(
@@ -110,7 +110,7 @@ impl Layout {
                 }));
                 all.push("CREATE TABLE {d}complement_new (LIKE {d}complement INCLUDING ALL)".to_owned());
             }
-            Dialect::Sqlite => {
+            Dialect::Sqlite | Dialect::MariaDb => {
                 // A version's own DDL makes its tables under their plain names, so the old ones step aside for it.
                 all.extend(self.old.iter().map(|table| rename(&table.name, &aside_name(&table.name))));
                 all.extend(self.created.iter().cloned());
@@ -141,7 +141,7 @@ impl Layout {
     pub(super) fn switch(&self) -> Vec<String> {
         let mut all = self.views_gone.clone();
         let home = &self.ground.home;
-        match self.ground.dialect {
+        match self.ground.place.dialect() {
             Dialect::Postgres => {
                 all.push(format!("CREATE SCHEMA {OLD_SCHEMA}"));
                 for table in &self.old {
@@ -158,7 +158,7 @@ impl Layout {
                 all.push("ALTER TABLE {d}complement_new RENAME TO complement".to_owned());
                 all.push(format!("DROP SCHEMA {NEW_SCHEMA}"));
             }
-            Dialect::Sqlite => {
+            Dialect::Sqlite | Dialect::MariaDb => {
                 all.extend(self.old.iter().map(|table| rename(&table.name, &aside_name(&table.name))));
                 all.extend(self.new.iter().map(|table| rename(&staged_name(&table.name), &table.name)));
                 all.push("ALTER TABLE {d}complement RENAME TO {d}complement_old".to_owned());
@@ -171,7 +171,7 @@ impl Layout {
 
     /// Drops what the switch set aside, children first.
     pub(super) fn drop_old(&self) -> Vec<String> {
-        let postgres = self.ground.dialect == Dialect::Postgres;
+        let postgres = self.ground.place.dialect() == Dialect::Postgres;
         let place = if postgres { format!("{OLD_SCHEMA}.") } else { String::new() };
         let names = self.old.iter().rev().map(|table| quote(&aside_name(&table.name)));
         let mut all: Vec<String> = names.map(|name| format!("DROP TABLE {place}{name}")).collect();
@@ -203,7 +203,7 @@ impl Layout {
 
     /// Statements as the database gets them.
     pub(super) fn rendered(&self, statements: Vec<String>) -> Vec<String> {
-        statements.iter().map(|statement| rendered(self.ground.dialect, statement)).collect()
+        statements.iter().map(|statement| rendered(self.ground.place.dialect(), statement)).collect()
     }
 }
 
@@ -214,10 +214,10 @@ pub(super) fn views(set: &SchemaSet, version: SchemaVersion, ground: &Ground) ->
         .flat_map(|older| {
             let number = older.number();
             let names = older.schema().tables.keys();
-            names.map(move |table| format!("CREATE VIEW {} ", ddl::view_name(number, table, ground.dialect)))
+            names.map(move |table| format!("CREATE VIEW {} ", ddl::view_name(number, table, &ground.place)))
         })
         .collect();
-    let all = ddl::views(set, version, ground.dialect).unwrap_or_default();
+    let all = ddl::views(set, version, &ground.place).unwrap_or_default();
     all.into_iter().filter(|text| !gone.iter().any(|gone| text.starts_with(gone))).collect()
 }
 
@@ -267,9 +267,12 @@ mod tests {
     }
 
     fn layout(dialect: Dialect) -> Layout {
-        let home = if dialect == Dialect::Postgres { "public".to_owned() } else { String::new() };
+        let (home, place) = match dialect {
+            Dialect::Postgres => ("public".to_owned(), Place::postgres()),
+            _ => (String::new(), Place::sqlite()),
+        };
         let complement_columns = "(entity TEXT)".to_owned();
-        let ground = Ground { dialect, home, complement_columns, views_from: SchemaVersion(1) };
+        let ground = Ground { place, home, complement_columns, views_from: SchemaVersion(1) };
         Layout::new(&registry(), SchemaVersion(1), SchemaVersion(2), ground).unwrap()
     }
 

@@ -17,6 +17,7 @@ mod references;
 pub mod reshape;
 mod staging;
 mod stays;
+mod stepwise;
 mod switch;
 mod tables;
 

@@ -194,7 +194,7 @@ impl Mover<'_> {
             let last = if record.is_null(1)? { None } else { Some(record.bytes(1)?) };
             let ended = match dialect {
                 Dialect::Postgres => record.bool(4)?,
-                Dialect::Sqlite => record.i64(4)? == 1,
+                Dialect::Sqlite | Dialect::MariaDb => record.i64(4)? == 1,
             };
             let (moved, total) = (record.i64(2)?, record.i64(3)?);
             Ok(Standing { table: record.text(0)?.into(), last, moved, total, ended })

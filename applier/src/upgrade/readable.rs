@@ -23,6 +23,9 @@ pub(super) async fn refresh(
     set: &SchemaSet,
     version: SchemaVersion,
 ) -> Result<(), LedgerError> {
+    if conn.dialect() == Dialect::MariaDb {
+        return Ok(()); // No earlier release was there.
+    }
     rewrite_old(conn.lend()).await?;
     // Versions that were contracted have none.
     let ground = ground(conn.lend()).await?;
@@ -31,7 +34,7 @@ pub(super) async fn refresh(
     if wanted == reading(conn.lend()).await? {
         return Ok(());
     }
-    let old = ddl::drop_views(set, version, conn.dialect()).unwrap_or_default();
+    let old = ddl::drop_views(set, version, &ground.place).unwrap_or_default();
     for statement in old.iter().chain(&views) {
         conn.ddl(statement).await?;
     }
@@ -41,7 +44,7 @@ pub(super) async fn refresh(
 async fn reading(mut conn: ConnRef<'_>) -> Result<usize, SqlError> {
     let query = match conn.dialect() {
         Dialect::Sqlite => SQLITE_READING,
-        Dialect::Postgres => POSTGRES_READING,
+        Dialect::Postgres | Dialect::MariaDb => POSTGRES_READING,
     };
     let count = conn.fetch_one(query, Vec::new()).await?.i64(0)?;
     Ok(usize::try_from(count).unwrap_or(0))

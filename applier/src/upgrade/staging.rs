@@ -2,7 +2,7 @@
 //! resumed, what was moved may be stale, and they are made anew. Never touches a table that readers see.
 
 use journal_core::model::SchemaVersion;
-use journal_core::sql::{Conn, ConnRef, Dialect, Param, SqlError, quote};
+use journal_core::sql::{Conn, ConnRef, Dialect, Param, Place, SqlError, quote};
 
 use super::layout::{Ground, Layout, NEW, NEW_SCHEMA, OLD, OLD_SCHEMA};
 use super::references;
@@ -16,6 +16,7 @@ const COMPLEMENT_TABLE: &str =
     "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = 'daybook_complement'";
 const VIEWS_FROM: &str =
     "SELECT coalesce(max(version_from), 1) FROM {d}upgrade_record WHERE kind = 'contraction'";
+const DATABASE: &str = "SELECT DATABASE()";
 const STAGING: &str = "SELECT version_from, version_to, generation, checksum FROM {d}staging";
 const NAMES_SQLITE: &str = "SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB $1 || '*'";
 /// PostgreSQL's own tables of a schema, and what was moved there with them.
@@ -43,14 +44,21 @@ pub(crate) enum Leftover {
 pub(super) async fn ground(mut conn: ConnRef<'_>) -> Result<Ground, SqlError> {
     let dialect = conn.dialect();
     let views_from = SchemaVersion(conn.fetch_one(VIEWS_FROM, Vec::new()).await?.i64(0)?);
-    let (home, complement_columns) = match dialect {
-        Dialect::Postgres => (conn.fetch_one(HOME, Vec::new()).await?.text(0)?, String::new()),
+    let (home, complement_columns, place) = match dialect {
+        Dialect::Postgres => {
+            (conn.fetch_one(HOME, Vec::new()).await?.text(0)?, String::new(), Place::postgres())
+        }
         Dialect::Sqlite => {
             let text = conn.fetch_one(COMPLEMENT_TABLE, Vec::new()).await?.text(0)?;
-            (String::new(), text.find('(').map(|at| text[at..].to_owned()).unwrap_or_default())
+            let columns = text.find('(').map(|at| text[at..].to_owned()).unwrap_or_default();
+            (String::new(), columns, Place::sqlite())
+        }
+        Dialect::MariaDb => {
+            let database = conn.fetch_one(DATABASE, Vec::new()).await?.text(0)?;
+            (String::new(), String::new(), Place::mariadb(database))
         }
     };
-    Ok(Ground { dialect, home, complement_columns, views_from })
+    Ok(Ground { place, home, complement_columns, views_from })
 }
 
 /// The staging on record, if there is one.
@@ -141,7 +149,7 @@ pub(super) fn yes(dialect: Dialect) -> Param {
 fn truth(dialect: Dialect, value: bool) -> Param {
     match dialect {
         Dialect::Postgres => value.into(),
-        Dialect::Sqlite => i64::from(value).into(),
+        Dialect::Sqlite | Dialect::MariaDb => i64::from(value).into(),
     }
 }
 
@@ -149,7 +157,7 @@ fn truth(dialect: Dialect, value: bool) -> Param {
 /// Outside a transaction, where alone it works.
 pub(super) async fn keep_references(mut conn: ConnRef<'_>, keep: bool) -> Result<(), SqlError> {
     match (conn.dialect(), keep) {
-        (Dialect::Postgres, _) => Ok(()),
+        (Dialect::Postgres | Dialect::MariaDb, _) => Ok(()),
         (Dialect::Sqlite, true) => {
             conn.script("PRAGMA foreign_keys = ON; PRAGMA legacy_alter_table = ON").await
         }
@@ -173,7 +181,7 @@ pub(super) async fn drop_leftovers(conn: &mut Conn, what: Leftover) -> Result<()
                 conn.lend().ddl(&format!("DROP SCHEMA {schema} CASCADE")).await?;
             }
         }
-        Dialect::Sqlite => {
+        Dialect::Sqlite | Dialect::MariaDb => {
             for record in conn.lend().fetch(NAMES_SQLITE, vec![prefix.into()]).await? {
                 let name = record.text(0)?;
                 conn.begin().await?;

@@ -24,6 +24,8 @@ const DROP_TRIES: u32 = 20;
 
 const TABLE_POSTGRES: &str = "SELECT 1 WHERE to_regclass($1) IS NOT NULL";
 const TABLE_SQLITE: &str = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = $1";
+const TABLE_MARIADB: &str =
+    "SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = $1";
 /// Rows that a guess of the move's speed reads.
 const SAMPLE_ROWS: usize = 1000;
 /// Reading, mapping and writing a row takes about so many times as long as reading and mapping it.
@@ -58,6 +60,9 @@ impl<'s> SiteTables<'s> {
         from: SchemaVersion,
         to: SchemaVersion,
     ) -> Result<Self, ReshapeError> {
+        if url.dialect() == Dialect::MariaDb && from != to {
+            return Err(ReshapeError::NotYet);
+        }
         let mut conn = Conn::open(url, Access::Read, "plan").await?;
         let ground = staging::ground(conn.lend()).await?;
         conn.close().await;
@@ -221,12 +226,16 @@ async fn stands(conn: &mut Conn, table: &Name) -> Result<bool, SqlError> {
     let (query, name) = match conn.dialect() {
         Dialect::Postgres => (TABLE_POSTGRES, quote(table)),
         Dialect::Sqlite => (TABLE_SQLITE, table.to_string()),
+        Dialect::MariaDb => (TABLE_MARIADB, table.to_string()),
     };
     Ok(conn.lend().fetch_optional(query, vec![name.into()]).await?.is_some())
 }
 
 /// Drops new tables that were not switched to, or old ones that were set aside, of whichever versions.
 pub(crate) async fn drop_leftovers(url: &DbUrl, what: Leftover) -> Result<(), ReshapeError> {
+    if url.dialect() == Dialect::MariaDb {
+        return Err(ReshapeError::NotYet);
+    }
     let mut tries = 0;
     loop {
         let mut conn = Conn::open(url, Access::Write, "drop").await?;

@@ -113,8 +113,8 @@ impl Journal {
 
     /// Appends within the application's own database transaction, open on `conn` of this site's database: the
     /// transaction exists if, and only if, that one commits. Until it ends, readers of the journal wait for it
-    /// (PostgreSQL) or other writers do (SQLite, where it must have begun with `BEGIN IMMEDIATE`): keep it short. After
-    /// an error roll it back.
+    /// (PostgreSQL), other appends do (MariaDB) or other writers do (SQLite, where it must have begun with `BEGIN
+    /// IMMEDIATE`): keep it short. After an error roll it back.
     pub async fn append_in<'c>(
         &self,
         conn: impl Into<ConnRef<'c>>,

@@ -22,7 +22,7 @@ pub enum Param {
 
 impl Param {
     /// Bytes of a value that has many; 0 for the rest.
-    pub(super) fn bytes_len(&self) -> usize {
+    pub fn bytes_len(&self) -> usize {
         match self {
             Self::Text(Some(text)) => text.len(),
             Self::Bytes(Some(bytes)) => bytes.len(),

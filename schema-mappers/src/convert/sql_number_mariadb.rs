@@ -6,7 +6,7 @@ use journal_core::model::Type;
 use super::sql::fitting;
 use super::sql_number::{DIGITS_MAX, power_of_ten};
 use crate::ddl::Dialect;
-use crate::ddl::mariadb::cast_name;
+use crate::ddl::mariadb::{cast_name, cast_text};
 
 /// The end of a text in a regular expression. A dollar sign also stands before a line's end there.
 pub(super) const AT_END: &str = "(?!(?s:.))";
@@ -18,12 +18,10 @@ pub(super) fn convert(e: &str, from: Type, to: Type) -> String {
         (Type::Text { max }, Type::Text { max: wanted }) => {
             fits(e.to_owned(), wanted.filter(|wanted| max.is_none_or(|max| max > *wanted)))
         }
-        (Type::Int | Type::Decimal { scale: 0, .. }, Type::Text { max }) => {
-            fits(format!("CAST({e} AS CHAR)"), max)
-        }
+        (Type::Int | Type::Decimal { scale: 0, .. }, Type::Text { max }) => fits(cast_text(e), max),
         // Without trailing zeros, as decimals are written everywhere in the journal.
         (Type::Decimal { .. }, Type::Text { max }) => {
-            fits(format!("trim(TRAILING '.' FROM trim(TRAILING '0' FROM CAST({e} AS CHAR)))"), max)
+            fits(format!("trim(TRAILING '.' FROM trim(TRAILING '0' FROM {}))", cast_text(e)), max)
         }
         (Type::Int | Type::Decimal { .. }, Type::Decimal { precision, scale }) => {
             decimal(&wide(e, from), precision, scale)

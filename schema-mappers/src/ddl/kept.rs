@@ -54,7 +54,7 @@ fn key_part(column: &Column, dialect: Dialect) -> String {
         (Type::Bool, Dialect::Sqlite | Dialect::MariaDb) => {
             format!("CASE {e} WHEN 0 THEN 'false' ELSE 'true' END")
         }
-        (Type::Int, Dialect::MariaDb) => format!("CAST({e} AS CHAR)"),
+        (Type::Int, Dialect::MariaDb) => mariadb::cast_text(&e),
         (Type::Int | Type::Bool, _) => format!("CAST({e} AS text)"),
         (Type::Text { .. }, Dialect::Sqlite) => format!("json_quote({e})"),
         (Type::Text { .. }, Dialect::Postgres) => format!("CAST(to_json(CAST({e} AS text)) AS text)"),
@@ -67,7 +67,7 @@ fn key_part(column: &Column, dialect: Dialect) -> String {
             quoted(format!("to_char({e} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"))
         }
         (Type::Timestamp, Dialect::MariaDb) => quoted(mariadb::timestamp_text(&e)),
-        (_, Dialect::MariaDb) => quoted(format!("CAST({e} AS CHAR)")),
+        (_, Dialect::MariaDb) => quoted(mariadb::cast_text(&e)),
         // Stored as the text that the key has; other types make no keys.
         (_, _) => quoted(format!("CAST({e} AS text)")),
     }

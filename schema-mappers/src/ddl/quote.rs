@@ -29,6 +29,7 @@ pub(crate) fn literal(value: &Value, ty: Type, dialect: Dialect) -> String {
 fn mariadb_literal(value: &Value, ty: Type) -> String {
     let cast = |content: String| format!("CAST({content} AS {})", super::mariadb::cast_name(ty));
     match value {
+        Value::Null if matches!(ty, Type::Text { .. } | Type::Uuid | Type::Json) => "NULL".to_owned(),
         Value::Null => cast("NULL".to_owned()),
         Value::Bool(value) => i32::from(*value).to_string(),
         Value::Int(number) => number.to_string(),

@@ -254,7 +254,11 @@ fn a_version_of_which_something_is_kept_reads_it_beside_the_ledgers_table() {
     for (place, complement, key) in [
         (Place::sqlite(), "daybook_complement", "'[' || CAST(t.\"nr\" AS text) || ']'"),
         (Place::postgres(), "daybook.complement", "'[' || CAST(t.\"nr\" AS text) || ']'"),
-        (Place::mariadb("shop"), "daybook_complement", "'[' || CAST(t.\"nr\" AS CHAR) || ']'"),
+        (
+            Place::mariadb("shop"),
+            "daybook_complement",
+            "'[' || (CAST(t.\"nr\" AS CHAR) COLLATE utf8mb4_nopad_bin) || ']'",
+        ),
     ] {
         let created = views(&persons(), SchemaVersion(2), &place).expect("a version");
         let view = created.last().expect("a view");

@@ -40,6 +40,7 @@ impl Ledger {
         let url = match store {
             Store::Sqlite => format!("sqlite:{}", directory.path().join("views.db").display()),
             Store::Postgres => servers::postgres_or_skip()?.create_database().url,
+            Store::MariaDb => servers::mariadb_or_skip()?.create_database().url,
         };
         let url: DbUrl = url.parse().expect("an address");
         let mut conn = Conn::open(&url, Access::Create, "views").await.expect("connect");
@@ -47,7 +48,7 @@ impl Ledger {
         let dialect = conn.dialect();
         let registry = Registry::new(set_of(cases), RustMappers::none()).expect("a covered set");
         let newest = registry.set().newest();
-        let views = ddl::views(registry.set(), newest.number(), dialect).expect("a version");
+        let views = ddl::views(registry.set(), newest.number(), &url.place()).expect("a version");
         for statement in ddl::create_tables(newest, dialect).iter().chain(&views) {
             let done = conn.lend().script(statement).await;
             done.unwrap_or_else(|fault| panic!("{fault} in {statement}"));
@@ -55,11 +56,14 @@ impl Ledger {
         let mut readers = BTreeMap::new();
         for version in registry.set().versions() {
             let mut conn = Conn::open(&url, Access::Read, "views").await.expect("connect");
-            if dialect == Dialect::Postgres {
-                let path = format!("SET search_path = v{}", version.number());
-                conn.lend().script(&path).await.expect("set the path");
-            }
-            readers.insert(version.number(), SqlLedger::over(conn, version.schema().clone().into()));
+            let path = match (dialect, url.place().views_of(version.number())) {
+                (Dialect::Postgres, Some(views)) => format!("SET search_path = {views}"),
+                (_, Some(views)) => format!("USE \"{views}\""),
+                (_, None) => "SELECT 1".to_owned(),
+            };
+            conn.lend().script(&path).await.expect("set the path");
+            let reader = SqlLedger::over(conn, version.schema().clone().into()).of_views();
+            readers.insert(version.number(), reader);
         }
         let schema = registry.ledger(newest.number()).expect("a version").clone();
         let writer = SqlLedger::over(conn, schema.into());
@@ -166,7 +170,9 @@ async fn hold(store: Store, cases: &[Case], seed: u64, spoil: &str) -> Option<Re
             *compared.entry(format!("{}: {}", source.case.op, source.case.name)).or_default() += rows.len();
             drawn.push(rows);
         }
-        ledger.script(&format!("{spoil}; COMMIT")).await;
+        for statement in [spoil, "COMMIT"].into_iter().filter(|statement| !statement.is_empty()) {
+            ledger.script(statement).await;
+        }
         for version in (1..=newest.0).map(SchemaVersion) {
             let shown = ledger.shown(version).await;
             for (source, rows) in sources.iter().zip(&drawn) {
@@ -206,6 +212,11 @@ async fn views_show_what_the_mapper_says_of_random_rows_on_sqlite() {
 #[tokio::test]
 async fn views_show_what_the_mapper_says_of_random_rows_on_postgres() {
     hold_all(Store::Postgres).await;
+}
+
+#[tokio::test]
+async fn views_show_what_the_mapper_says_of_random_rows_on_mariadb() {
+    hold_all(Store::MariaDb).await;
 }
 
 #[tokio::test]

@@ -22,6 +22,7 @@ use schema_mappers::{MappedRow, Registry, SchemaSet};
 pub(crate) enum Store {
     Sqlite,
     Postgres,
+    MariaDb,
 }
 
 /// The rows of each table.
@@ -50,6 +51,11 @@ impl World {
             Store::Sqlite => Rig::sqlite(&["a", "b"], set).await,
             Store::Postgres => {
                 let server = servers::postgres_or_skip()?;
+                let pair = [("a", server.create_database().url), ("b", server.create_database().url)];
+                Rig::at(&pair, set).await
+            }
+            Store::MariaDb => {
+                let server = servers::mariadb_or_skip()?;
                 let pair = [("a", server.create_database().url), ("b", server.create_database().url)];
                 Rig::at(&pair, set).await
             }
@@ -139,6 +145,10 @@ impl World {
                 let path = format!("SET search_path = v{version}");
                 conn.lend().script(&path).await.expect("set the path");
             }
+            Dialect::MariaDb => {
+                let views = conn.place().views_of(SchemaVersion(version)).expect("a database");
+                conn.lend().script(&format!("USE \"{views}\"")).await.expect("use the views' database");
+            }
             Dialect::Sqlite => {
                 let tables = std::mem::take(&mut schema.tables).into_values().map(|mut table| {
                     table.name = format!("{}_v{version}", table.name).into();
@@ -147,7 +157,7 @@ impl World {
                 schema.tables = tables.collect();
             }
         }
-        let mut reader = SqlLedger::over(conn, schema.clone().into());
+        let mut reader = SqlLedger::over(conn, schema.clone().into()).of_views();
         let mut tables = Tables::new();
         for table in schema.tables.keys() {
             let rows = reader.scan(&schema, table, None, 10_000).await;

@@ -275,6 +275,7 @@ fn is_unreadable(error: &SqlError) -> bool {
         | SqlClass::Transient
         | SqlClass::Full
         | SqlClass::Lost
-        | SqlClass::Refused => false,
+        | SqlClass::Refused
+        | SqlClass::Unsafe => false,
     }
 }

@@ -199,10 +199,13 @@ pub(crate) async fn refuse_unless_empty(url: &DbUrl) -> Result<(), ReplayError> 
     const POSTGRES: &str = "SELECT 'relation ' || n.nspname || '.' || c.relname FROM pg_class c \
          JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') \
          AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%' ORDER BY 1 LIMIT 1";
+    const MARIADB: &str = "SELECT CONCAT(LOWER(table_type), ' ', table_name) FROM information_schema.tables \
+         WHERE table_schema = DATABASE() ORDER BY table_name LIMIT 1";
     let mut conn = Conn::open(url, Access::Create, "replay").await?;
     let found = match conn.dialect() {
         Dialect::Sqlite => conn.lend().fetch_optional(SQLITE, Vec::new()).await?,
         Dialect::Postgres => conn.lend().fetch_optional(POSTGRES, Vec::new()).await?,
+        Dialect::MariaDb => conn.lend().fetch_optional(MARIADB, Vec::new()).await?,
     };
     let what = found.map(|record| record.text(0)).transpose()?;
     conn.close().await;

@@ -105,7 +105,7 @@ async fn site_plan(
             statements: statements(step, &way, from),
         })
         .collect();
-    let mut ends = contract_statements(registry.set(), to, dialect);
+    let mut ends = contract_statements(registry.set(), to, &url.place());
     ends.extend(way.drop_sql());
     steps.push(StepPlan {
         step: "contract",
@@ -113,6 +113,7 @@ async fn site_plan(
         lock: match dialect {
             Dialect::Postgres => "exclusive on the views dropped, as long as a name change takes",
             Dialect::Sqlite => "the writer's, for one short transaction and then one a table",
+            Dialect::MariaDb => "exclusive on each view and table as it is dropped",
         },
         statements: ends,
     });
@@ -132,11 +133,12 @@ fn class(step: Step) -> Class {
 
 fn lock(step: Step, dialect: Dialect) -> &'static str {
     match (step, dialect) {
-        (Step::Expand, Dialect::Postgres) => "none on a table that readers see",
-        (Step::Move, Dialect::Postgres) => "rows of the new tables, a chunk at a time",
+        (Step::Expand, Dialect::Postgres | Dialect::MariaDb) => "none on a table that readers see",
+        (Step::Move, Dialect::Postgres | Dialect::MariaDb) => "rows of the new tables, a chunk at a time",
         (Step::Switch, Dialect::Postgres) => {
             "exclusive on tables and views for one short transaction; asked for without waiting, then for the lock timeout at most"
         }
+        (Step::Switch, Dialect::MariaDb) => "exclusive on all tables, as long as a name change takes",
         (Step::Expand | Step::Switch, Dialect::Sqlite) => {
             "the writer's, for one short transaction; readers go on"
         }

@@ -225,7 +225,7 @@ impl At<'_> {
                 continue;
             }
             for table in version.schema().tables.keys() {
-                let view = ddl::view_name(number, table, url.dialect());
+                let view = ddl::view_name(number, table, &url.place());
                 let query = format!("SELECT count(*) FROM (SELECT * FROM {view} LIMIT 1) AS one");
                 conn.lend()
                     .fetch_one(&query, Vec::new())

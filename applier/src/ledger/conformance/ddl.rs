@@ -26,16 +26,43 @@ fn create_table(schema: &Schema, table: &Table, dialect: Dialect) -> String {
     if table.name.as_ref() == "checked" {
         lines.push("CONSTRAINT amount_is_not_negative CHECK (amount >= 0)".to_owned());
     }
-    let strict = if dialect == Dialect::Sqlite { " STRICT" } else { "" };
+    let strict = match dialect {
+        Dialect::Sqlite => " STRICT",
+        Dialect::Postgres => "",
+        Dialect::MariaDb => " ENGINE=InnoDB COLLATE=utf8mb4_nopad_bin",
+    };
     format!("CREATE TABLE {} ({}){strict};\n", quote(&table.name), lines.join(", "))
 }
 
+fn mariadb(table: &Table, column: &Column, ty: Type) -> String {
+    let keyed = table.key.contains(&column.name);
+    match ty {
+        Type::Bool => "BOOLEAN".to_owned(),
+        Type::Int => "BIGINT".to_owned(),
+        Type::Decimal { precision, scale } => format!("DECIMAL({precision}, {scale})"),
+        Type::Float => "DOUBLE".to_owned(),
+        Type::Text { max: Some(max) } => format!("VARCHAR({max})"),
+        Type::Text { max: None } if keyed => "VARCHAR(748)".to_owned(),
+        Type::Text { max: None } | Type::Json => "LONGTEXT".to_owned(),
+        Type::Bytes if keyed => "VARBINARY(3000)".to_owned(),
+        Type::Bytes => "LONGBLOB".to_owned(),
+        Type::Date => "DATE".to_owned(),
+        Type::Time => "TIME(6)".to_owned(),
+        Type::Timestamp => "DATETIME(6)".to_owned(),
+        Type::Uuid => "CHAR(36)".to_owned(),
+    }
+}
+
 fn line(table: &Table, column: &Column, dialect: Dialect) -> String {
+    let null = if column.nullable { "" } else { " NOT NULL" };
     let ty = match (dialect, column.ty) {
         (Dialect::Sqlite, Type::Bool | Type::Int) => "INTEGER".to_owned(),
         (Dialect::Sqlite, Type::Float) => "REAL".to_owned(),
         (Dialect::Sqlite, Type::Bytes) => "BLOB".to_owned(),
         (Dialect::Sqlite, _) => "TEXT".to_owned(),
+        (Dialect::MariaDb, ty) => {
+            return format!("{} {}{null}", quote(&column.name), mariadb(table, column, ty));
+        }
         (Dialect::Postgres, Type::Bool) => "boolean".to_owned(),
         (Dialect::Postgres, Type::Int) => "bigint".to_owned(),
         (Dialect::Postgres, Type::Decimal { precision, scale }) => format!("numeric({precision}, {scale})"),
@@ -51,7 +78,6 @@ fn line(table: &Table, column: &Column, dialect: Dialect) -> String {
     };
     let keyed = table.key.contains(&column.name) && matches!(column.ty, Type::Text { .. });
     let collate = if keyed && dialect == Dialect::Postgres { " COLLATE \"C\"" } else { "" };
-    let null = if column.nullable { "" } else { " NOT NULL" };
     format!("{} {ty}{collate}{null}", quote(&column.name))
 }
 

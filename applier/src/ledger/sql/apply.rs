@@ -10,7 +10,7 @@ use journal_core::sql::{Dialect, Param, SqlError};
 use super::rows::key_params;
 use super::text::Verb;
 use super::values::{bind, read};
-use super::{SqlLedger, fault};
+use super::{SqlLedger, fault, own_parent};
 use crate::ledger::fit::{self, Misfit};
 use crate::ledger::{Fault, LedgerChange, LedgerError};
 
@@ -31,7 +31,7 @@ impl Work<'_> {
         Misfit::new(fault, why).at(self.table, &self.key)
     }
 
-    fn refused(&self, error: SqlError) -> LedgerError {
+    pub(super) fn refused(&self, error: SqlError) -> LedgerError {
         fault::of_change(error, self.schema, self.table, &self.key, self.change())
     }
 
@@ -97,7 +97,7 @@ impl SqlLedger {
             }
             Op::Add => {
                 match self.dialect() {
-                    Dialect::Postgres => self.add_there(work).await?,
+                    Dialect::Postgres | Dialect::MariaDb => self.add_there(work).await?,
                     Dialect::Sqlite => self.add_here(work).await?,
                 }
                 self.change_complement(&table.name, &work.key, &image.complement).await
@@ -117,9 +117,19 @@ impl SqlLedger {
         let (table, image) = (work.table, work.image);
         let sets = work.sets();
         let Some(new) = &image.if_new else {
-            let text = self.texts.get(Verb::Upsert, table, sets.names(), no_names());
-            let params = self.row_params(work, &work.change().cells)?;
-            self.write(work, &text, params).await?;
+            match self.dialect() {
+                Dialect::Sqlite | Dialect::Postgres => {
+                    let text = self.texts.get(Verb::Upsert, table, sets.names(), no_names());
+                    let params = self.row_params(work, &work.change().cells)?;
+                    self.write(work, &text, params).await?;
+                }
+                // Its own upsert takes the row of any unique key for the one that is meant.
+                Dialect::MariaDb => {
+                    if !self.touch(work, &sets, &Row::new()).await? {
+                        self.insert(work, &work.change().cells).await?;
+                    }
+                }
+            }
             return self.change_complement(&table.name, &work.key, &image.complement).await;
         };
         // Two things to do, by whether the row stands: the posting transaction is the only writer, so looking first
@@ -217,6 +227,9 @@ impl SqlLedger {
         text: &Arc<str>,
         params: Vec<Param>,
     ) -> Result<u64, LedgerError> {
+        if self.dialect() == Dialect::MariaDb && own_parent::may_be(work) {
+            return self.write_own_parent(work, text, params).await;
+        }
         self.conn.lend().execute(text, params).await.map_err(|error| work.refused(error))
     }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use journal_core::model::{Change, Column, Name, Op, Row, Schema, Value};
-use journal_core::sql::{ConnRef, Param, SqlError};
+use journal_core::sql::{ConnRef, Dialect, Param, SqlError};
 
 use super::SqlLedger;
 use super::apply::Work;
@@ -20,8 +20,9 @@ const QUESTIONS: &str = "SELECT q.ask, q.version, q.entity, q.column_name, q.cod
      w.who, w.why, w.since FROM {d}ask q LEFT JOIN {d}ask_waiver w ON w.ask = q.ask WHERE q.closed = 0 \
      ORDER BY q.version, q.ask";
 const ANY_NOTE: &str = "SELECT 1 FROM {d}ask_row LIMIT 1";
-const NOTE: &str = "INSERT INTO {d}ask_row (ask, row_key, since) VALUES ($1, $2, {now}) \
-     ON CONFLICT (ask, row_key) DO UPDATE SET since = excluded.since";
+const NEW_NOTE: &str = "INSERT INTO {d}ask_row (ask, row_key, since) VALUES ($1, $2, {now})";
+/// Characters of a key in a note on MariaDB. A longer one has none: its row counts from the question's beginning.
+const NOTED_KEY_MAX: usize = 500;
 const FORGET: &str = "DELETE FROM {d}ask_row WHERE ask = $1 AND row_key = $2";
 const MOVE: &str = "UPDATE {d}ask_row SET row_key = $3 WHERE ask = $1 AND row_key = $2";
 
@@ -163,7 +164,14 @@ impl SqlLedger {
     }
 
     async fn note(&mut self, question: &Question, work: &Work<'_>) -> Result<(), SqlError> {
-        let template = NOTE.replace("{now}", now(self.dialect()));
+        let again = match self.dialect() {
+            Dialect::Sqlite | Dialect::Postgres => {
+                "ON CONFLICT (ask, row_key) DO UPDATE SET since = excluded.since"
+            }
+            Dialect::MariaDb if work.key_text().chars().count() > NOTED_KEY_MAX => return Ok(()),
+            Dialect::MariaDb => "ON DUPLICATE KEY UPDATE since = VALUES(since)",
+        };
+        let template = format!("{NEW_NOTE} {again}").replace("{now}", now(self.dialect()));
         self.conn
             .lend()
             .execute(&template, vec![question.id.as_str().into(), work.key_text().into()])
@@ -188,6 +196,9 @@ impl SqlLedger {
     ) -> Result<(), SqlError> {
         if self.asks.noted && from.key != to.key {
             self.forget(question, to).await?;
+            if self.dialect() == Dialect::MariaDb && to.key_text().chars().count() > NOTED_KEY_MAX {
+                return self.forget(question, from).await;
+            }
             let params =
                 vec![question.id.as_str().into(), from.key_text().into(), Param::from(to.key_text())];
             self.conn.lend().execute(MOVE, params).await?;

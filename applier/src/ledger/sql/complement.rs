@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use journal_core::codec::cells;
 use journal_core::codec::payload::{decode_row, key_text};
 use journal_core::model::{Name, Row, Value};
-use journal_core::sql::{ConnRef, Param, SqlError};
+use journal_core::sql::{ConnRef, Dialect, Param, SqlError};
 use schema_mappers::ComplementChange;
 
 use super::{SqlLedger, text};
-use crate::ledger::LedgerError;
+use crate::ledger::{Fault, LedgerError};
 
 /// What the scans of a snapshot know of complements: whether a table has any. Outside snapshots nothing stays true.
 pub(super) type Seen = BTreeMap<Name, bool>;
@@ -45,7 +45,8 @@ impl SqlLedger {
         }
         let mut cells = Row::new();
         if self.complemented {
-            let found = self.conn.lend().fetch_optional(text::COMPLEMENT, row_params(table, key)).await?;
+            let template = text::complement(self.dialect());
+            let found = self.conn.lend().fetch_optional(&template, row_params(table, key)).await?;
             if let Some(record) = found {
                 cells = decode(table, &key_text(key), &record.text(0)?)?;
             }
@@ -68,8 +69,9 @@ impl SqlLedger {
         table: &Name,
         from: &[Value],
         to: &[Value],
-    ) -> Result<(), SqlError> {
+    ) -> Result<(), LedgerError> {
         if self.complemented && from != to {
+            check_key(self.dialect(), table, &key_text(to))?;
             self.end_complement(table, to).await?;
             let mut params = row_params(table, from);
             params.push(key_text(to).into());
@@ -79,6 +81,7 @@ impl SqlLedger {
     }
 
     async fn keep_complement(&mut self, table: &Name, key: &[Value], cells: &Row) -> Result<(), LedgerError> {
+        check_key(self.dialect(), table, &key_text(key))?;
         let mut params = row_params(table, key);
         params.push(cells::write(cells).into());
         let keep = text::keep_complement(self.dialect());
@@ -93,7 +96,7 @@ impl SqlLedger {
         table: &Name,
         keys: &[String],
     ) -> Result<BTreeMap<String, Row>, LedgerError> {
-        if keys.is_empty() || !self.has_complements(table).await? {
+        if keys.is_empty() || !self.complements || !self.has_complements(table).await? {
             return Ok(BTreeMap::new());
         }
         self.complements_at(table, keys).await
@@ -117,7 +120,7 @@ impl SqlLedger {
         keys: &[String],
     ) -> Result<BTreeMap<String, Row>, LedgerError> {
         let mut found = BTreeMap::new();
-        let template = text::complements();
+        let template = text::complements(self.dialect());
         for chunk in keys.chunks(text::COMPLEMENTS_AT_ONCE) {
             let mut params = vec![Param::from(table.as_ref())];
             params.extend(chunk.iter().map(|key| Param::from(key.as_str())));
@@ -145,6 +148,22 @@ impl SqlLedger {
     }
 }
 
+/// Characters of a key beside which something is kept on MariaDB, where an index has so much room.
+const KEY_CHARS_MAX: usize = 680;
+
+/// Whether a complement has a place under the text of its row's key.
+pub(super) fn check_key(dialect: Dialect, table: &Name, key: &str) -> Result<(), LedgerError> {
+    if dialect != Dialect::MariaDb || key.chars().count() <= KEY_CHARS_MAX {
+        return Ok(());
+    }
+    let shown: String = key.chars().take(64).collect();
+    let detail = format!(
+        "{table} {shown}…: a mapping keeps something of the row, and MariaDB has room for that under keys of at most \
+         {KEY_CHARS_MAX} characters"
+    );
+    Err(LedgerError::Fault { fault: Fault::OutOfRange, detail })
+}
+
 fn decode(table: &Name, key: &str, text: &str) -> Result<Row, LedgerError> {
     let read = match old_bytes(text) {
         Some(bytes) => decode_row(&bytes).map_err(|error| error.to_string()),
@@ -157,7 +176,7 @@ fn decode(table: &Name, key: &str, text: &str) -> Result<Row, LedgerError> {
 pub(crate) async fn rewrite_old(mut conn: ConnRef<'_>) -> Result<(), LedgerError> {
     let dialect = conn.dialect();
     loop {
-        let page = conn.fetch(text::OLD_COMPLEMENTS, Vec::new()).await?;
+        let page = conn.fetch(&text::old_complements(dialect), Vec::new()).await?;
         if page.is_empty() {
             return Ok(());
         }

@@ -8,8 +8,10 @@ use journal_core::sql::{Constraint, SqlClass, SqlError};
 use crate::ledger::fit::Misfit;
 use crate::ledger::{Fault, LedgerError};
 
-/// PostgreSQL's code for what a trigger or function of the application raises.
-const RAISED: &str = "P0001";
+/// The codes for what a trigger or function of the application raises: PostgreSQL's, and MariaDB's.
+const RAISED: [&str; 2] = ["P0001", "1644"];
+/// MariaDB's for a value that is too large, too long, cut off or none of the type.
+const MISFITTING: [&str; 8] = ["1264", "1265", "1292", "1366", "1367", "1406", "1411", "1690"];
 
 /// The error of a statement that carried out a change.
 pub(super) fn of_change(
@@ -24,7 +26,7 @@ pub(super) fn of_change(
         SqlClass::Constraint(Constraint::ForeignKey) => foreign_key(schema, table, key, change),
         SqlClass::Constraint(Constraint::NotNull) => Fault::NotNull,
         SqlClass::Constraint(Constraint::Check) => Fault::Check,
-        SqlClass::Data if error.code == RAISED => Fault::Check,
+        SqlClass::Data if RAISED.contains(&error.code.as_str()) => Fault::Check,
         SqlClass::Data if no_place(&error.code) => Fault::OutOfRange,
         SqlClass::Data | SqlClass::Schema => {
             return LedgerError::Damaged(format!("{} {}: {error}", table.name, key_text(key)));
@@ -61,7 +63,7 @@ pub(super) fn of_commit(error: SqlError) -> LedgerError {
         SqlClass::Constraint(Constraint::ForeignKey) => Fault::MissingParent,
         SqlClass::Constraint(Constraint::NotNull) => Fault::NotNull,
         SqlClass::Constraint(Constraint::Check) => Fault::Check,
-        SqlClass::Data if error.code == RAISED => Fault::Check,
+        SqlClass::Data if RAISED.contains(&error.code.as_str()) => Fault::Check,
         _ => return LedgerError::Store(error),
     };
     let by = error.object.as_deref().unwrap_or("a deferred constraint");
@@ -69,9 +71,11 @@ pub(super) fn of_commit(error: SqlError) -> LedgerError {
 }
 
 /// Whether the code says that a value has no place in its column: PostgreSQL's class 22, SQLite's "too big", "datatype
-/// mismatch" and the datatype check of STRICT tables.
+/// mismatch" and the datatype check of STRICT tables, MariaDB's own numbers.
 fn no_place(code: &str) -> bool {
-    (code.len() == 5 && code.starts_with("22")) || matches!(code, "18" | "20" | "3091")
+    (code.len() == 5 && code.starts_with("22"))
+        || matches!(code, "18" | "20" | "3091")
+        || MISFITTING.contains(&code)
 }
 
 /// A broken reference has two ends, and the databases name neither alike: the operation tells which.

@@ -12,14 +12,14 @@ use crate::ledger::{LedgerChange, LedgerError};
 
 /// Most rows of one statement, and the sizes its shorter rests are cut into, so that few texts are prepared.
 const ROWS_AT_ONCE: [usize; 3] = [100, 10, 1];
-/// SQLite takes 32,766 parameters a statement, PostgreSQL 65,535.
+/// SQLite takes 32,766 parameters a statement, the others 65,535.
 const PARAMETERS_MAX: usize = 30_000;
 
 impl SqlLedger {
     /// Inserts whole new rows, with their complements, in the open transaction. Rows of one table that stand together
     /// share a statement. After an error the transaction can only be rolled back.
     pub(crate) async fn load(&mut self, inserts: &[LedgerChange]) -> Result<(), LedgerError> {
-        let schema = self.schema.clone();
+        let schema = self.held.clone();
         let together = inserts.chunk_by(|one, next| one.change.entity == next.change.entity);
         for rows in together {
             let Some(table) = rows.first().and_then(|row| schema.tables.get(&row.change.entity)) else {
@@ -55,7 +55,7 @@ impl SqlLedger {
     }
 
     fn load_params(&self, table: &Table, row: &LedgerChange) -> Result<Vec<Param>, LedgerError> {
-        let (_, key) = crate::ledger::fit::check(&self.schema, row)?;
+        let (_, key) = crate::ledger::fit::check(&self.held, row)?;
         let null = Value::Null;
         let bound = table
             .columns

@@ -1,4 +1,4 @@
-//! The ledger in a SQL database, SQLite or PostgreSQL, over the seam [`journal_core::sql`]. Checkpoint, seal and rows
+//! The ledger in a SQL database (SQLite, PostgreSQL, MariaDB), over the seam [`journal_core::sql`]. Checkpoint, seal and rows
 //! share one database transaction on one connection. Never judges a row itself where the database can: constraints and
 //! row counts decide.
 
@@ -8,22 +8,25 @@ pub(crate) mod complement;
 mod fault;
 mod listed;
 mod load;
+mod own_parent;
 pub(super) mod planned;
 mod quarantine;
 pub(crate) mod released;
 mod rows;
 mod statement;
+mod statement_mariadb;
 mod text;
 mod together;
 mod values;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use journal_core::model::{Epoch, Name, Origin, Row, Schema, SchemaVersion, SealNr, SealedRun, SiteName};
 use journal_core::model::{TransNr, TransactionId, Value};
 use journal_core::sql::{Access, Conn, ConnRef, DbUrl, Dialect, Param, SqlClass, SqlError};
 use journal_core::store::sql::{read_site, write_seal};
-use schema_mappers::MappedRow;
+use schema_mappers::{MappedRow, ddl};
 
 use super::{Asked, Ledger, LedgerChange, LedgerError, LedgerReader, Posted, Quarantined, Release};
 use crate::control::Standing;
@@ -40,18 +43,22 @@ use together::MANY_ROWS;
 pub struct SqlLedger {
     conn: Conn,
     schema: Arc<Schema>,
+    /// The same, with its types as narrow as the tables hold them.
+    held: Arc<Schema>,
     texts: Texts,
     /// What the order of changes matters for.
     rules: Arc<Rules>,
     /// Whether any row of the ledger has a complement; ledgers without pay nothing for them.
     complemented: bool,
+    /// Whether scans look for complements at all.
+    complements: bool,
     /// Whether the open transaction met an error. PostgreSQL answers COMMIT of such a one with a silent ROLLBACK.
     failed: bool,
     /// What is asked of the tables' users.
     asks: Asks,
     /// What the open snapshot's scans know of complements.
     seen: Option<Seen>,
-    /// New rows of a set from which on they are copied.
+    /// New rows of a set from which on they are copied, on PostgreSQL.
     copied_from: usize,
 }
 
@@ -81,12 +88,18 @@ impl SqlLedger {
         let texts = Texts::new(conn.dialect());
         // Nothing is known yet, so complements are looked for until `begin` says that there are none.
         let (rules, asks) = (Arc::new(Rules::of(&schema)), Asks::default());
+        let held = match ddl::held(&schema, conn.dialect()) {
+            Cow::Borrowed(_) => schema.clone(),
+            Cow::Owned(held) => Arc::new(held),
+        };
         Self {
             conn,
             schema,
+            held,
             texts,
             rules,
             complemented: true,
+            complements: true,
             failed: false,
             asks,
             seen: None,
@@ -109,6 +122,12 @@ impl SqlLedger {
             self.conn.lend().script("SET synchronous_commit = off").await?;
         }
         Ok(self)
+    }
+
+    /// The same over views, beside whose rows nothing is kept: it stays with the ledger's tables.
+    #[must_use]
+    pub fn of_views(self) -> Self {
+        Self { complements: false, ..self }
     }
 
     /// Lends the connection, for statements in the open transaction.
@@ -139,7 +158,11 @@ impl SqlLedger {
         let mut params = origin_params(origin);
         params.extend([to.seal_nr.0.into(), Param::from(to.trans_nr.0)]);
         let moved = if from == Posted::default() {
-            self.conn.lend().execute(text::FIRST_POSTED, params).await?
+            let mut conn = self.conn.lend();
+            match conn.insert_new(text::NEW_POSTED, params.clone()).await? {
+                0 => conn.execute(text::POSTED_FROM_ZERO, params).await?,
+                written => written,
+            }
         } else {
             params.extend([from.seal_nr.0.into(), Param::from(from.trans_nr.0)]);
             self.conn.lend().execute(text::ADVANCE, params).await?
@@ -195,7 +218,7 @@ impl Ledger for SqlLedger {
     }
 
     async fn apply(&mut self, changes: &[LedgerChange]) -> Result<(), LedgerError> {
-        let schema = self.schema.clone();
+        let schema = self.held.clone();
         for change in changes {
             let applied = self.apply_one(&schema, change).await;
             self.noted(applied)?;

@@ -1,5 +1,5 @@
 //! Batches that are planned, down to their statements, before their turn and beside the batch before them: what needs no
-//! look at the database. PostgreSQL only; a table that is asked for, or a change that stands alone, takes the common way.
+//! look at the database. Not on SQLite; a table that is asked for, or a change that stands alone, takes the common way.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -18,6 +18,7 @@ use crate::ledger::{LedgerChange, LedgerError};
 /// Plans batches, on any thread. Good for the ledger that gave it.
 #[derive(Debug, Clone)]
 pub struct Planner {
+    dialect: Dialect,
     schema: Arc<Schema>,
     rules: Arc<Rules>,
     asked: Arc<BTreeSet<Name>>,
@@ -40,10 +41,11 @@ impl fmt::Debug for Planned {
 }
 
 impl Planner {
-    /// One for a ledger without complements, for the benches.
+    /// One for a PostgreSQL ledger without complements, for the benches.
     #[cfg(feature = "test-util")]
     pub fn new(schema: Schema) -> Self {
         Self {
+            dialect: Dialect::Postgres,
             rules: Arc::new(Rules::of(&schema)),
             schema: Arc::new(schema),
             asked: Arc::default(),
@@ -72,7 +74,7 @@ impl Planner {
         let (mut made, mut complemented) = (Vec::with_capacity(steps.len()), self.complemented);
         for step in &steps {
             let Step::Set(set) = step else { return None };
-            made.extend(statements(set, self.copied_from, &mut complemented).ok()?);
+            made.extend(statements(self.dialect, set, self.copied_from, &mut complemented).ok()?);
         }
         Some(Planned { statements: made, complemented: (self.complemented, complemented) })
     }
@@ -80,12 +82,13 @@ impl Planner {
 
 impl SqlLedger {
     pub(super) fn planner_here(&self) -> Option<Planner> {
-        if self.dialect() != Dialect::Postgres {
+        if self.dialect() == Dialect::Sqlite {
             return None;
         }
         let asked = self.schema.tables.keys().filter(|table| self.asks.of(table).is_some());
         Some(Planner {
-            schema: self.schema.clone(),
+            dialect: self.dialect(),
+            schema: self.held.clone(),
             rules: self.rules.clone(),
             asked: Arc::new(asked.cloned().collect()),
             copied_from: self.copied_from,

@@ -1,7 +1,7 @@
 //! The quarantine table: transactions put aside and how that ended.
 
 use journal_core::model::{SealNr, TransNr, TransactionId};
-use journal_core::sql::{Param, Record};
+use journal_core::sql::{Constraint, Dialect, Param, Record, SqlClass, SqlError};
 
 use super::{SqlLedger, origin_params, read_origin, text};
 use crate::control::sql::now;
@@ -23,11 +23,28 @@ impl SqlLedger {
             detail.as_str().into(),
             Param::Text(depends_on.as_ref().map(ToString::to_string)),
         ]);
-        let template = text::QUARANTINE.replace("{now}", now(self.dialect()));
-        match self.conn.lend().execute(&template, params).await? {
+        match self.hold(params).await? {
             1 => Ok(()),
             _ => {
                 Err(LedgerError::Damaged(format!("the quarantine of {id} has ended; it cannot begin again")))
+            }
+        }
+    }
+
+    async fn hold(&mut self, params: Vec<Param>) -> Result<u64, SqlError> {
+        let dialect = self.dialect();
+        let template = |text: &str| text.replace("{now}", now(dialect));
+        let mut conn = self.conn.lend();
+        match dialect {
+            Dialect::Sqlite | Dialect::Postgres => conn.execute(&template(text::QUARANTINE), params).await,
+            Dialect::MariaDb => {
+                if conn.execute(&template(text::QUARANTINE_AGAIN), params.clone()).await? == 1 {
+                    return Ok(1);
+                }
+                match conn.execute(&template(text::QUARANTINE_NEW), params).await {
+                    Err(error) if error.class == SqlClass::Constraint(Constraint::Unique) => Ok(0),
+                    written => written,
+                }
             }
         }
     }

@@ -40,7 +40,7 @@ impl SqlLedger {
         table: &Name,
         columns: &Row,
     ) -> Result<Vec<MappedRow>, LedgerError> {
-        let schema = self.schema.clone();
+        let schema = self.held.clone();
         let Some(known) = schema.tables.get(table) else {
             let message = format!("schema version {} has no table {table}", schema.version);
             return Err(LedgerError::Damaged(message));

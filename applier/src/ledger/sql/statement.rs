@@ -1,5 +1,5 @@
-//! The statements that carry out a set on PostgreSQL: one for all its rows, whose values are arrays, or are copied, and
-//! those that follow where complements are kept. Pure.
+//! The statements that carry out a set, and those that follow where complements are kept. On PostgreSQL one for all its
+//! rows, whose values are arrays, or are copied; on MariaDB see `statement_mariadb`. Pure.
 
 use std::fmt::Write as _;
 
@@ -9,8 +9,8 @@ use journal_core::model::{Column, Name, Table, Type, Value};
 use journal_core::sql::{CopyRows, Dialect, Param, quote};
 use smallvec::SmallVec;
 
-use super::text;
 use super::values::bind;
+use super::{complement, statement_mariadb, text};
 use crate::ledger::LedgerError;
 use crate::ledger::sets::{Action, Set, SetRow};
 
@@ -31,32 +31,45 @@ pub(super) enum Values {
 /// The statements for a set, in order. From so many new rows on they are copied. `complemented` says whether rows of the
 /// ledger may have complements; it does from a row on that begins with one.
 pub(super) fn statements(
+    dialect: Dialect,
     set: &Set<'_>,
     copied_from: usize,
     complemented: &mut bool,
 ) -> Result<SmallVec<[Statement; 1]>, LedgerError> {
     let mut all = SmallVec::new();
-    all.push(of_rows(set, copied_from)?);
-    let name = &set.table.name;
-    let of_complements = |text: &str, lists: Vec<Vec<Param>>| {
-        let params =
-            std::iter::once(name.as_ref().into()).chain(lists.into_iter().map(Param::List)).collect();
-        Statement { table: name.clone(), text: text.to_owned(), values: Values::Bound(params), rows: None }
-    };
+    match dialect {
+        Dialect::MariaDb => all.extend(statement_mariadb::statements(set)?),
+        Dialect::Sqlite | Dialect::Postgres => all.push(of_rows(set, copied_from)?),
+    }
     if *complemented && !matches!(set.action, Action::Update { .. }) {
-        let keys = set.rows.iter().map(|row| key_text(&row.key).into()).collect();
-        all.push(of_complements(text::DROP_COMPLEMENTS, vec![keys]));
+        let keys = set.rows.iter().map(|row| key_text(&row.key)).collect();
+        all.push(of_complements(dialect, set.table, text::drop_complements(dialect), vec![keys]));
     }
     let begun = set.rows.iter().filter_map(|row| {
         let complement = row.complement.filter(|complement| !complement.is_empty())?;
-        Some((Param::from(key_text(&row.key)), Param::from(cells::write(complement))))
+        Some((key_text(&row.key), cells::write(complement)))
     });
-    let (keys, kept): (Vec<Param>, Vec<Param>) = begun.unzip();
+    let (keys, kept): (Vec<String>, Vec<String>) = begun.unzip();
     if !keys.is_empty() {
-        all.push(of_complements(text::KEEP_COMPLEMENTS, vec![keys, kept]));
+        keys.iter().try_for_each(|key| complement::check_key(dialect, &set.table.name, key))?;
+        all.push(of_complements(dialect, set.table, text::keep_complements(dialect), vec![keys, kept]));
         *complemented = true;
     }
     Ok(all)
+}
+
+/// A statement on the complements of a table: its lists are arrays, or one JSON text of as many lists.
+fn of_complements(dialect: Dialect, table: &Table, text: &str, lists: Vec<Vec<String>>) -> Statement {
+    let name = &table.name;
+    let mut params = vec![Param::from(name.as_ref())];
+    match dialect {
+        Dialect::MariaDb => params.push(statement_mariadb::rows_of(&lists).into()),
+        Dialect::Sqlite | Dialect::Postgres => {
+            let list = |list: Vec<String>| Param::List(list.into_iter().map(Param::from).collect());
+            params.extend(lists.into_iter().map(list));
+        }
+    }
+    Statement { table: name.clone(), text: text.to_owned(), values: Values::Bound(params), rows: None }
 }
 
 fn of_rows(set: &Set<'_>, copied_from: usize) -> Result<Statement, LedgerError> {
@@ -180,7 +193,7 @@ fn statement(
     Ok((text, arrays.params))
 }
 
-fn cell<'r>(row: &'r SetRow<'_>, name: &Name) -> (&'r [Value], &'r Value) {
+pub(super) fn cell<'r>(row: &'r SetRow<'_>, name: &Name) -> (&'r [Value], &'r Value) {
     (&row.key, row.cells.get(name).unwrap_or(&Value::Null))
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use journal_core::model::{Column, Name, Table, Type};
-use journal_core::sql::{Dialect, quote};
+use journal_core::sql::{Dialect, NewRow, quote};
 
 use super::values::{placeholder, same, select};
 
@@ -13,10 +13,13 @@ pub(super) const LOCK_POSTED: &str =
     "SELECT seal_nr, trans_nr FROM {d}posted WHERE origin = $1 AND epoch = $2{for_update}";
 pub(super) const POSTED: &str =
     "SELECT origin, epoch, seal_nr, trans_nr FROM {d}posted ORDER BY origin, epoch";
-/// From nothing: when the row is there all the same, another applier was faster, and it is not at zero.
-pub(super) const FIRST_POSTED: &str = "INSERT INTO {d}posted AS p (origin, epoch, seal_nr, trans_nr) \
-     VALUES ($1, $2, $3, $4) ON CONFLICT (origin, epoch) DO UPDATE \
-     SET seal_nr = excluded.seal_nr, trans_nr = excluded.trans_nr WHERE p.seal_nr = 0 AND p.trans_nr = 0";
+/// From nothing: when the row is there all the same and not at zero, another applier was faster.
+pub(super) const NEW_POSTED: NewRow = NewRow {
+    insert: "INSERT INTO {d}posted (origin, epoch, seal_nr, trans_nr) VALUES ($1, $2, $3, $4)",
+    key: "(origin, epoch)",
+};
+pub(super) const POSTED_FROM_ZERO: &str = "UPDATE {d}posted SET seal_nr = $3, trans_nr = $4 \
+     WHERE origin = $1 AND epoch = $2 AND seal_nr = 0 AND trans_nr = 0";
 pub(super) const ADVANCE: &str = "UPDATE {d}posted SET seal_nr = $3, trans_nr = $4 \
      WHERE origin = $1 AND epoch = $2 AND seal_nr = $5 AND trans_nr = $6";
 
@@ -28,27 +31,72 @@ pub(super) const QUARANTINE: &str = "INSERT INTO {d}quarantine AS q \
      ON CONFLICT (origin, epoch, trans_nr) DO UPDATE SET code = excluded.code, detail = excluded.detail, \
      depends_on = excluded.depends_on, state = 'held', who = excluded.who, why = excluded.why, \
      since = excluded.since WHERE q.state IN ('held', 'retry', 'discard')";
+/// MariaDB has no such condition: the two steps of it.
+pub(super) const QUARANTINE_AGAIN: &str = "UPDATE {d}quarantine SET code = $5, detail = $6, depends_on = $7, \
+     state = 'held', who = 'applier', why = '', since = {now} \
+     WHERE origin = $1 AND epoch = $2 AND trans_nr = $3 AND state IN ('held', 'retry', 'discard')";
+pub(super) const QUARANTINE_NEW: &str = "INSERT INTO {d}quarantine \
+     (origin, epoch, trans_nr, seal_nr, arrival, code, detail, depends_on, state, who, why, since) \
+     SELECT $1, $2, $3, $4, coalesce(max(arrival), 0) + 1, $5, $6, $7, 'held', 'applier', '', {now} \
+     FROM {d}quarantine";
 pub(super) const RELEASE: &str = "UPDATE {d}quarantine SET state = $4 \
      WHERE origin = $1 AND epoch = $2 AND trans_nr = $3 AND state IN ('held', 'retry', 'discard')";
 pub(super) const QUARANTINED: &str = "SELECT origin, epoch, trans_nr, seal_nr, code, detail, depends_on, state \
      FROM {d}quarantine WHERE state IN ('held', 'retry', 'discard') ORDER BY arrival, origin, epoch, trans_nr";
 pub(super) const ASKED: &str = "SELECT 1 FROM {d}quarantine WHERE state IN ('retry', 'discard') LIMIT 1";
 
-pub(super) const COMPLEMENT: &str =
-    "SELECT CAST(cells AS text) FROM {d}complement WHERE entity = $1 AND row_key = $2";
+/// The cells of a complement as a text.
+pub(super) fn cells(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite | Dialect::MariaDb => "cells",
+        Dialect::Postgres => "CAST(cells AS text)",
+    }
+}
+
+pub(super) fn complement(dialect: Dialect) -> String {
+    format!("SELECT {} FROM {{d}}complement WHERE entity = $1 AND row_key = $2", cells(dialect))
+}
+
 pub(super) const DROP_COMPLEMENT: &str = "DELETE FROM {d}complement WHERE entity = $1 AND row_key = $2";
-/// PostgreSQL: those of many rows.
-pub(super) const DROP_COMPLEMENTS: &str =
-    "DELETE FROM {d}complement WHERE entity = $1 AND row_key = ANY($2::text[])";
-/// PostgreSQL: those of many rows that have none.
-pub(super) const KEEP_COMPLEMENTS: &str = "INSERT INTO {d}complement (entity, row_key, cells) \
-     SELECT $1, s.row_key, CAST(s.cells AS jsonb) FROM unnest($2::text[], $3::text[]) AS s(row_key, cells) \
-     ON CONFLICT (entity, row_key) DO UPDATE SET cells = excluded.cells";
+/// Those of many rows, on PostgreSQL by an array, on MariaDB by a JSON text of rows; SQLite takes them one by one.
+pub(super) fn drop_complements(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite | Dialect::Postgres => {
+            "DELETE FROM {d}complement WHERE entity = $1 AND row_key = ANY($2::text[])"
+        }
+        Dialect::MariaDb => {
+            "DELETE c FROM json_table($2, '$[*]' COLUMNS (row_key LONGTEXT CHARACTER SET utf8mb4 \
+             COLLATE utf8mb4_nopad_bin PATH '$[0]')) AS s STRAIGHT_JOIN {d}complement AS c \
+             ON c.entity = $1 AND c.row_key = s.row_key"
+        }
+    }
+}
+
+/// The same for those of many rows that have none.
+pub(super) fn keep_complements(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite | Dialect::Postgres => {
+            "INSERT INTO {d}complement (entity, row_key, cells) \
+             SELECT $1, s.row_key, CAST(s.cells AS jsonb) FROM unnest($2::text[], $3::text[]) AS s(row_key, cells) \
+             ON CONFLICT (entity, row_key) DO UPDATE SET cells = excluded.cells"
+        }
+        Dialect::MariaDb => {
+            "INSERT INTO {d}complement (entity, row_key, cells) SELECT $1, s.row_key, s.kept \
+             FROM json_table($2, '$[*]' COLUMNS (row_key LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin \
+             PATH '$[0]', kept LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin PATH '$[1]')) AS s \
+             ON DUPLICATE KEY UPDATE cells = VALUES(cells)"
+        }
+    }
+}
 pub(super) const MOVE_COMPLEMENT: &str =
     "UPDATE {d}complement SET row_key = $3 WHERE entity = $1 AND row_key = $2";
 /// Those of before migration 3: JSON texts, not objects.
-pub(super) const OLD_COMPLEMENTS: &str = "SELECT entity, row_key, CAST(cells AS text) FROM {d}complement \
-     WHERE CAST(cells AS text) LIKE '\"%' ORDER BY entity, row_key LIMIT 1000";
+pub(super) fn old_complements(dialect: Dialect) -> String {
+    let cells = cells(dialect);
+    format!(
+        "SELECT entity, row_key, {cells} FROM {{d}}complement WHERE {cells} LIKE '\"%' ORDER BY entity, row_key LIMIT 1000"
+    )
+}
 pub(super) const ANY_COMPLEMENT: &str = "SELECT 1 FROM {d}complement WHERE entity = $1 LIMIT 1";
 
 /// Keeps cells, given as the text of `journal_core::codec::cells`.
@@ -57,6 +105,10 @@ pub(super) fn keep_complement(dialect: Dialect) -> &'static str {
         Dialect::Sqlite => {
             "INSERT INTO {d}complement (entity, row_key, cells) VALUES ($1, $2, $3) \
              ON CONFLICT (entity, row_key) DO UPDATE SET cells = excluded.cells"
+        }
+        Dialect::MariaDb => {
+            "INSERT INTO {d}complement (entity, row_key, cells) VALUES ($1, $2, $3) \
+             ON DUPLICATE KEY UPDATE cells = VALUES(cells)"
         }
         Dialect::Postgres => {
             "INSERT INTO {d}complement (entity, row_key, cells) VALUES ($1, $2, CAST($3 AS jsonb)) \
@@ -68,10 +120,11 @@ pub(super) fn keep_complement(dialect: Dialect) -> &'static str {
 /// Keys that one look for complements names; a fixed number, so that the text repeats.
 pub(super) const COMPLEMENTS_AT_ONCE: usize = 128;
 
-pub(super) fn complements() -> String {
+pub(super) fn complements(dialect: Dialect) -> String {
     let keys: Vec<String> = (2..COMPLEMENTS_AT_ONCE + 2).map(|number| format!("${number}")).collect();
     format!(
-        "SELECT row_key, CAST(cells AS text) FROM {{d}}complement WHERE entity = $1 AND row_key IN ({})",
+        "SELECT row_key, {} FROM {{d}}complement WHERE entity = $1 AND row_key IN ({})",
+        cells(dialect),
         keys.join(", ")
     )
 }
@@ -85,7 +138,7 @@ pub(super) enum Verb {
     Upsert,
     /// New values, by key and expected values.
     Update,
-    /// Deltas, by key, where no base is NULL. PostgreSQL only: its arithmetic is exact and overflows loudly.
+    /// Deltas, by key, where no base is NULL. Not on SQLite: the others' arithmetic is exact and overflows loudly.
     Add,
     /// An end, by key and expected values.
     Delete,
@@ -249,11 +302,23 @@ pub(super) fn scan(dialect: Dialect, table: &Table, after: usize) -> String {
         .collect();
     let from = match after {
         0 => String::new(),
-        _ => format!(" WHERE ({}) > ({})", ordered[..after].join(", "), bound.join(", ")),
+        _ => format!(" WHERE {}", behind(dialect, &ordered[..after], &bound)),
     };
     let limit = after + 1;
     let (columns, name) = (selected(dialect, table), quote(&table.name));
     format!("SELECT {columns} FROM {name}{from} ORDER BY {order} LIMIT ${limit}")
+}
+
+/// That columns come behind values, in the order of the columns.
+pub(super) fn behind(dialect: Dialect, columns: &[String], values: &[String]) -> String {
+    match (dialect, columns, values) {
+        // It looks a comparison of rows up in no index.
+        (Dialect::MariaDb, [column, rest @ ..], [value, others @ ..]) if !rest.is_empty() => {
+            let equal = behind(dialect, rest, others);
+            format!("({column} >= {value} AND ({column} > {value} OR {equal}))")
+        }
+        _ => format!("({}) > ({})", columns.join(", "), values.join(", ")),
+    }
 }
 
 pub(super) fn bytewise(dialect: Dialect, column: &Column) -> String {

@@ -1,5 +1,5 @@
-//! Carrying out a batch by sets: one statement for all rows of a table that are changed alike. On PostgreSQL its values
-//! are arrays, or copied (`statement`); on SQLite they are listed (`listed`).
+//! Carrying out a batch by sets: one statement for all rows of a table that are changed alike, made in advance (`statement`)
+//! but on SQLite, where sums are reckoned with what stands there (`listed`).
 
 use journal_core::model::{Name, Row};
 use journal_core::sql::Dialect;
@@ -14,7 +14,7 @@ pub(super) const MANY_ROWS: usize = 64;
 
 impl SqlLedger {
     pub(super) async fn carry_out_together(&mut self, changes: &[&LedgerChange]) -> Result<(), LedgerError> {
-        let schema = self.schema.clone();
+        let schema = self.held.clone();
         let asked = |table: &Name| self.asks.of(table).is_some();
         let steps = sets::plan(&schema, &self.rules, changes, asked)?;
         for step in &steps {
@@ -27,8 +27,8 @@ impl SqlLedger {
     }
 
     async fn apply_set(&mut self, set: &Set<'_>) -> Result<(), LedgerError> {
-        if self.dialect() == Dialect::Postgres {
-            for statement in statements(set, self.copied_from, &mut self.complemented)? {
+        if self.dialect() != Dialect::Sqlite {
+            for statement in statements(self.dialect(), set, self.copied_from, &mut self.complemented)? {
                 self.send(statement).await?;
             }
             return Ok(());

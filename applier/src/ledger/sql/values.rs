@@ -19,11 +19,11 @@ pub(super) fn bind(dialect: Dialect, column: &Column, value: &Value) -> Result<P
 fn null(dialect: Dialect, ty: Type) -> Param {
     match (ty, dialect) {
         (Type::Bool, Dialect::Postgres) => Param::Bool(None),
-        (Type::Int, _) | (Type::Bool, Dialect::Sqlite) => Param::I64(None),
+        (Type::Int, _) | (Type::Bool, Dialect::Sqlite | Dialect::MariaDb) => Param::I64(None),
         (Type::Float, _) => Param::F64(None),
         (Type::Bytes, _) => Param::Bytes(None),
         (Type::Uuid, Dialect::Postgres) => Param::Uuid(None),
-        (Type::Uuid, Dialect::Sqlite)
+        (Type::Uuid, Dialect::Sqlite | Dialect::MariaDb)
         | (
             Type::Decimal { .. } | Type::Text { .. } | Type::Date | Type::Time | Type::Timestamp | Type::Json,
             _,
@@ -35,7 +35,7 @@ fn null(dialect: Dialect, ty: Type) -> Param {
 fn bind_held(dialect: Dialect, ty: Type, value: &Value) -> Option<Param> {
     Some(match (value, dialect) {
         (Value::Bool(value), Dialect::Postgres) => (*value).into(),
-        (Value::Bool(value), Dialect::Sqlite) => i64::from(*value).into(),
+        (Value::Bool(value), Dialect::Sqlite | Dialect::MariaDb) => i64::from(*value).into(),
         (Value::Int(value), _) => (*value).into(),
         (Value::Float(value), _) => Param::F64(Some(float(dialect, *value)?)),
         (Value::Decimal(value), _) => match ty {
@@ -46,26 +46,42 @@ fn bind_held(dialect: Dialect, ty: Type, value: &Value) -> Option<Param> {
         (Value::Bytes(value), _) => value.as_slice().into(),
         (Value::Date(days), _) => time::date_text(*days).into(),
         (Value::Time(micros), _) => time::time_text(*micros).into(),
+        // Without the letter for UTC, which the session is set to.
+        (Value::Timestamp(micros), Dialect::MariaDb) => {
+            time::timestamp_text(*micros).trim_end_matches('Z').into()
+        }
         (Value::Timestamp(micros), _) => time::timestamp_text(*micros).into(),
         (Value::Uuid(value), Dialect::Postgres) => (*value).into(),
-        (Value::Uuid(value), Dialect::Sqlite) => value.to_string().into(),
+        (Value::Uuid(value), Dialect::Sqlite | Dialect::MariaDb) => value.to_string().into(),
         (Value::Null, _) => return None,
     })
 }
 
-/// SQLite stores a NaN as NULL and drops the sign of zero; both would be another value when read back.
+/// SQLite stores a NaN as NULL and drops the sign of zero; both would be another value when read back. MariaDB has neither
+/// NaN nor infinities, and tells the two zeros apart in some places and not in others.
 fn float(dialect: Dialect, value: f64) -> Option<f64> {
     match dialect {
         Dialect::Sqlite if value.is_nan() || (value == 0.0 && value.is_sign_negative()) => None,
         Dialect::Sqlite => Some(value),
         Dialect::Postgres if value.is_nan() => Some(f64::NAN), // One NaN, whatever its bits.
         Dialect::Postgres => Some(value),
+        Dialect::MariaDb => {
+            (value.is_finite() && (value != 0.0 || value.is_sign_positive())).then_some(value)
+        }
     }
 }
 
 /// The expression of a parameter in a statement.
 pub(super) fn placeholder(dialect: Dialect, ty: Type, number: usize) -> String {
     let cast = match (dialect, ty) {
+        // A text beside a number or a moment is compared and reckoned with as a float.
+        (Dialect::MariaDb, Type::Decimal { precision, scale }) => {
+            return format!("CAST(${number} AS DECIMAL({precision},{scale}))");
+        }
+        (Dialect::MariaDb, Type::Date) => return format!("CAST(${number} AS DATE)"),
+        (Dialect::MariaDb, Type::Time) => return format!("CAST(${number} AS TIME(6))"),
+        (Dialect::MariaDb, Type::Timestamp) => return format!("CAST(${number} AS DATETIME(6))"),
+        (Dialect::MariaDb, _) => "",
         (Dialect::Sqlite, _) => "",
         (
             Dialect::Postgres,
@@ -86,6 +102,7 @@ pub(super) fn same(dialect: Dialect, ty: Type, column: &str, number: usize) -> S
     let column = quote(column);
     match (dialect, ty) {
         (Dialect::Sqlite, _) => format!("{column} IS ${number}"),
+        (Dialect::MariaDb, _) => format!("{column} <=> {}", placeholder(dialect, ty, number)),
         (Dialect::Postgres, Type::Json) => format!("{column}::text IS NOT DISTINCT FROM ${number}"),
         (Dialect::Postgres, Type::Float) => {
             format!("float8send({column}) IS NOT DISTINCT FROM float8send(${number})")
@@ -105,6 +122,11 @@ pub(super) fn select(dialect: Dialect, ty: Type, column: &str) -> String {
             Dialect::Postgres,
             Type::Bool | Type::Int | Type::Float | Type::Text { .. } | Type::Bytes | Type::Uuid,
         ) => column,
+        (Dialect::MariaDb, Type::Decimal { .. }) => format!("CAST({column} AS CHAR)"),
+        (Dialect::MariaDb, Type::Date) => format!("DATE_FORMAT({column}, '%Y-%m-%d')"),
+        (Dialect::MariaDb, Type::Time) => format!("TIME_FORMAT({column}, '%H:%i:%s.%f')"),
+        (Dialect::MariaDb, Type::Timestamp) => format!("DATE_FORMAT({column}, '%Y-%m-%dT%H:%i:%s.%fZ')"),
+        (Dialect::MariaDb, _) => column,
         (Dialect::Postgres, Type::Decimal { .. } | Type::Json) => format!("{column}::text"),
         // Spelled out, because the short form of `::text` depends on a setting of the database.
         (Dialect::Postgres, Type::Date) => format!("to_char({column}, 'YYYY-MM-DD')"),
@@ -122,7 +144,7 @@ pub(super) fn read(dialect: Dialect, column: &Column, record: &Record, at: usize
     }
     let value = match (column.ty, dialect) {
         (Type::Bool, Dialect::Postgres) => Some(Value::Bool(record.bool(at)?)),
-        (Type::Bool, Dialect::Sqlite) => match record.i64(at)? {
+        (Type::Bool, Dialect::Sqlite | Dialect::MariaDb) => match record.i64(at)? {
             0 => Some(Value::Bool(false)),
             1 => Some(Value::Bool(true)),
             _ => None,
@@ -133,7 +155,7 @@ pub(super) fn read(dialect: Dialect, column: &Column, record: &Record, at: usize
         (Type::Text { .. }, _) => Some(Value::Text(record.text(at)?)),
         (Type::Json, _) => Some(Value::Json(record.text(at)?)),
         (Type::Uuid, Dialect::Postgres) => Some(Value::Uuid(record.uuid(at)?)),
-        (Type::Uuid, Dialect::Sqlite) => record.text(at)?.parse().ok().map(Value::Uuid),
+        (Type::Uuid, Dialect::Sqlite | Dialect::MariaDb) => record.text(at)?.parse().ok().map(Value::Uuid),
         (Type::Decimal { .. }, _) => record.text(at)?.parse().ok().map(Value::Decimal),
         (Type::Date, _) => time::parse_date(&record.text(at)?).map(Value::Date),
         (Type::Time, _) => time::parse_time(&record.text(at)?).map(Value::Time),

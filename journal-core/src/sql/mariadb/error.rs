@@ -63,14 +63,17 @@ fn has_no_room(said: &str) -> bool {
 
 /// The constraint's or the column's name.
 fn object(number: u16, said: &str) -> Option<String> {
-    let between = |before: &str, end: char| {
-        let tail = &said[said.rfind(before)? + before.len()..];
-        Some(tail[..tail.find(end)?].to_owned())
+    // Names stand in the quotes that the session's mode has, keys always in single ones.
+    let after = |before: &str| {
+        let mut tail = said[said.rfind(before)? + before.len()..].chars();
+        let quote = tail.next()?;
+        let name = tail.as_str();
+        Some(name[..name.find(quote)?].to_owned())
     };
     match number {
-        1062 | 1586 => between("for key '", '\''),
-        1451 | 1452 | 4025 => between("CONSTRAINT `", '`'),
-        3819 => between("Check constraint '", '\''),
+        1062 | 1586 => after("for key "),
+        1451 | 1452 | 4025 => after("CONSTRAINT "),
+        3819 => after("Check constraint "),
         1048 | 1364 => said.split('\'').nth(1).map(str::to_owned),
         _ => None,
     }
@@ -118,6 +121,8 @@ mod tests {
         let said = "Cannot add or update a child row: a foreign key constraint fails (`t`.`c`, CONSTRAINT `c_p` FOREIGN KEY \
                     (`p`) REFERENCES `p` (`id`))";
         assert_eq!(object(1452, said).as_deref(), Some("c_p"));
+        let said = said.replace('`', "\"");
+        assert_eq!(object(1452, &said).as_deref(), Some("c_p"));
         assert_eq!(object(4025, "CONSTRAINT `positive` failed for `t`.`c`").as_deref(), Some("positive"));
         assert_eq!(object(1048, "Column 'name' cannot be null").as_deref(), Some("name"));
     }

@@ -55,8 +55,24 @@ async fn prepare(
 ) -> Result<(Arc<str>, MySqlArguments), SqlError> {
     let statement = placeholders::translate(template);
     let params = statement.arrange(params)?;
+    refuse_what_no_double_holds(&params)?;
     refuse_what_no_packet_holds(conn, &params).await?;
     Ok((statement.sql(), super::arguments::mariadb(params)?))
+}
+
+/// The number of the error "out of range for column".
+const OUT_OF_RANGE: &str = "1264";
+
+/// A NaN would become 0 or NULL, -0.0 would lose its sign.
+fn refuse_what_no_double_holds(params: &[Param]) -> Result<(), SqlError> {
+    let unfit = |param: &&Param| matches!(param, Param::F64(Some(value)) if !value.is_finite() || (*value == 0.0 && value.is_sign_negative()));
+    match params.iter().find(unfit) {
+        None => Ok(()),
+        Some(_) => {
+            let message = "MariaDB holds no NaN, no infinity and no -0.0";
+            Err(SqlError { code: OUT_OF_RANGE.to_owned(), ..SqlError::new(SqlClass::Data, message) })
+        }
+    }
 }
 
 /// A statement larger than the server takes is cut off without an answer, which would read as a lost connection and be

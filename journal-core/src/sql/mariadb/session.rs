@@ -25,10 +25,11 @@ const READ_ONLY: &str = "; SET SESSION TRANSACTION READ ONLY";
 pub(in crate::sql) const BEGIN: &str = "ROLLBACK; START TRANSACTION";
 /// Begins a read-only one that sees the database as it stands now. A comparison reads two databases in turn; one side may
 /// rest for long while the other is read.
-pub(in crate::sql) const BEGIN_SNAPSHOT: &str = "ROLLBACK; /*M! SET SESSION idle_transaction_timeout = 0; */ \
+pub(in crate::sql) const BEGIN_SNAPSHOT: &str = "ROLLBACK; SET /*M! SESSION idle_transaction_timeout = 0, */ autocommit = 1; \
      SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
 /// Comes when it has ended, before any transaction that writes.
-pub(in crate::sql) const END_SNAPSHOT: &str = "/*M! SET SESSION idle_transaction_timeout = 60 */";
+pub(in crate::sql) const END_SNAPSHOT: &str =
+    "SET /*M! SESSION idle_transaction_timeout = 60, */ autocommit = 1";
 
 pub(in crate::sql) async fn open(
     options: &MySqlConnectOptions,

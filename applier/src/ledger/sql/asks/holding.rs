@@ -111,15 +111,15 @@ fn key_columns(table: &Table) -> Vec<&Column> {
 fn holding_text(dialect: Dialect, table: &Table, column: &Column, after: bool) -> String {
     let keys = key_columns(table);
     let columns: Vec<String> = keys.iter().map(|key| select(dialect, key.ty, &key.name)).collect();
-    let order: Vec<String> = keys.iter().map(|column| text::bytewise(dialect, column)).collect();
-    let (order, name) = (order.join(", "), quote(&table.name));
+    let ordered: Vec<String> = keys.iter().map(|column| text::bytewise(dialect, column)).collect();
+    let (order, name) = (ordered.join(", "), quote(&table.name));
     let condition = same(dialect, column.ty, &column.name, 1);
     let mut next = 2;
     let mut behind = String::new();
     if after {
         let bound: Vec<String> =
             (next..).zip(&keys).map(|(number, column)| placeholder(dialect, column.ty, number)).collect();
-        behind = format!(" AND ({order}) > ({})", bound.join(", "));
+        behind = format!(" AND {}", text::behind(dialect, &ordered, &bound));
         next += keys.len();
     }
     let columns = columns.join(", ");

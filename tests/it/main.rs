@@ -20,6 +20,7 @@ mod exact_views;
 mod examples;
 mod expressions;
 mod fold;
+mod install_mariadb;
 mod journal_mariadb;
 mod journal_postgres;
 mod journal_servers;

@@ -143,7 +143,7 @@ fn mariadb_value(e: &str, ty: Type) -> String {
         Type::Bool => format!("CASE WHEN {e} IN ('true', '1') THEN 1 WHEN {e} IN ('false', '0') THEN 0 END"),
         Type::Bytes => format!("unhex({e})"),
         Type::Float => format!(
-            "CASE WHEN {e} NOT IN ('inf', '-inf', 'NaN') THEN CAST({e} AS {}) END",
+            "CASE WHEN {e} NOT IN ('inf', '-inf', 'NaN', '-0.0') THEN CAST({e} AS {}) END",
             mariadb::cast_name(ty)
         ),
         // Without the letter for UTC.

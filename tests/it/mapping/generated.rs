@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use applier::ledger::sql::SqlLedger;
 use applier::ledger::{Ledger as _, LedgerReader as _};
-use journal_core::model::{Change, Name, Schema, SchemaVersion};
+use journal_core::model::{Change, Name, Schema, SchemaVersion, Value};
 use journal_core::sql::{Access, Conn, DbUrl, Dialect, quote};
 use journal_tests::servers;
 use schema_mappers::laws::Laws;
@@ -101,7 +101,12 @@ impl Ledger {
             .map(|table| format!("DELETE FROM {};", quote(&table.name)))
             .collect();
         let complements = self.dialect.render("DELETE FROM {d}complement");
-        self.script(&format!("BEGIN; {} {complements}; COMMIT", tables.concat())).await;
+        // MariaDB ends no row that refers to itself while it looks at references.
+        let (away, back) = match self.dialect {
+            Dialect::MariaDb => ("SET foreign_key_checks = 0;", "; SET foreign_key_checks = 1"),
+            Dialect::Sqlite | Dialect::Postgres => ("", ""),
+        };
+        self.script(&format!("{away} BEGIN; {} {complements}; COMMIT{back}", tables.concat())).await;
     }
 
     /// What a version's views show.
@@ -166,7 +171,7 @@ async fn hold(store: Store, cases: &[Case], seed: u64, spoil: &str) -> Option<Re
         let mut drawn = Vec::new();
         for source in &sources {
             let rows = source.laws.sample(seed.wrapping_add(round), newest).expect("a version");
-            let rows = if ledger.put(&rows).await { rows } else { Vec::new() };
+            let rows = if is_shown(store, &rows) && ledger.put(&rows).await { rows } else { Vec::new() };
             *compared.entry(format!("{}: {}", source.case.op, source.case.name)).or_default() += rows.len();
             drawn.push(rows);
         }
@@ -190,6 +195,12 @@ async fn hold(store: Store, cases: &[Case], seed: u64, spoil: &str) -> Option<Re
         ledger.clear().await;
     }
     Some(Ok(compared))
+}
+
+/// MariaDB's views have no negative zero; where one is kept they show NULL.
+fn is_shown(store: Store, rows: &[MappedRow]) -> bool {
+    let zero = Value::Float(-0.0);
+    store != Store::MariaDb || !rows.iter().any(|row| row.complement.iter().any(|(_, value)| *value == zero))
 }
 
 async fn hold_all(store: Store) {

@@ -11,7 +11,7 @@ use crate::shop::Shop;
 /// A group over SQLite files, and one over two PostgreSQL servers where there are any.
 pub(crate) fn groups() -> Vec<Shop> {
     let mut groups = vec![Shop::sqlite()];
-    groups.extend(two_postgres_or_skip().map(|(a, b)| Shop::postgres(a, b)));
+    groups.extend(two_postgres_or_skip().map(|(a, b)| Shop::on_servers(a, b)));
     groups
 }
 

@@ -20,7 +20,7 @@ const TOO_MANY: usize = 100_001;
 fn shops() -> Vec<(&'static str, Shop)> {
     let mut shops = vec![("sqlite", Shop::sqlite())];
     if let Some((a, b)) = two_postgres_or_skip() {
-        shops.push(("postgres", Shop::postgres(a, b)));
+        shops.push(("postgres", Shop::on_servers(a, b)));
     }
     shops
 }

@@ -55,7 +55,7 @@ fn ready(address: SocketAddr, question: &str, status: u16, reason: Option<&str>)
 #[test]
 fn the_route_tells_what_the_command_tells() {
     let mut shops = vec![Shop::sqlite()];
-    shops.extend(two_postgres_or_skip().map(|(a, b)| Shop::postgres(a, b)));
+    shops.extend(two_postgres_or_skip().map(|(a, b)| Shop::on_servers(a, b)));
     for shop in shops {
         // One service answers for sites that another one runs.
         let (service, address) = serve(&shop, &["a"]);

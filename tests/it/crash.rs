@@ -194,7 +194,7 @@ async fn sqlite_sites_survive_fifty_kills_in_the_middle_of_the_history() {
 async fn postgres_sites_survive_fifty_kills_in_the_middle_of_the_history() {
     let Some((a, b)) = two_postgres_or_skip() else { return };
     let scratch = [a.create_database().url, b.create_database().url];
-    let mut run = Run::new(Shop::postgres(a, b), generator("PostgreSQL"));
+    let mut run = Run::new(Shop::on_servers(a, b), generator("PostgreSQL"));
     run.tell().await;
     run.judge(scratch).await;
 }

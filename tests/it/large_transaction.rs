@@ -34,6 +34,6 @@ async fn is_posted(shop: Shop, store: &str) {
 async fn the_largest_transaction_is_posted_by_a_service_of_bounded_memory() {
     is_posted(Shop::sqlite(), "sqlite").await;
     if let Some((a, b)) = two_postgres_or_skip() {
-        is_posted(Shop::postgres(a, b), "postgres").await;
+        is_posted(Shop::on_servers(a, b), "postgres").await;
     }
 }

@@ -13,7 +13,7 @@ const AN_HOUR: u64 = 3_600_000;
 #[tokio::test]
 async fn what_comes_in_at_an_idle_site_is_told_and_needs_no_look() {
     let Some((a, b)) = two_postgres_or_skip() else { return };
-    let shop = Shop::postgres(a, b);
+    let shop = Shop::on_servers(a, b);
     shop.looking_every(AN_HOUR);
     // Two processes: nothing can be told in memory.
     let services = SITES.map(|site| shop.serve(&[site]));

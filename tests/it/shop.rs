@@ -52,7 +52,7 @@ impl Shop {
     }
 
     /// Over a new database on each of two servers.
-    pub(crate) fn postgres(a: &Server, b: &Server) -> Self {
+    pub(crate) fn on_servers(a: &Server, b: &Server) -> Self {
         Self::at([a.create_database().url, b.create_database().url])
     }
 

@@ -35,7 +35,7 @@ const STEPS: [&str; 11] = [
 fn shops() -> Vec<(&'static str, Shop)> {
     let mut shops = vec![("sqlite", Shop::sqlite())];
     if let Some((a, b)) = two_postgres_or_skip() {
-        shops.push(("postgres", Shop::postgres(a, b)));
+        shops.push(("postgres", Shop::on_servers(a, b)));
         shops.push(("mixed", Shop::mixed(b)));
     }
     shops

@@ -29,11 +29,11 @@ fn a_configuration_that_cannot_be_used_is_told_with_its_place() {
         1,
         "error D0302: bad.toml: line 3: invalid type: integer `3`, expected a map",
     );
-    desk.write("bad.toml", "group = 'g'\nschema = 's'\n[sites.a]\nurl = 'mysql://root:hunter2@h/d'\n");
+    desk.write("bad.toml", "group = 'g'\nschema = 's'\n[sites.a]\nurl = 'oracle://root:hunter2@h/d'\n");
     desk.fails(
         &["--config", "bad.toml", "status"],
         1,
-        "error D0303: bad.toml: sites.a.url: not a database address (its scheme is neither sqlite nor postgres): sqlite:PATH or postgres://USER@HOST/DATABASE",
+        "error D0303: bad.toml: sites.a.url: not a database address (its scheme is none of sqlite, postgres and mariadb): sqlite:PATH, postgres://USER@HOST/DATABASE or mariadb://USER@HOST/DATABASE",
     );
 }
 

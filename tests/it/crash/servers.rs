@@ -67,7 +67,7 @@ async fn postgres_servers_that_die_under_load_lose_and_repeat_nothing() {
     let Some(a) = own_postgres_or_skip(Settings::default()) else { return };
     let Some(b) = own_postgres_or_skip(Settings::default()) else { return };
     let scratch = [a.create_database().url, b.create_database().url];
-    let shop = Shop::postgres(&a, &b);
+    let shop = Shop::on_servers(&a, &b);
     let mut rng = generator("servers");
     let service = shop.serve(&SITES);
     let history = lines(2_400);

@@ -248,5 +248,5 @@ async fn every_alteration_of_a_sqlite_journal_is_found_and_named() {
 #[tokio::test]
 async fn every_alteration_of_a_postgres_journal_is_found_and_named() {
     let Some((a, b)) = two_postgres_or_skip() else { return };
-    vandals_are_found(Shop::postgres(a, b)).await;
+    vandals_are_found(Shop::on_servers(a, b)).await;
 }

@@ -76,7 +76,7 @@ async fn hooks_are_told_what_happens_and_one_that_says_no_stops_it() {
 #[tokio::test]
 async fn a_long_reader_holds_the_switch_up_and_no_other_reader_waits_for_it() {
     let Some((a, b)) = two_postgres_or_skip() else { return };
-    let busy = Busy::new(Shop::postgres(a, b), 1);
+    let busy = Busy::new(Shop::on_servers(a, b), 1);
     let mut reader = Conn::open(&busy.shop.url("a"), Access::Read, "monthly report").await.unwrap();
     reader.begin_snapshot().await.unwrap();
     reader.lend().fetch("SELECT count(*) FROM v1.film", vec![]).await.unwrap();

@@ -65,7 +65,7 @@ async fn a_table_that_does_not_change_is_not_touched_and_what_is_kept_of_it_stay
 #[tokio::test]
 async fn rights_of_readers_hold_after_the_switch() {
     let Some((a, b)) = two_postgres_or_skip() else { return };
-    let busy = Busy::new(Shop::postgres(a, b), 1);
+    let busy = Busy::new(Shop::on_servers(a, b), 1);
     let role = format!("reader_{}", std::process::id());
     let grant = format!(
         "CREATE ROLE {role}; GRANT USAGE ON SCHEMA v1 TO {role}; GRANT SELECT ON v1.film TO {role} WITH GRANT OPTION; \

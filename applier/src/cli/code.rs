@@ -28,6 +28,7 @@ pub(super) const NO_UPGRADE: &str = "D0455";
 pub(super) const HOOK_SAID_NO: &str = "D0456";
 pub(super) const SITE_NOT_READY: &str = "D0457";
 pub(super) const STILL_NEEDED: &str = "D0458";
+pub(super) const NO_RESHAPE: &str = "D0459";
 pub(super) const NOT_READY: &str = "D0470";
 pub(super) const NOT_READABLE: &str = "D0471";
 pub(super) const NO_LISTENER: &str = "D0472";

@@ -167,7 +167,7 @@ fn of_work(cause: &(dyn Error + 'static)) -> Option<&'static str> {
         return match error {
             ReshapeError::NotPaused => Some(code::NOT_PAUSED),
             ReshapeError::NotInstalled => Some(code::NOT_INITIALISED),
-            ReshapeError::NotYet => Some(code::SCHEMA_SET),
+            ReshapeError::OnMariaDb => Some(code::NO_RESHAPE),
             ReshapeError::Version(_) => Some(code::UNKNOWN_VERSION),
             ReshapeError::Row { .. } | ReshapeError::Orphan { .. } => Some(code::ROW_IN_THE_WAY),
             ReshapeError::Resumed | ReshapeError::NotExpanded => Some(code::PAUSE_LOST),

@@ -61,7 +61,7 @@ impl<'s> SiteTables<'s> {
         to: SchemaVersion,
     ) -> Result<Self, ReshapeError> {
         if url.dialect() == Dialect::MariaDb && from != to {
-            return Err(ReshapeError::NotYet);
+            return Err(ReshapeError::OnMariaDb);
         }
         let mut conn = Conn::open(url, Access::Read, "plan").await?;
         let ground = staging::ground(conn.lend()).await?;
@@ -234,7 +234,7 @@ async fn stands(conn: &mut Conn, table: &Name) -> Result<bool, SqlError> {
 /// Drops new tables that were not switched to, or old ones that were set aside, of whichever versions.
 pub(crate) async fn drop_leftovers(url: &DbUrl, what: Leftover) -> Result<(), ReshapeError> {
     if url.dialect() == Dialect::MariaDb {
-        return Err(ReshapeError::NotYet);
+        return Err(ReshapeError::OnMariaDb);
     }
     let mut tries = 0;
     loop {

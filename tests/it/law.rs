@@ -121,6 +121,15 @@ async fn replays_equal_live_ledgers_of_groups_with_mariadb() {
             shop.done(&["resume", other]);
         }
         both_write(&mut books);
+        for command in [
+            &["status"][..],
+            &["quarantine", "list"],
+            &["ask", "list"],
+            &["pause", on_mariadb, "--drain"],
+            &["resume", on_mariadb],
+        ] {
+            shop.done(command);
+        }
         ledger::agrees(&shop, on_mariadb, 1, &books).await;
         ledger::agrees(&shop, other, version, &books).await;
         shop.is_lawful(&scratch_beside(&shop, "two"));

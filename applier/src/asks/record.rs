@@ -11,9 +11,10 @@ use schema_mappers::{Ask, SchemaSet};
 use crate::control::sql::{now, record_action};
 
 const KNOWN: &str = "SELECT ask FROM {d}ask";
-const ASK: &str = "INSERT INTO {d}ask (ask, version, entity, column_name, code, question, kept, since) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, {now}) ON CONFLICT (ask) DO UPDATE SET entity = excluded.entity, \
-     column_name = excluded.column_name, code = excluded.code, question = excluded.question, kept = excluded.kept";
+const ASK: &str = "INSERT INTO {d}ask (ask, entity, column_name, code, question, kept, version, since) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, {now})";
+const ASK_AGAIN: &str = "UPDATE {d}ask SET entity = $2, column_name = $3, code = $4, question = $5, kept = $6 \
+     WHERE ask = $1";
 const END_NOTES: &str = "DELETE FROM {d}ask_row WHERE ask = $1";
 const END_WAIVER: &str = "DELETE FROM {d}ask_waiver WHERE ask = $1";
 const END: &str = "DELETE FROM {d}ask WHERE ask = $1";
@@ -22,8 +23,8 @@ const CLOSE_NOTES: &str =
 const CLOSE: &str = "UPDATE {d}ask SET closed = {now} WHERE closed = 0 AND version <= $1";
 const FIND: &str =
     "SELECT ask FROM {d}ask WHERE closed = 0 AND entity = $1 AND column_name = $2 ORDER BY version, ask";
-const WAIVE: &str = "INSERT INTO {d}ask_waiver (ask, who, why, since) VALUES ($1, $2, $3, {now}) \
-     ON CONFLICT (ask) DO UPDATE SET who = excluded.who, why = excluded.why, since = excluded.since";
+const WAIVE: &str = "INSERT INTO {d}ask_waiver (ask, who, why, since) VALUES ($1, $2, $3, {now})";
+const WAIVE_AGAIN: &str = "UPDATE {d}ask_waiver SET who = $2, why = $3, since = {now} WHERE ask = $1";
 
 /// Notes which questions a ledger's version asks, in the transaction that brings the ledger there. What was asked before
 /// keeps its age; what the version does not ask any more ends, with its waiver. Needs no row: it is as quick on a large
@@ -39,18 +40,33 @@ pub async fn arrive(mut conn: ConnRef<'_>, set: &SchemaSet, version: SchemaVersi
             }
         }
     }
-    let template = ASK.replace("{now}", now(conn.dialect()));
     for Ask { id, since, table, column, code, question, kept } in &asks {
         let params = vec![
             id.as_str().into(),
-            since.0.into(),
             table.as_ref().into(),
             column.as_ref().into(),
             value_to_json(code).to_string().into(),
             Param::Text(question.clone()),
             Param::Text(kept.as_ref().map(ToString::to_string)),
         ];
-        conn.execute(&template, params).await?;
+        change_or_insert(&mut conn, ASK_AGAIN, ASK, params, Some(since.0.into())).await?;
+    }
+    Ok(())
+}
+
+/// The one when the row is there, and else the other, with the same parameters and what a new row has besides. No
+/// statement that every store has does both.
+async fn change_or_insert(
+    conn: &mut ConnRef<'_>,
+    change: &str,
+    insert: &str,
+    mut params: Vec<Param>,
+    besides: Option<Param>,
+) -> Result<(), SqlError> {
+    let now = now(conn.dialect());
+    if conn.execute(&change.replace("{now}", now), params.clone()).await? == 0 {
+        params.extend(besides);
+        conn.execute(&insert.replace("{now}", now), params).await?;
     }
     Ok(())
 }
@@ -94,10 +110,9 @@ async fn waive_in(
     waiver: &Waiver,
 ) -> Result<bool, SqlError> {
     let found = conn.fetch(FIND, vec![table.into(), column.into()]).await?;
-    let template = WAIVE.replace("{now}", now(conn.dialect()));
     for record in &found {
         let params = vec![record.text(0)?.into(), waiver.who.as_str().into(), waiver.why.as_str().into()];
-        conn.execute(&template, params).await?;
+        change_or_insert(&mut conn, WAIVE_AGAIN, WAIVE, params, None).await?;
     }
     if !found.is_empty() {
         record_action(conn, &waiver.who, &format!("waive ask {table}.{column}"), &waiver.why).await?;

@@ -9,7 +9,7 @@ use journal_core::store::sql::count_packed;
 
 use crate::ledger::Posted;
 
-const COUNT_ROWS: &str = "SELECT count(*), CAST(coalesce(sum(entries), 0) AS bigint) FROM (SELECT trans_nr, count(*) AS entries \
+const COUNT_ROWS: &str = "SELECT count(*), CAST(coalesce(sum(entries), 0) AS {bigint}) FROM (SELECT trans_nr, count(*) AS entries \
      FROM {d}journal WHERE origin = $1 AND epoch = $2 GROUP BY trans_nr) AS transactions";
 const COUNT_UNSEALED: &str =
     "SELECT count(DISTINCT trans_nr) FROM {d}journal WHERE origin = $1 AND epoch = $2 AND trans_nr > $3";

@@ -17,15 +17,15 @@ const HOLE_LOOK: ReadLimit = ReadLimit { transactions: 100, bytes: 1024 * 1024 }
 
 const OWN_APPENDED: &str =
     "SELECT count(*) FROM {d}journal WHERE origin = $1 AND epoch = $2 AND entry_nr = 1";
-const OWN_VERDICTS: &str = "SELECT CAST(coalesce(sum(tx_count - rejected_count), 0) AS bigint), \
-     CAST(coalesce(sum(rejected_count), 0) AS bigint) FROM {d}seal WHERE origin = $1 AND epoch = $2";
+const OWN_VERDICTS: &str = "SELECT CAST(coalesce(sum(tx_count - rejected_count), 0) AS {bigint}), \
+     CAST(coalesce(sum(rejected_count), 0) AS {bigint}) FROM {d}seal WHERE origin = $1 AND epoch = $2";
 const POSTED: &str = "SELECT origin, epoch, seal_nr, trans_nr FROM {d}posted";
 /// As the seals count; the one that is posted in part is counted out.
 const NOT_POSTED: &str = "SELECT CAST(coalesce(sum(CASE WHEN s.first_nr > $3 THEN s.tx_count - s.rejected_count ELSE \
      (SELECT count(*) FROM {d}entry e WHERE e.origin = $1 AND e.epoch = $2 AND e.run_last_nr > $3 \
      AND e.run_first_nr <= s.last_nr AND e.trans_nr > $3 AND e.trans_nr <= s.last_nr AND e.entry_nr = 1 \
      AND NOT EXISTS (SELECT 1 FROM {d}rejection r WHERE r.origin = $1 AND r.epoch = $2 AND r.trans_nr = e.trans_nr)) \
-     END), 0) AS bigint) FROM {d}seal s WHERE s.origin = $1 AND s.epoch = $2 AND s.last_nr > $3";
+     END), 0) AS {bigint}) FROM {d}seal s WHERE s.origin = $1 AND s.epoch = $2 AND s.last_nr > $3";
 const QUARANTINED: &str = "SELECT count(*), count(CASE WHEN state <> 'held' THEN 1 END) FROM {d}quarantine \
      WHERE state IN ('held', 'retry', 'discard')";
 const SPENT: &str =

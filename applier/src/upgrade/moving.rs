@@ -31,7 +31,7 @@ const CLEAR_COMPLEMENTS: &str = "DELETE FROM {d}complement WHERE entity LIKE $1 
 
 const PLACES: &str = "SELECT table_name, last_key, moved_rows, total_rows, ended FROM {d}staging_move \
                       ORDER BY position";
-const FAR: &str = "SELECT CAST(coalesce(sum(moved_rows), 0) AS bigint), CAST(coalesce(sum(total_rows), 0) AS bigint), \
+const FAR: &str = "SELECT CAST(coalesce(sum(moved_rows), 0) AS {bigint}), CAST(coalesce(sum(total_rows), 0) AS {bigint}), \
                    count(*) FROM {d}staging_move";
 const ADVANCE: &str = "UPDATE {d}staging_move SET last_key = $2, moved_rows = $3, ended = $4 \
                        WHERE table_name = $1 AND moved_rows = $5 AND ended = $6";

@@ -22,7 +22,7 @@ const ORIGINS: &str = "SELECT origin, epoch FROM {d}received UNION SELECT name, 
 const POSTED: &str = "SELECT trans_nr FROM {d}posted WHERE origin = $1 AND epoch = $2";
 const QUEUED: &str = "SELECT count(*) FROM {d}entry WHERE origin = $1 AND epoch = $2 AND trans_nr > $3 \
      AND run_last_nr > $3 AND entry_nr = 1 AND schema_version < $4";
-const QUARANTINED: &str = "SELECT count(DISTINCT j.origin || '/' || CAST(j.epoch AS text) || '/' || CAST(j.trans_nr AS text)) \
+const QUARANTINED: &str = "SELECT count(DISTINCT j.origin || '/' || j.epoch || '/' || j.trans_nr) \
      FROM {d}quarantine q JOIN {d}entry j ON j.origin = q.origin AND j.epoch = q.epoch AND j.trans_nr = q.trans_nr \
      AND j.run_first_nr <= q.trans_nr AND j.run_last_nr >= q.trans_nr WHERE q.state IN ('held', 'retry', 'discard') AND j.schema_version < $1";
 

@@ -1,4 +1,4 @@
-//! Appending in one round trip, on PostgreSQL: numbers, rows and the check of the keys are one statement, which is a
+//! Appending by one statement, on PostgreSQL: numbers, rows and the check of the keys are one statement, which is a
 //! database transaction of its own. So there is one answer to wait for, and one flush behind it.
 
 use crate::journal::{AppendError, Appended};

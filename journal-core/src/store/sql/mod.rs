@@ -149,6 +149,9 @@ impl SqlJournal {
         mut conn: Conn,
         batch: &[NewTransaction],
     ) -> Result<Vec<Appended>, AppendError> {
+        // A connection that was lost before this says so here, where nothing was sent yet: the caller may go elsewhere at
+        // once, while a statement whose answer is missing may have been carried out.
+        conn.lend().script("SELECT 1").await?;
         self.in_doubt = true;
         let appended = at_once::append(conn.lend(), &self.site.origin, batch).await;
         self.in_doubt = matches!(&appended, Err(AppendError::Store(error)) if leaves_doubt(error));

@@ -123,7 +123,7 @@ async fn replays_equal_live_ledgers_of_groups_with_mariadb() {
         both_write(&mut books);
         for command in [
             &["status"][..],
-            &["quarantine", "list"],
+            &["quarantine", "list", on_mariadb],
             &["ask", "list"],
             &["pause", on_mariadb, "--drain"],
             &["resume", on_mariadb],

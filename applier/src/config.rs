@@ -259,7 +259,7 @@ mod tests {
         for (text, expected) in [
             ("group = 'g'\nschema = 's'\nsite = 1", "line 3"),
             ("group = 'g'\nschema = 's'\n[sites.A]\nurl = 'sqlite:a.db'", "[a-z]"),
-            ("group = 'g'\nschema = 's'\n[sites.a]\nurl = 'mysql://u:hunter2@h/d'", "sites.a.url"),
+            ("group = 'g'\nschema = 's'\n[sites.a]\nurl = 'oracle://u:hunter2@h/d'", "sites.a.url"),
             ("group = 'g'\nschema = 's'\n[sites.a]\nurl = 'sqlite:${NOPE}'", "NOPE"),
             (
                 "group = 'g'\nschema = 's'\n[sites.a]\nurl = 'sqlite:x.db'\n[sites.b]\nurl = 'sqlite:x.db'",

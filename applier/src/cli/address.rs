@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_a_fault_of_the_command_line() {
-        let told = Told::of(&read("--into", "mysql://root@h/db").unwrap_err());
+        let told = Told::of(&read("--into", "oracle://root@h/db").unwrap_err());
         assert_eq!((told.exit, told.code.as_str()), (Exit::Usage, code::USAGE));
         assert!(told.message.starts_with("--into: not a database address"), "{told:?}");
     }

@@ -1,4 +1,4 @@
-//! Durable writes of TPC-B: through Daybook's journal, and directly into the tables by `pgbench`.
+//! Durable writes of TPC-B: through Daybook's journal, and directly into the tables, by `pgbench` where there is one.
 
 use std::path::Path;
 use std::process::Command;
@@ -14,9 +14,10 @@ use crate::cases::BRANCHES;
 use crate::catch_up::filled_group;
 use crate::figures::{Run, rate};
 use crate::group::Group;
-use crate::native;
 use crate::servers::{Servers, connect};
+use crate::store::Store;
 use crate::workload::{Plan, schema_set, tpcb_transaction};
+use crate::{native, prepared};
 
 /// All rounds. `served`: while the services of both sites post what is appended.
 pub(crate) async fn measure(
@@ -43,7 +44,11 @@ pub(crate) async fn measure(
         let daybook = rate(plan.transactions, journal(&group, plan, callers, round).await?);
         group.finish(served)?;
         servers.checkpoint().await?;
-        runs.push(Run::of_rates(daybook, direct(&direct_database.url, plan, callers)?));
+        let peer = match servers.store {
+            Store::Postgres => direct(&direct_database.url, plan, callers)?,
+            Store::MariaDb => prepared::direct(&direct_database.url, plan, callers, round).await?,
+        };
+        runs.push(Run::of_rates(daybook, peer));
     }
     group.journal().close().await;
     Ok(runs)

@@ -1,5 +1,6 @@
 //! Which cases there are, in the order of their weight, and which figure each is to reach.
 
+use crate::store::Store;
 use crate::workload::Workload;
 
 /// Branches of TPC-B: its scale.
@@ -10,7 +11,7 @@ const RENTALS: u32 = 20 * 49_555;
 /// What a case does.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Work {
-    /// A peer that stood still catches up with a backlog; the peer is PostgreSQL's logical replication.
+    /// A peer that stood still catches up with a backlog; the peer is the product's own replication.
     CatchUp(Workload),
     /// Callers write TPC-B and wait for durability; the peer is the same written directly. `served`: while the services
     /// of both sites post what is appended.
@@ -38,6 +39,8 @@ pub(crate) enum Goal {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Case {
     pub(crate) name: &'static str,
+    /// Whose servers it needs, if it needs any.
+    pub(crate) store: Store,
     pub(crate) work: Work,
     /// Transactions of a round.
     pub(crate) transactions: u32,
@@ -46,17 +49,24 @@ pub(crate) struct Case {
 }
 
 const fn catch_up(name: &'static str, workload: Workload, transactions: u32, goal: f64) -> Case {
-    Case { name, work: Work::CatchUp(workload), transactions, goal: Some(Goal::AtLeast(goal)) }
+    let work = Work::CatchUp(workload);
+    Case { name, store: Store::Postgres, work, transactions, goal: Some(Goal::AtLeast(goal)) }
 }
 
 const fn append(name: &'static str, callers: u32, transactions: u32, goal: f64) -> Case {
     let work = Work::Append { callers, served: false };
-    Case { name, work, transactions, goal: Some(Goal::AtLeast(goal)) }
+    Case { name, store: Store::Postgres, work, transactions, goal: Some(Goal::AtLeast(goal)) }
 }
 
 const fn growth(name: &'static str, goal: f64) -> Case {
     let work = Work::Growth { small: 100_000 };
-    Case { name, work, transactions: 1_000_000, goal: Some(Goal::AtMost(goal)) }
+    let goal = Some(Goal::AtMost(goal));
+    Case { name, store: Store::Postgres, work, transactions: 1_000_000, goal }
+}
+
+/// The same on servers of MariaDB.
+const fn on_mariadb(case: Case) -> Case {
+    Case { store: Store::MariaDb, ..case }
 }
 
 /// Resident memory in MB; measured together with [`GROWTH`].
@@ -76,31 +86,45 @@ pub(crate) const CASES: &[Case] = &[
     // Without a goal: what an append costs while both services post what is appended, on the same cores.
     Case {
         name: "append_32_served",
+        store: Store::Postgres,
         work: Work::Append { callers: 32, served: true },
         transactions: 64_000,
         goal: None,
     },
     Case {
         name: "end_to_end",
+        store: Store::Postgres,
         work: Work::EndToEnd { callers: 32 },
         transactions: 200_000,
         goal: Some(Goal::AtLeast(3.0)),
     },
-    Case { name: "visible_latency", work: Work::Latency, transactions: 300, goal: Some(Goal::AtMost(2.5)) },
+    Case {
+        name: "visible_latency",
+        store: Store::Postgres,
+        work: Work::Latency,
+        transactions: 300,
+        goal: Some(Goal::AtMost(2.5)),
+    },
     Case {
         name: "map_catch_up",
+        store: Store::Postgres,
         work: Work::MapCatchUp,
         transactions: RENTALS,
         goal: Some(Goal::AtLeast(0.7)),
     },
     Case {
         name: "sqlite_catch_up",
+        store: Store::Postgres,
         work: Work::SqliteCatchUp,
         transactions: RENTALS,
         goal: Some(Goal::AtLeast(0.4)),
     },
     GROWTH,
     RSS,
+    on_mariadb(catch_up("mariadb_tpcb_catch_up", Workload::Tpcb, 100_000, 5.0)),
+    on_mariadb(catch_up("mariadb_insert_1", Workload::Insert { rows: 1 }, 500_000, 5.0)),
+    on_mariadb(catch_up("mariadb_update_uniform", Workload::Update { rows: 500_000 }, 300_000, 4.0)),
+    on_mariadb(append("mariadb_append_32", 32, 64_000, 5.0)),
 ];
 
 impl Case {

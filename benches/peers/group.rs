@@ -16,6 +16,7 @@ use tempfile::TempDir;
 
 use crate::figures::Memory;
 use crate::servers::{Mark, Servers, connect, flush_files, until_seen};
+use crate::store::Store;
 
 /// Rows of one transaction while the first rows are laid in.
 const STOCK_ROWS: usize = 1_000;
@@ -123,7 +124,7 @@ impl Group {
         self.wait("b")?;
         for url in self.urls() {
             let mut conn = connect(url).await?;
-            conn.lend().ddl("VACUUM ANALYZE").await?;
+            Store::of(&conn).analyse(&mut conn).await?;
             conn.close().await;
         }
         Ok(())

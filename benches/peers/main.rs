@@ -1,4 +1,5 @@
-//! Measures Daybook and what a user would pick instead, on the same two servers, alternating: `benches/peers/run`.
+//! Measures Daybook and what a user would pick instead, on the same two servers of a product, alternating:
+//! `benches/peers/run`.
 //! Whatever does not end with the same rows everywhere is an error and no figure.
 
 mod append;
@@ -13,10 +14,13 @@ mod lag;
 mod latency;
 mod mapping;
 mod native;
+mod prepared;
 mod rental;
+mod replica;
 mod report;
 mod servers;
 mod sqlite;
+mod store;
 mod workload;
 
 use anyhow::{Result, bail};
@@ -25,6 +29,7 @@ use self::cases::{CASES, Case, GROWTH, RSS, Work};
 use self::figures::Figures;
 use self::report::Report;
 use self::servers::Servers;
+use self::store::Store;
 use self::workload::{Plan, Workload};
 
 /// Rounds of a case, each on both sides.
@@ -36,15 +41,26 @@ fn main() -> Result<()> {
     let (cases, report) = asked(std::env::args().skip(1))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let servers = Servers::start();
-        report.settings(servers.settings().await?);
-        for case in cases {
-            for (case, figures) in measure(case.scaled_down(report.scale_down), &report, &servers).await? {
-                report.case(&case, &figures);
+        for store in Store::ALL {
+            let cases: Vec<Case> = cases.iter().filter(|case| case.store == store).copied().collect();
+            if !cases.is_empty() {
+                run(store, cases, &report).await?;
             }
         }
         Ok(())
     })
+}
+
+/// The cases of a product, on two servers of their own.
+async fn run(store: Store, cases: Vec<Case>, report: &Report) -> Result<()> {
+    let servers = Servers::start(store)?;
+    report.settings(servers.settings().await?);
+    for case in cases {
+        for (case, figures) in measure(case.scaled_down(report.scale_down), report, &servers).await? {
+            report.case(&case, &figures);
+        }
+    }
+    Ok(())
 }
 
 /// The cases that were named, or all.

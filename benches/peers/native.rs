@@ -8,10 +8,11 @@ use journal_core::sql::{Conn, Param};
 use journal_tests::servers::Database;
 
 use crate::servers::{Mark, Servers, connect, until_seen};
+use crate::store::Store;
 use crate::workload::{Draw, Plan};
 
 /// Transactions that one call writes: bounds what a call sends.
-const CALL_TRANSACTIONS: usize = 10_000;
+pub(crate) const CALL_TRANSACTIONS: usize = 10_000;
 /// Above what it takes to read over what others wrote to the log of the server.
 const SETTLE_BOUND: Duration = Duration::from_secs(600);
 /// Between two looks outside of a measurement.
@@ -64,8 +65,9 @@ impl Native {
     /// the last row is there is taken.
     pub(crate) async fn catch_up(&mut self, plan: &Plan, round: i64, servers: &Servers) -> Result<Duration> {
         self.settle().await?;
+        let call = format!("CALL {}($1, $2, $3, $4, $5)", plan.workload.procedure());
         for draws in plan.draws(round).chunks(CALL_TRANSACTIONS) {
-            self.publisher.lend().execute(plan.workload.procedure(), arrays(draws)).await?;
+            self.publisher.lend().execute(&call, arrays(draws)).await?;
         }
         let last = vec![Param::from(round)];
         self.publisher.lend().execute("INSERT INTO finish VALUES ($1)", last).await?;
@@ -138,11 +140,16 @@ impl Native {
     }
 }
 
-/// The tables with their first rows.
+/// The tables with their first rows, on either product.
 pub(crate) async fn fill(conn: &mut Conn, plan: &Plan) -> Result<()> {
-    conn.lend().ddl(include_str!("native.sql")).await?;
-    conn.lend().ddl(&plan.stock_sql()).await?;
-    Ok(conn.lend().ddl("VACUUM ANALYZE").await?)
+    let store = Store::of(conn);
+    let tables = match store {
+        Store::Postgres => include_str!("native.sql"),
+        Store::MariaDb => include_str!("replica.sql"),
+    };
+    conn.lend().ddl(tables).await?;
+    conn.lend().ddl(&plan.stock_sql(store)).await?;
+    store.analyse(conn).await
 }
 
 fn arrays(draws: &[Draw]) -> Vec<Param> {

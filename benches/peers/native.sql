@@ -10,9 +10,6 @@ CREATE TABLE counter (id bigint PRIMARY KEY, total bigint NOT NULL);
 CREATE TABLE finish (id bigint PRIMARY KEY);
 CREATE SEQUENCE history_hid;
 
-CREATE FUNCTION item_row(id bigint) RETURNS item LANGUAGE sql IMMUTABLE AS
-    'SELECT id, id % 97, id % 1009, ''item '' || id || '' of its kind''';
-
 CREATE PROCEDURE write_tpcb(aids bigint[], tids bigint[], bids bigint[], deltas bigint[], hids bigint[])
 LANGUAGE plpgsql AS $$
 BEGIN

@@ -20,7 +20,6 @@ impl Report {
     pub(crate) fn settings(&self, mut servers: Value) {
         servers["cores"] = json!(available_parallelism().map_or(0, usize::from));
         servers["accounts"] = json!(self.accounts);
-        servers["subscription_synchronous_commit"] = json!("off, its default");
         servers["scale_down"] = json!(self.scale_down);
         servers["note"] = json!(self.note());
         if self.json {
@@ -31,7 +30,7 @@ impl Report {
             println!("# {name}: {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned));
         }
         println!(
-            "{:<18} {:>12} {:>12} {:>7} {:>8}  runs (daybook/peer, transactions a second if nothing else is said)",
+            "{:<22} {:>12} {:>12} {:>7} {:>8}  runs (daybook/peer, transactions a second if nothing else is said)",
             "case", "daybook", "peer", "ratio", "goal"
         );
     }
@@ -47,7 +46,7 @@ impl Report {
             Figures::Latencies(rounds) => latencies_text(rounds),
             Figures::Memory(memory) => memory_text(memory),
         };
-        println!("{:<18} {daybook:>12} {peer:>12} {ratio:>7} {:>8}  {each}", case.name, goal_text(case.goal));
+        println!("{:<22} {daybook:>12} {peer:>12} {ratio:>7} {:>8}  {each}", case.name, goal_text(case.goal));
     }
 
     fn json_line(&self, case: &Case, figures: &Figures) -> Value {

@@ -1,40 +1,16 @@
-//! The two servers that all cases of a run share, with the same settings for both sides.
+//! The two servers that all cases of a run on one product share, with the same settings for both sides.
 
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use journal_core::sql::{Access, Conn, Param};
-use journal_tests::servers::{Database, Durability, Server, Settings};
+use journal_tests::servers::{Database, Server};
 use serde_json::{Map, Value, json};
 
-/// Both sides flush each commit, as PostgreSQL does by default; `wal_level` is what its logical replication needs. The
-/// memory and the size of the log are what any guide to a small server begins with. With its default of 5 s for
-/// `wal_retrieve_retry_interval` a subscription that was enabled, disabled and enabled again may rest as long before it
-/// begins, which would be counted against it.
-const OPTIONS: &[&str] = &[
-    "wal_level=logical",
-    "shared_buffers=1GB",
-    "max_wal_size=8GB",
-    "fsync=on",
-    "synchronous_commit=on",
-    "wal_retrieve_retry_interval=100ms",
-];
-
-/// What is told of the servers with each result.
-const TOLD: &[&str] = &[
-    "server_version",
-    "fsync",
-    "synchronous_commit",
-    "full_page_writes",
-    "wal_level",
-    "shared_buffers",
-    "max_wal_size",
-    "wal_retrieve_retry_interval",
-    "autovacuum",
-    "max_connections",
-];
+use crate::store::Store;
 
 /// Between two looks for a row. A look is one prepared read by key.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -45,19 +21,19 @@ const BOUND: Duration = Duration::from_secs(3600);
 /// The servers.
 #[derive(Debug)]
 pub(crate) struct Servers {
+    pub(crate) store: Store,
     /// Of site a, and of the publisher.
     pub(crate) first: Server,
     /// Of site b, and of the subscriber.
     pub(crate) second: Server,
+    /// Where the first server of MariaDB takes its replica's connection.
+    pub(crate) port: u16,
 }
 
 impl Servers {
-    pub(crate) fn start() -> Self {
-        let start = || {
-            let options = OPTIONS.iter().map(ToString::to_string).collect();
-            Server::postgres(Settings { durability: Durability::Real, password: None, options })
-        };
-        Self { first: start(), second: start() }
+    pub(crate) fn start(store: Store) -> Result<Self> {
+        let [port, other] = free_ports()?;
+        Ok(Self { store, first: store.start(1, port), second: store.start(2, other), port })
     }
 
     /// A database of that name on each server.
@@ -73,8 +49,8 @@ impl Servers {
     /// Drops them, so that a later case has the disk and the memory for itself.
     pub(crate) async fn drop_databases(&self, name: &str) -> Result<()> {
         for server in [&self.first, &self.second] {
-            let mut conn = connect(&server.url("postgres")).await?;
-            conn.lend().ddl(&format!("DROP DATABASE {name} WITH (FORCE)")).await?;
+            let mut conn = self.administer(server).await?;
+            self.store.drop_database(&mut conn, name).await?;
             conn.close().await;
         }
         Ok(())
@@ -83,8 +59,8 @@ impl Servers {
     /// Both begin a measurement with nothing left to write, whatever the other side did before.
     pub(crate) async fn checkpoint(&self) -> Result<()> {
         for server in [&self.first, &self.second] {
-            let mut conn = connect(&server.url("postgres")).await?;
-            conn.lend().ddl("CHECKPOINT").await?;
+            let mut conn = self.administer(server).await?;
+            self.store.checkpoint(&mut conn).await?;
             conn.close().await;
         }
         Ok(())
@@ -93,20 +69,32 @@ impl Servers {
     /// What the servers say of themselves.
     pub(crate) async fn settings(&self) -> Result<Value> {
         let mut told = Map::new();
-        let mut conn = connect(&self.first.url("postgres")).await?;
-        for name in TOLD {
-            let query = "SELECT current_setting($1)";
-            let value = conn.lend().fetch_one(query, vec![(*name).into()]).await?.text(0)?;
-            told.insert((*name).to_owned(), json!(value));
+        let mut conn = self.administer(&self.first).await?;
+        for (name, query) in self.store.told() {
+            let value = conn.lend().fetch_one(&query, Vec::new()).await?.text(0)?;
+            told.insert(name.to_owned(), json!(value));
+        }
+        if self.store == Store::Postgres {
+            told.insert("subscription_synchronous_commit".to_owned(), json!("off, its default"));
         }
         conn.close().await;
         Ok(Value::Object(told))
+    }
+
+    async fn administer(&self, server: &Server) -> Result<Conn> {
+        connect(&server.url(self.store.first_database())).await
     }
 
     /// The directory of a server's socket, as a connection string of PostgreSQL's own names it.
     pub(crate) fn socket_directory(server: &Server) -> PathBuf {
         server.socket_file().parent().map_or_else(PathBuf::new, PathBuf::from)
     }
+}
+
+/// Two that nobody listens on now. Both are held while they are looked for, so that they differ.
+fn free_ports() -> Result<[u16; 2]> {
+    let [one, other] = [TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?];
+    Ok([one.local_addr()?.port(), other.local_addr()?.port()])
 }
 
 /// The same for files without a server: what other sides left in the system's cache is on the disk before a clock starts.

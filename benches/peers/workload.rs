@@ -9,6 +9,7 @@ use schema_mappers::VersionSource;
 
 use crate::cases::BRANCHES;
 use crate::servers::Mark;
+use crate::store::Store;
 
 /// The schema set of these workloads.
 pub(crate) fn schema_set() -> [VersionSource; 1] {
@@ -107,26 +108,29 @@ impl Plan {
     }
 
     /// The same rows as [`stock`](Self::stock), as SQL.
-    pub(crate) fn stock_sql(&self) -> String {
+    pub(crate) fn stock_sql(&self, store: Store) -> String {
+        let numbers = |rows: i64| match store {
+            Store::Postgres => format!("generate_series(1, {rows}) id"),
+            Store::MariaDb => format!("(SELECT seq AS id FROM seq_1_to_{rows}) AS numbers"),
+        };
         let items = |rows: i64| {
-            format!("INSERT INTO item SELECT (item_row(id)).* FROM generate_series(1, {rows}) id")
+            let item = "id, id % 97, id % 1009, concat('item ', id, ' of its kind')";
+            format!("INSERT INTO item SELECT {item} FROM {}", numbers(rows))
         };
         match self.workload {
             Workload::Tpcb => format!(
-                "INSERT INTO branch SELECT bid, 0, repeat(' ', 88) FROM generate_series(1, {BRANCHES}) bid; \
-                 INSERT INTO teller SELECT tid, (tid - 1) / {TELLERS} + 1, 0, repeat(' ', 84) \
-                     FROM generate_series(1, {tellers}) tid; \
-                 INSERT INTO account SELECT aid, (aid - 1) / {each} + 1, 0, repeat(' ', 84) \
-                     FROM generate_series(1, {accounts}) aid",
-                tellers = BRANCHES * TELLERS,
+                "INSERT INTO branch SELECT id, 0, repeat(' ', 88) FROM {branches}; \
+                 INSERT INTO teller SELECT id, floor((id - 1) / {TELLERS}) + 1, 0, repeat(' ', 84) FROM {tellers}; \
+                 INSERT INTO account SELECT id, floor((id - 1) / {each}) + 1, 0, repeat(' ', 84) FROM {accounts}",
+                branches = numbers(BRANCHES),
+                tellers = numbers(BRANCHES * TELLERS),
                 each = accounts_each(self.accounts),
-                accounts = self.accounts,
+                accounts = numbers(self.accounts),
             ),
-            Workload::Insert { .. } => String::new(),
+            // A statement that does nothing: MariaDB takes no empty one.
+            Workload::Insert { .. } => "SELECT 1".to_owned(),
             Workload::Update { rows } => items(rows),
-            Workload::Add { rows } => {
-                format!("INSERT INTO counter SELECT id, 0 FROM generate_series(1, {rows}) id")
-            }
+            Workload::Add { rows } => format!("INSERT INTO counter SELECT id, 0 FROM {}", numbers(rows)),
             Workload::Delete => items(self.transactions * self.rounds),
         }
     }
@@ -151,14 +155,14 @@ impl Workload {
         }
     }
 
-    /// The call that writes draws directly, one transaction each.
+    /// The procedure that writes draws directly, one transaction each.
     pub(crate) fn procedure(self) -> &'static str {
         match self {
-            Self::Tpcb => "CALL write_tpcb($1, $2, $3, $4, $5)",
-            Self::Insert { .. } => "CALL write_insert($1, $2, $3, $4, $5)",
-            Self::Update { .. } => "CALL write_update($1, $2, $3, $4, $5)",
-            Self::Add { .. } => "CALL write_add($1, $2, $3, $4, $5)",
-            Self::Delete => "CALL write_delete($1, $2, $3, $4, $5)",
+            Self::Tpcb => "write_tpcb",
+            Self::Insert { .. } => "write_insert",
+            Self::Update { .. } => "write_update",
+            Self::Add { .. } => "write_add",
+            Self::Delete => "write_delete",
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
+use super::unambiguous;
 use crate::model::{Change, Column, Op, Row, Schema, Value};
 
 /// Why a JSON text is no change or no transaction. Names the thing and what would be right.
@@ -13,6 +14,8 @@ use crate::model::{Change, Column, Op, Row, Schema, Value};
 pub enum JsonError {
     #[error("not JSON: {0}")]
     Syntax(String),
+    #[error("{0}")]
+    Ambiguous(String),
     #[error("{place} must be {wanted}")]
     Shape { place: String, wanted: &'static str },
     #[error("{place} has a member {member:?}, which means nothing there; it takes {known}")]
@@ -38,7 +41,7 @@ pub struct Line {
 
 /// Reads `{"at":..,"tx_id":..,"author":..,"entries":[{"op":..,"table":..,..}]}`. `at` is for people and is not kept.
 pub fn read_line(text: &str, schema: &Schema) -> Result<Line, JsonError> {
-    let line: Json = serde_json::from_str(text).map_err(|error| JsonError::Syntax(error.to_string()))?;
+    let line = unambiguous::read(text).map_err(syntax)?;
     let line = object(&line, "the line")?;
     only(line, "the line", &["at", "tx_id", "author", "entries"], "at, tx_id, author, entries")?;
     let text_of = |member: &str| match line.get(member) {
@@ -68,6 +71,11 @@ pub fn read_entry(entry: &Json, schema: &Schema) -> Result<Change, JsonError> {
     body.shift_remove("op");
     body.shift_remove("table");
     read_body(entity, op, &Json::Object(body), schema)
+}
+
+/// Reads codec 2's payload.
+pub(super) fn read_payload(entity: &str, op: Op, text: &str, schema: &Schema) -> Result<Change, JsonError> {
+    read_body(entity, op, &unambiguous::read(text).map_err(syntax)?, schema)
 }
 
 /// Reads an entry's members besides operation and table: codec 2's payload.
@@ -167,6 +175,11 @@ pub fn value_to_json(value: &Value) -> Json {
 
 fn object<'j>(json: &'j Json, place: &str) -> Result<&'j Map<String, Json>, JsonError> {
     json.as_object().ok_or_else(|| shape(place, "an object"))
+}
+
+fn syntax(error: serde_json::Error) -> JsonError {
+    let said = error.to_string();
+    if error.is_data() { JsonError::Ambiguous(said) } else { JsonError::Syntax(said) }
 }
 
 fn shape(place: &str, wanted: &'static str) -> JsonError {

@@ -5,4 +5,5 @@ pub mod chain;
 pub mod json;
 pub mod packed;
 pub mod payload;
+mod unambiguous;
 pub mod vector;

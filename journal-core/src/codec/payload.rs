@@ -72,9 +72,8 @@ pub fn decode(entry: &StoredEntry, schema: &Schema) -> Result<Change, PayloadErr
             Ok(Change { entity: entry.entity.clone(), op, key, cells, expect })
         }
         Codec::Json => {
-            let body: serde_json::Value =
-                serde_json::from_slice(&entry.payload).map_err(|error| malformed(error.to_string()))?;
-            json::read_body(&entry.entity, op, &body, schema).map_err(|error| malformed(error.to_string()))
+            let text = str::from_utf8(&entry.payload).map_err(|error| malformed(error.to_string()))?;
+            json::read_payload(&entry.entity, op, text, schema).map_err(|error| malformed(error.to_string()))
         }
     }
 }

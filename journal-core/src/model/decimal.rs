@@ -7,8 +7,9 @@ use std::str::FromStr;
 use bigdecimal::BigDecimal;
 use serde::{Deserialize, Serialize};
 
-/// More digits than any store holds exactly; a longer text is refused before it is worked on.
-const DIGITS_MAX: usize = 1000;
+/// As long as the text of a value gets that a column holds, with all places that the column has: 1000 digits, the point,
+/// and a zero before it. A longer one is refused before it is worked on.
+const TEXT_MAX: usize = 1002;
 
 /// As many digits, the point included, are added without making room for any number.
 const SMALL_DIGITS_MAX: usize = 36;
@@ -115,7 +116,7 @@ impl FromStr for Decimal {
         let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
         let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
         let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-        if unsigned.len() > DIGITS_MAX || !digits(whole) || !digits(fraction) {
+        if unsigned.len() > TEXT_MAX || !digits(whole) || !digits(fraction) {
             return Err(bad());
         }
         Ok(Self::canonical(text.strip_prefix('+').unwrap_or(text)))
@@ -192,6 +193,23 @@ mod tests {
         for bad in ["", ".", "1.", ".5", "1e3", "NaN", "1,5", "--1", " 1"] {
             assert!(bad.parse::<Decimal>().is_err(), "{bad:?} was taken");
         }
+    }
+
+    #[test]
+    fn the_widest_decimals_are_read_as_columns_write_them() {
+        use crate::model::{Type, Value};
+        for (scale, text) in [
+            (0, "9".repeat(1000)),
+            (500, format!("-{}.{}", "9".repeat(500), "9".repeat(499))),
+            (1000, format!("-0.{}1", "0".repeat(998))),
+        ] {
+            let decimal: Decimal = text.parse().unwrap();
+            let column = Type::Decimal { precision: 1000, scale };
+            assert!(column.holds(&Value::Decimal(decimal.clone())), "{text}");
+            let written = decimal.to_scale(scale.into()).unwrap();
+            assert_eq!(written.parse(), Ok(decimal), "{text}");
+        }
+        assert!("9".repeat(1003).parse::<Decimal>().is_err());
     }
 
     #[test]

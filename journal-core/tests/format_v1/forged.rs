@@ -70,6 +70,8 @@ fn what_is_no_payload_says_so() {
         (r#"{"row":{"owl":1}}"#, "no column \"owl\""),
         (r#"{"row":{"int":"x"}}"#, "is int"),
         (r#"{"rows":{}}"#, "means nothing there"),
+        (r#"{"row":{"int":1,"int":1}}"#, "an object names \"int\" twice"),
+        (r#"{"row":{"json":{"a":[{"b":1,"b":2}]}}}"#, "an object names \"b\" twice"),
     ] {
         let said = refused(&entry(2, "insert", body.as_bytes().to_vec()));
         assert!(said.contains(reason) || reason == "not JSON", "{body}: {said}");

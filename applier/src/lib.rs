@@ -6,6 +6,7 @@
 //! * [`ship`]: how sealed runs come from a peer's journal into the own one.
 //! * [`service`]: posters and pullers of a group's sites, each task with an owner and an end.
 //! * [`upgrade`]: a site's first tables, released versions, and the reshape of a paused ledger.
+//! * [`join`]: a site is added to a group that lives.
 //! * [`asks`]: what a new version asks of its users, and the rows that wait.
 //! * [`laws`]: the laws of mapping, tried on a site's rows and on real views; [`scratch`]: where that is done.
 //! * [`rehearse`]: an upgrade on a copy, before the day.
@@ -23,6 +24,7 @@ pub mod config;
 pub mod control;
 pub mod demo;
 pub mod engine;
+pub mod join;
 pub mod laws;
 pub mod ledger;
 pub mod rehearse;

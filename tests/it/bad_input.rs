@@ -6,7 +6,7 @@ mod disk;
 
 use journal_core::client::{AppendFailure, Journal, Receipt, Transaction};
 use journal_core::model::{Change, Row, SchemaVersion, SiteName, Value};
-use journal_tests::servers::two_postgres_or_skip;
+use journal_tests::servers::{two_mariadb_or_skip, two_postgres_or_skip};
 use serde_json::Value as Json;
 
 use crate::shop::{BOUND, SITES, Shop, expect_done};
@@ -21,6 +21,9 @@ fn shops() -> Vec<(&'static str, Shop)> {
     let mut shops = vec![("sqlite", Shop::sqlite())];
     if let Some((a, b)) = two_postgres_or_skip() {
         shops.push(("postgres", Shop::on_servers(a, b)));
+    }
+    if let Some((a, b)) = two_mariadb_or_skip() {
+        shops.push(("mariadb", Shop::on_servers(a, b)));
     }
     shops
 }

@@ -14,9 +14,12 @@ use journal_core::codec::payload;
 use journal_core::journal::{JournalStore as _, ReadLimit};
 use journal_core::model::{Change, Codec, NewTransaction, SchemaVersion, SealNr, Value};
 use journal_tests::rig::row;
+use journal_tests::servers::mariadb_or_skip;
 
-use group::{InMemory, LIMIT, OverSqlite, Stores, drain, poster, settle, ship, state};
+use group::{InMemory, LIMIT, OverSql, Stores, drain, poster, settle, ship, state};
 
+/// On a server a path has many waits for its answers, and each costs two rounds.
+const WAITS_APART: usize = 5;
 /// More waits than any of these calls has; beyond it something waits for ever.
 const WAITS_MAX: usize = 2000;
 
@@ -173,9 +176,9 @@ async fn discard_all<S: Stores>(stores: &S) {
     settle(stores).await;
 }
 
-/// Cuts a path at each of its waits, beside a group in which nothing is cut.
-async fn cut_everywhere<S: Stores>(cut: &S, whole: &S, path: Path) {
-    for kth in 1..WAITS_MAX {
+/// Cuts a path at its waits, `every` so many, beside a group in which nothing is cut.
+async fn cut_everywhere<S: Stores>(cut: &S, whole: &S, path: Path, every: usize) {
+    for kth in (1..WAITS_MAX).step_by(every) {
         let completed = round(cut, path, kth, Some(kth)).await;
         assert!(round(whole, path, kth, None).await);
         assert_eq!(state(cut).await, state(whole).await, "{path:?} was cut at its {kth}. wait");
@@ -193,14 +196,23 @@ macro_rules! cut_everywhere {
             use super::*;
             $(#[tokio::test]
             async fn $name() {
-                cut_everywhere(&InMemory::new(), &InMemory::new(), Path::$path).await;
+                cut_everywhere(&InMemory::new(), &InMemory::new(), Path::$path, 1).await;
             })*
         }
         mod over_sqlite {
             use super::*;
             $(#[tokio::test]
             async fn $name() {
-                cut_everywhere(&OverSqlite::new().await, &OverSqlite::new().await, Path::$path).await;
+                cut_everywhere(&OverSql::sqlite().await, &OverSql::sqlite().await, Path::$path, 1).await;
+            })*
+        }
+        mod over_mariadb {
+            use super::*;
+            $(#[tokio::test]
+            async fn $name() {
+                let Some(server) = mariadb_or_skip() else { return };
+                let (cut, whole) = (OverSql::on(server).await, OverSql::on(server).await);
+                cut_everywhere(&cut, &whole, Path::$path, WAITS_APART).await;
             })*
         }
     };

@@ -46,6 +46,12 @@ impl Desk {
         desk
     }
 
+    /// Puts one more site into the configuration.
+    fn add_site(&self, name: &str) {
+        let text = std::fs::read_to_string(self.directory.path().join("daybook.toml")).unwrap();
+        self.write("daybook.toml", &format!("{text}[sites.{name}]\nurl = 'sqlite:{name}.db'\n"));
+    }
+
     fn write(&self, file: &str, text: &str) {
         std::fs::write(self.directory.path().join(file), text).unwrap();
     }

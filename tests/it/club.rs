@@ -132,12 +132,16 @@ pub(crate) fn set(newest: i64) -> SchemaSet {
     SchemaSet::from_sources(sources.collect()).unwrap()
 }
 
-/// Two sites, a and b, over SQLite, over two PostgreSQL servers, and mixed.
+/// Two sites, a and b, over SQLite, over two PostgreSQL servers, and over two MariaDB servers.
 pub(crate) async fn rigs() -> Vec<(&'static str, Rig)> {
     let mut rigs = vec![("sqlite", Rig::sqlite(&["a", "b"], set(3)).await)];
     if let Some((a, b)) = servers::two_postgres_or_skip() {
         let pair = [("a", a.create_database().url), ("b", b.create_database().url)];
         rigs.push(("postgres", Rig::at(&pair, set(3)).await));
+    }
+    if let Some((a, b)) = servers::two_mariadb_or_skip() {
+        let pair = [("a", a.create_database().url), ("b", b.create_database().url)];
+        rigs.push(("mariadb", Rig::at(&pair, set(3)).await));
     }
     rigs
 }
@@ -145,9 +149,14 @@ pub(crate) async fn rigs() -> Vec<(&'static str, Rig)> {
 /// An address for an empty database of the same kind as a rig's, and what keeps it alive.
 pub(crate) fn empty_database(store: &str) -> (journal_core::sql::DbUrl, tempfile::TempDir) {
     let directory = tempfile::tempdir().unwrap();
-    let url = match servers::postgres_or_skip() {
-        Some(server) if store == "postgres" => server.create_database().url,
-        _ => format!("sqlite:{}", directory.path().join("empty.db").display()),
+    let server = match store {
+        "postgres" => servers::postgres_or_skip(),
+        "mariadb" => servers::mariadb_or_skip(),
+        _ => None,
+    };
+    let url = match server {
+        Some(server) => server.create_database().url,
+        None => format!("sqlite:{}", directory.path().join("empty.db").display()),
     };
     (url.parse().unwrap(), directory)
 }

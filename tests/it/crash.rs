@@ -11,7 +11,7 @@ mod servers;
 
 use std::collections::BTreeMap;
 
-use journal_tests::servers::two_postgres_or_skip;
+use journal_tests::servers::{two_mariadb_or_skip, two_postgres_or_skip};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
@@ -195,6 +195,15 @@ async fn postgres_sites_survive_fifty_kills_in_the_middle_of_the_history() {
     let Some((a, b)) = two_postgres_or_skip() else { return };
     let scratch = [a.create_database().url, b.create_database().url];
     let mut run = Run::new(Shop::on_servers(a, b), generator("PostgreSQL"));
+    run.tell().await;
+    run.judge(scratch).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mariadb_sites_survive_fifty_kills_in_the_middle_of_the_history() {
+    let Some((a, b)) = two_mariadb_or_skip() else { return };
+    let scratch = [a.create_database().url, b.create_database().url];
+    let mut run = Run::new(Shop::on_servers(a, b), generator("MariaDB"));
     run.tell().await;
     run.judge(scratch).await;
 }

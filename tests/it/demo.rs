@@ -1,7 +1,7 @@
 //! The main job on real input: the whole rental history, each store, judged by plain SQL against the source's own facts.
 
 use applier::demo::{self, Options, Report};
-use journal_core::sql::{Access, Conn, DbUrl};
+use journal_core::sql::{Access, Conn, DbUrl, Dialect};
 use journal_tests::servers;
 
 const FACTS: &str = include_str!("../../applier/assets/rental-history/facts.json");
@@ -46,8 +46,9 @@ async fn judge_ledger(conn: &mut Conn, facts: &serde_json::Value) {
     let online = "SELECT count(*) FROM rental WHERE channel = 'online'";
     assert!(number(conn, online).await > 0, "what only version 2 can say survived at both sites");
     for store in ["1", "2"] {
+        let text = if conn.dialect() == Dialect::MariaDb { "char" } else { "text" };
         let sql = format!(
-            "SELECT CAST(revenue AS text), nr_of_rentals, nr_of_users FROM stats WHERE store_id = {store}"
+            "SELECT CAST(revenue AS {text}), nr_of_rentals, nr_of_users FROM stats WHERE store_id = {store}"
         );
         let row = conn.lend().fetch_one(&sql, vec![]).await.unwrap();
         let revenue = facts["revenue"][store].as_str().unwrap();
@@ -92,6 +93,26 @@ async fn the_main_job_on_two_postgresql_servers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_main_job_with_a_sqlite_and_a_postgresql_site() {
     let Some(server) = servers::postgres_or_skip() else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let file = format!("sqlite:{}", directory.path().join("a.db").display());
+    judge(play([file, server.create_database().url]).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_main_job_on_two_mariadb_servers() {
+    let Some((a, b)) = servers::two_mariadb_or_skip() else { return };
+    judge(play([a.create_database().url, b.create_database().url]).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_main_job_with_a_mariadb_and_a_postgresql_site() {
+    let (Some(a), Some(b)) = (servers::mariadb_or_skip(), servers::postgres_or_skip()) else { return };
+    judge(play([a.create_database().url, b.create_database().url]).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_main_job_with_a_sqlite_and_a_mariadb_site() {
+    let Some(server) = servers::mariadb_or_skip() else { return };
     let directory = tempfile::tempdir().unwrap();
     let file = format!("sqlite:{}", directory.path().join("a.db").display());
     judge(play([file, server.create_database().url]).await).await;

@@ -21,10 +21,11 @@ fn shops() -> Vec<(&'static str, Shop)> {
     shops
 }
 
-/// Databases for the replays of sites a and b: each goes into the store that the other test database is not.
-fn scratch(shop: &Shop, stage: &str) -> [String; 2] {
+/// Databases for the replays of sites a and b: a file, and one on a server.
+fn scratch(store: &str, shop: &Shop, stage: &str) -> [String; 2] {
     let here = shop.scratch(&format!("replay-{stage}"));
-    match two_postgres_or_skip() {
+    let servers = if store.contains("mariadb") { two_mariadb_or_skip() } else { two_postgres_or_skip() };
+    match servers {
         Some((a, _)) => [here, a.create_database().url],
         None => [here, shop.scratch(&format!("replay-{stage}-b"))],
     }
@@ -49,7 +50,7 @@ async fn upgrades_are_lawful(store: &str, shop: &Shop) {
     shop.settle();
     both_write(&mut books);
     shop.settle();
-    shop.is_lawful(&scratch(shop, "before"));
+    shop.is_lawful(&scratch(store, shop, "before"));
     for (site, to, versions) in [("b", "2", [1, 2]), ("a", "2", [2, 2]), ("a", "1", [1, 2])] {
         shop.done(&["pause", site, "--drain"]);
         both_write(&mut books);
@@ -59,7 +60,7 @@ async fn upgrades_are_lawful(store: &str, shop: &Shop) {
         for (site, version) in SITES.into_iter().zip(versions) {
             ledger::agrees(shop, site, version, &books).await;
         }
-        shop.is_lawful(&scratch(shop, &format!("{site}-{to}")));
+        shop.is_lawful(&scratch(store, shop, &format!("{site}-{to}")));
     }
     service.terminate();
     expect_done(store, &service.wait(BOUND));
@@ -72,7 +73,7 @@ async fn replays_equal_live_ledgers_at_every_stage_of_an_upgrade_on_every_store(
     }
 }
 
-/// Groups with a MariaDB site; they cannot be reshaped yet.
+/// Groups with a MariaDB site.
 fn shops_with_mariadb() -> Vec<(&'static str, Shop)> {
     let mut shops = Vec::new();
     if let Some((a, b)) = two_mariadb_or_skip() {
@@ -88,58 +89,9 @@ fn shops_with_mariadb() -> Vec<(&'static str, Shop)> {
 #[tokio::test]
 async fn replays_equal_live_ledgers_of_groups_with_mariadb() {
     for (store, shop) in shops_with_mariadb() {
-        let service = shop.serve(&SITES);
-        let history = lines(LINES);
-        let shares = [share(&history, 0), share(&history, 1)];
-        let mut halves = shares.each_ref().map(|share| share.chunks(share.len() / 2 + 1));
-        let mut books = Books::default();
-        shop.append("a", &history[..STOCK]);
-        books.enter(&history[..STOCK]);
-        shop.settle();
-        let mut both_write = |books: &mut Books| {
-            for (site, halves) in SITES.iter().zip(&mut halves) {
-                let half = halves.next().unwrap();
-                books.enter(half);
-                shop.append(site, half);
-            }
-            shop.settle();
-        };
-        both_write(&mut books);
-        for site in SITES {
-            ledger::agrees(&shop, site, 1, &books).await;
-        }
-        shop.is_lawful(&scratch_beside(&shop, "one"));
-        let (on_mariadb, other) = if store == "mariadb and postgres" { ("a", "b") } else { ("b", "a") };
-        let refused = shop.refused(1, &["schema", "apply", on_mariadb, "--to", "2"]);
-        assert!(refused.starts_with("error D0459"), "{store}: {refused}");
-        // A peer on another store goes on to version 2, and the site on MariaDB takes what comes from there.
-        let mut version = 1;
-        if store != "mariadb" {
-            version = 2;
-            shop.done(&["pause", other, "--drain"]);
-            shop.done(&["schema", "apply", other, "--to", "2"]);
-            shop.done(&["resume", other]);
-        }
-        both_write(&mut books);
-        for command in [
-            &["status"][..],
-            &["quarantine", "list", on_mariadb],
-            &["ask", "list"],
-            &["pause", on_mariadb, "--drain"],
-            &["resume", on_mariadb],
-        ] {
+        upgrades_are_lawful(store, &shop).await;
+        for command in [&["status"][..], &["quarantine", "list", "b"], &["ask", "list"], &["verify"]] {
             shop.done(command);
         }
-        ledger::agrees(&shop, on_mariadb, 1, &books).await;
-        ledger::agrees(&shop, other, version, &books).await;
-        shop.is_lawful(&scratch_beside(&shop, "two"));
-        service.terminate();
-        expect_done(store, &service.wait(BOUND));
     }
-}
-
-/// Databases for the replays of a group with MariaDB: a file, and one on MariaDB.
-fn scratch_beside(shop: &Shop, stage: &str) -> [String; 2] {
-    let server = mariadb_or_skip().expect("the group has a site on it");
-    [shop.scratch(&format!("replay-{stage}")), server.create_database().url]
 }

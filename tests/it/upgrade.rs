@@ -8,7 +8,7 @@ mod killed;
 mod stays;
 
 use journal_tests::process::Running;
-use journal_tests::servers::two_postgres_or_skip;
+use journal_tests::servers::{two_mariadb_or_skip, two_postgres_or_skip};
 
 use crate::shop::books::{Books, STOCK, lines, share};
 use crate::shop::{BOUND, SITES, Shop, expect_done, ledger};
@@ -31,12 +31,15 @@ const STEPS: [&str; 11] = [
     "verify",
 ];
 
-/// Groups over each store and over both.
+/// Groups over each store and mixed.
 fn shops() -> Vec<(&'static str, Shop)> {
     let mut shops = vec![("sqlite", Shop::sqlite())];
     if let Some((a, b)) = two_postgres_or_skip() {
         shops.push(("postgres", Shop::on_servers(a, b)));
         shops.push(("mixed", Shop::mixed(b)));
+    }
+    if let Some((a, b)) = two_mariadb_or_skip() {
+        shops.push(("mariadb", Shop::on_servers(a, b)));
     }
     shops
 }
@@ -123,7 +126,7 @@ async fn a_group_goes_to_a_new_version_and_back_while_both_sites_are_written() {
                 .shop
                 .number(
                     site,
-                    "SELECT CAST(sum(moved_rows) AS bigint) FROM {d}upgrade_step WHERE step = 'move'",
+                    "SELECT CAST(sum(moved_rows) AS {bigint}) FROM {d}upgrade_step WHERE step = 'move'",
                 )
                 .await;
             assert!(rows > 1000, "{store} {site}: {rows} rows moved");

@@ -17,6 +17,7 @@ use crate::audit::cut::CutError;
 use crate::audit::diff::VerifyError;
 use crate::audit::replay::ReplayError;
 use crate::engine::reaction::PostError;
+use crate::join::JoinError;
 use crate::ledger::LedgerError;
 use crate::rehearse::RehearseError;
 use crate::upgrade::install::InstallError;
@@ -157,6 +158,7 @@ fn of_ledger(error: &LedgerError) -> Option<&'static str> {
         LedgerError::Fault { fault, .. } => Some(fault.code()),
         LedgerError::Moved { .. } => Some(code::BUSY),
         LedgerError::Damaged(_) => Some(code::MISMATCH),
+        LedgerError::SwitchBegun => Some(code::SWITCH_BEGUN),
         LedgerError::Store(error) => Some(of_sql(error)),
     }
 }
@@ -167,7 +169,6 @@ fn of_work(cause: &(dyn Error + 'static)) -> Option<&'static str> {
         return match error {
             ReshapeError::NotPaused => Some(code::NOT_PAUSED),
             ReshapeError::NotInstalled => Some(code::NOT_INITIALISED),
-            ReshapeError::OnMariaDb => Some(code::NO_RESHAPE),
             ReshapeError::Version(_) => Some(code::UNKNOWN_VERSION),
             ReshapeError::Row { .. } | ReshapeError::Orphan { .. } => Some(code::ROW_IN_THE_WAY),
             ReshapeError::Resumed | ReshapeError::NotExpanded => Some(code::PAUSE_LOST),
@@ -202,6 +203,9 @@ fn of_work(cause: &(dyn Error + 'static)) -> Option<&'static str> {
             | RehearseError::Store(_) => None,
         };
     }
+    if let Some(error) = cause.downcast_ref::<JoinError>() {
+        return of_join(error);
+    }
     if let Some(RowsError::Ledger(error)) = cause.downcast_ref() {
         return of_ledger(error);
     }
@@ -222,6 +226,30 @@ fn of_replay(error: &ReplayError) -> Option<&'static str> {
         | ReplayError::Ledger(_)
         | ReplayError::Rows(_)
         | ReplayError::Store(_) => None,
+    }
+}
+
+/// `None` where the source tells.
+fn of_join(error: &JoinError) -> Option<&'static str> {
+    match error {
+        JoinError::OtherSite { .. } => Some(code::OTHER_SITE),
+        JoinError::NotEmpty { .. } => Some(code::NOT_EMPTY),
+        JoinError::Held { .. } => Some(code::HELD_AT_THE_SOURCE),
+        JoinError::Stripe { .. } => Some(code::STRIPE_TAKEN),
+        JoinError::NameTaken { .. } => Some(code::NAME_TAKEN),
+        JoinError::Upgrading { .. } => Some(code::UPGRADE_UNDER_WAY),
+        JoinError::TwoCommands => Some(code::ADDED_BY_ANOTHER),
+        JoinError::Reshaped { .. } => Some(code::MISMATCH),
+        JoinError::Lacking { .. } => Some(code::CHAIN_BROKEN),
+        JoinError::Install(error) => of_install(error),
+        JoinError::Ledger(error) => of_ledger(error),
+        JoinError::Open(OpenError::NotInitialised { .. }) => Some(code::NOT_INITIALISED),
+        JoinError::Open(_)
+        | JoinError::Version(_)
+        | JoinError::Pull(_)
+        | JoinError::Read(_)
+        | JoinError::Told { .. }
+        | JoinError::Store(_) => None,
     }
 }
 

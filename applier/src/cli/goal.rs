@@ -82,6 +82,16 @@ impl Goal {
         Ok(Self { site: site.clone(), url: group.url(site)?.clone(), until: BTreeMap::from([(origin, nr)]) })
     }
 
+    /// The last transaction that is appended at a site by now.
+    pub(crate) async fn last_appended(
+        group: &Group,
+        site: &SiteName,
+        origin: &Origin,
+    ) -> anyhow::Result<TransNr> {
+        let last = last_appended(group.url(site)?, origin).await;
+        last.with_context(|| format!("look at the journal of {site}"))
+    }
+
     /// The point by origin.
     pub(crate) fn until(&self) -> &BTreeMap<Origin, TransNr> {
         &self.until

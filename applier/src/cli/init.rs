@@ -1,6 +1,7 @@
 //! `daybook init`: a configuration, and what each site's database needs before anything can be appended.
 
 mod settings;
+mod stripes;
 
 use std::path::PathBuf;
 
@@ -74,6 +75,8 @@ struct Plan {
     create: bool,
     /// Versions that are not on record there yet.
     release: Vec<SchemaVersion>,
+    /// The stripe that it has already, whatever the configuration says.
+    stripe_on_record: Option<i64>,
 }
 
 pub(super) async fn run(args: Args, session: &Session) -> anyhow::Result<()> {
@@ -86,10 +89,15 @@ pub(super) async fn run(args: Args, session: &Session) -> anyhow::Result<()> {
     let registry = Registry::new(set, RustMappers::none())?;
     let at = args.at.map(SchemaVersion);
     check_version(at, registry.set(), &config)?;
-    let mut sites = Vec::new();
+    let mut plans = Vec::new();
     for name in config.sites.keys() {
-        let plan =
-            plan(&config, name, at, registry.set()).await.with_context(|| format!("look at site {name}"))?;
+        let plan = plan(&config, name, at, registry.set()).await;
+        plans.push(plan.with_context(|| format!("look at site {name}"))?);
+    }
+    stripes::check(plans.iter().map(|plan| (&plan.site, plan.stripe_on_record)))?;
+    let mut sites = Vec::new();
+    for plan in plans {
+        let name = plan.site.origin.site.clone();
         sites.push(match args.dry_run {
             true => plan.shown(registry.set()),
             false => {
@@ -123,6 +131,7 @@ async fn plan(
     let settings = &config.sites[name];
     let (found, on_record) = found(&settings.url).await?;
     let epoch = found.as_ref().map_or(Epoch(1), |site| site.origin.epoch);
+    let stripe_on_record = found.as_ref().map(|site| site.stripe);
     let stands = found.map(|site| site.ledger_version).filter(|version| version.0 > 0);
     let site = Site {
         origin: Origin { site: name.clone(), epoch },
@@ -132,7 +141,7 @@ async fn plan(
     };
     let numbers = set.versions().iter().map(|version| version.number());
     let release = numbers.filter(|number| !on_record.contains(number)).collect();
-    Ok(Plan { site, url: settings.url.clone(), create: stands.is_none(), release })
+    Ok(Plan { site, url: settings.url.clone(), create: stands.is_none(), release, stripe_on_record })
 }
 
 /// The site a database is already, and its versions on record.

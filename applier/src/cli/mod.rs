@@ -25,6 +25,7 @@ mod replay;
 mod resume;
 mod run;
 mod schema;
+mod site;
 mod status;
 mod traffic;
 mod upgrade;
@@ -79,6 +80,9 @@ enum What {
     #[command(subcommand)]
     Schema(schema::Args),
     Upgrade(Box<upgrade::Args>),
+    /// Add a site to a group that lives, or let one go
+    #[command(subcommand)]
+    Site(site::Args),
     #[command(subcommand)]
     Ask(ask::Args),
     #[command(subcommand)]
@@ -146,6 +150,7 @@ async fn carry_out(what: What, session: &Session) -> anyhow::Result<()> {
         What::Traffic(args) => traffic::run(args, session).await,
         What::Wait(args) => wait::run(args, session).await,
         What::Schema(args) => schema::run(args, session).await,
+        What::Site(args) => site::run(args, session).await,
         What::Ask(args) => ask::run(args, session).await,
         What::Upgrade(args) => upgrade::run(*args, session).await,
         What::Quarantine(args) => quarantine::run(args, session).await,

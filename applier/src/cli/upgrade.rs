@@ -380,10 +380,14 @@ async fn abort(
     go(&drive, &sites, upgrade.operation, to).await
 }
 
+const CHANGING_PLACES: &str =
+    "its tables are changing places; `upgrade resume` ends that, and then the site can go back";
+
 /// Puts a site on its way back; why not, where it cannot.
 async fn turn(group: &Group, site: &SiteName) -> anyhow::Result<Option<&'static str>> {
     let Some(upgrade) = drive::read(group, site).await? else { return Ok(Some("no upgrade was begun here")) };
     let (place, ends) = match next(upgrade.place, Event::AbortAsked) {
+        Next::To(_) if drive::is_switching(group, site).await? => return Ok(Some(CHANGING_PLACES)),
         Next::To(place) => (place, false),
         Next::TurnTo(place) => (place, true),
         Next::Refused(why) => return Ok(Some(why)),

@@ -1,6 +1,7 @@
 //! The control state of a site: what is desired (paused or running, by whom, why), who may post (lease and fence), and
 //! the record of who did what. All persisted beside the ledger, so that a pause survives every restart.
 
+pub mod adding;
 pub mod install;
 pub mod lease;
 pub mod ready;

@@ -5,12 +5,14 @@ use journal_core::model::{SchemaVersion, TransactionId};
 use journal_core::sql::{Access, Conn, ConnRef, DbUrl, Dialect, Param, Record, SqlClass, SqlError};
 use journal_core::store::sql::listen_to_appends;
 
+use super::adding;
 use super::spent::Spent;
 use super::text::{self, STANDING};
 use super::{Control, ControlStore, Desired, Lease, Standing};
 use crate::ledger::{Asked, LedgerError};
 
 const LOCK_CONTROL: &str = "SELECT generation, desired, who, why, since FROM {d}control{for_update}";
+const SWITCH_BEGUN: &str = "SELECT 1 FROM {d}switching";
 const NOTE_SPENT: &str = "UPDATE {d}spent SET since = $1, transactions = $2, reading = $3, preparing = $4, \
      applying = $5, committing = $6";
 
@@ -150,6 +152,15 @@ impl SqlControl {
     }
 }
 
+/// Whether the tables change places at a site: it has begun and is not over, here or in a process that is gone. Only on
+/// MariaDB, where that is more than one transaction.
+pub(crate) async fn switch_begun(mut conn: ConnRef<'_>) -> Result<bool, SqlError> {
+    match conn.dialect() {
+        Dialect::Sqlite | Dialect::Postgres => Ok(false),
+        Dialect::MariaDb => Ok(conn.fetch_optional(SWITCH_BEGUN, Vec::new()).await?.is_some()),
+    }
+}
+
 async fn desire_in(
     mut conn: ConnRef<'_>,
     desired: Desired,
@@ -161,6 +172,16 @@ async fn desire_in(
     let have = read_control(&conn.fetch_one(LOCK_CONTROL, Vec::new()).await?)?;
     if have.desired == desired {
         return Ok(have);
+    }
+    if desired == Desired::Running && switch_begun(conn.lend()).await? {
+        return Err(LedgerError::SwitchBegun);
+    }
+    if desired == Desired::Running
+        && let Some(from) = adding::source(conn.lend()).await?
+    {
+        let message =
+            format!("the site is being added from {from} and is not whole yet; nothing can be posted to it");
+        return Err(LedgerError::Damaged(message));
     }
     let (word, action) = match desired {
         Desired::Running => ("running", "resume"),

@@ -226,11 +226,28 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
             let reason = format!("{lane} waits for transactions of {origin} that it had seen");
             self.wait(reason);
         }
+        let ready = ready.min(self.known(&runs));
         if ready < runs.len() {
             runs.truncate(ready);
             judged = None;
         }
         Ok((runs, judged))
+    }
+
+    /// How many of the runs, from the first, this poster can judge. Of a site that it was not told of it keeps no keys to find
+    /// what is concurrent by; a run without transactions needs none.
+    fn known(&mut self, runs: &[SealedRun]) -> usize {
+        let Some(site) = runs.first().map(|run| &run.seal.origin.site) else { return 0 };
+        if self.settings.sites.contains(site) {
+            return runs.len();
+        }
+        let known = runs.iter().position(|run| run.seal.tx_count > 0).unwrap_or(runs.len());
+        if known < runs.len() {
+            self.wait(format!(
+                "{site} wrote transactions and is not in the configuration of this service; start it again with one that has it"
+            ));
+        }
+        known
     }
 
     /// Puts the time since the last look at the clock down to some work.

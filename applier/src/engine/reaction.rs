@@ -42,7 +42,8 @@ impl PostError {
             Self::Ledger(LedgerError::Moved { .. }) => Reaction::Reopen,
             // A fault that no member of a batch answers for would be tried for ever without a pause.
             Self::Ledger(LedgerError::Fault { .. }) => Reaction::BackOff,
-            Self::Ledger(LedgerError::Damaged(_)) | Self::Read(ReadError::Corrupt { .. }) => Reaction::Stop,
+            Self::Ledger(LedgerError::Damaged(_) | LedgerError::SwitchBegun)
+            | Self::Read(ReadError::Corrupt { .. }) => Reaction::Stop,
             Self::Ledger(LedgerError::Store(error)) | Self::Read(ReadError::Store(error)) => store(error),
         }
     }

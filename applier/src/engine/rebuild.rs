@@ -21,6 +21,9 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         for origin in &origins {
             self.note_last_seen(origin).await?;
         }
+        for head in self.heads.clone() {
+            self.note_first_seen(&head.origin).await?;
+        }
         let mut floor_of_held: Vec<SealedRun> = Vec::new();
         for entry in &held {
             if let Some(run) = self.run(&entry.id.origin, entry.seal_nr).await? {
@@ -51,6 +54,17 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
             self.begun = Some(origin.clone());
         }
         if let Some(run) = run {
+            self.recent.note_seen(&origin.site, &run.seal.seen);
+        }
+        Ok(())
+    }
+
+    /// What a site of which nothing is posted here had seen in its first seal, if that is here: whatever comes from it has
+    /// seen no less. So a site that was just added makes nobody read the whole journal.
+    async fn note_first_seen(&mut self, origin: &Origin) -> Result<(), PostError> {
+        if self.posted_seal(origin) == SealNr(0)
+            && let Some(run) = self.run(origin, SealNr(1)).await?
+        {
             self.recent.note_seen(&origin.site, &run.seal.seen);
         }
         Ok(())

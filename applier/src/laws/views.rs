@@ -157,9 +157,8 @@ async fn shown(ledger: &mut SqlLedger, schema: &Schema) -> Result<Vec<MappedRow>
             let path = format!("SET LOCAL search_path = v{}", schema.version);
             ledger.conn().script(&path).await.map_err(|error| error.to_string())?;
         }
-        Dialect::MariaDb => {
-            return Err("the views of MariaDB are in databases of their own; this reads them in SQLite and PostgreSQL".to_owned());
-        }
+        // Plain names are those of its views then; Daybook's own tables are not there.
+        Dialect::MariaDb => ledger.stand_in(Some(schema.version)).await.map_err(|error| error.to_string())?,
         Dialect::Sqlite => {
             let named = std::mem::take(&mut views.tables).into_iter().map(|(name, mut table)| {
                 table.name = format!("{name}_v{}", schema.version).into();
@@ -168,12 +167,21 @@ async fn shown(ledger: &mut SqlLedger, schema: &Schema) -> Result<Vec<MappedRow>
             views.tables = named.collect();
         }
     }
+    let shown = read(ledger, schema, &views).await;
+    if dialect == Dialect::MariaDb {
+        ledger.stand_in(None).await.map_err(|error| error.to_string())?;
+    }
+    shown
+}
+
+async fn read(ledger: &mut SqlLedger, schema: &Schema, views: &Schema) -> Result<Vec<MappedRow>, String> {
+    let dialect = ledger.conn().dialect();
     let mut rows = Vec::new();
     for (table, view) in schema.tables.keys().map(|table| match dialect {
         Dialect::Postgres | Dialect::MariaDb => (table, table.clone()),
         Dialect::Sqlite => (table, format!("{table}_v{}", schema.version).into()),
     }) {
-        let page = ledger.scan(&views, &view, None, VIEW_ROWS_MAX).await;
+        let page = ledger.scan(views, &view, None, VIEW_ROWS_MAX).await;
         let page = page.map_err(|error| format!("the view of {table}: {error}"))?;
         rows.extend(page.into_iter().map(|(row, complement)| MappedRow {
             table: table.clone(),

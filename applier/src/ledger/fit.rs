@@ -35,6 +35,9 @@ pub(crate) fn key_of(table: &Table, row: &Row) -> Option<Vec<Value>> {
     table.key_values(row).filter(|key| !key.iter().any(Value::is_null))
 }
 
+/// Most characters of a key in a detail, which is cut at its end: what is wrong comes behind the key.
+const KEY_CHARS_MAX: usize = 120;
+
 /// A fault with what is wrong, before it is known where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Misfit {
@@ -49,9 +52,19 @@ impl Misfit {
 
     /// The fault at a row: its detail names the table and the key.
     pub(crate) fn at(self, table: &Table, key: &[Value]) -> LedgerError {
-        let detail = format!("{} {}: {}", table.name, key_text(key), self.why);
+        let detail = format!("{} {}: {}", table.name, shown(key), self.why);
         LedgerError::Fault { fault: self.fault, detail }
     }
+}
+
+/// A key as far as people read it.
+fn shown(key: &[Value]) -> String {
+    let mut text = key_text(key);
+    if let Some((end, _)) = text.char_indices().nth(KEY_CHARS_MAX) {
+        text.truncate(end);
+        text.push_str("..");
+    }
+    text
 }
 
 /// Whether a column of the type holds the value exactly.

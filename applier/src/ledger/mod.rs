@@ -126,6 +126,9 @@ pub enum LedgerError {
     /// The ledger holds what the schema version does not allow, such as a table that is not there.
     #[error("the ledger is not as its schema version says: {0}")]
     Damaged(String),
+    /// Tables change places here, which began and is not over. Nothing may be posted before.
+    #[error("the tables of this site are changing places; the command that began it ends it: ask it again")]
+    SwitchBegun,
     /// The database.
     #[error(transparent)]
     Store(#[from] SqlError),

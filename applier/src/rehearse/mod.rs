@@ -256,7 +256,6 @@ fn is_of_data(error: &ReshapeError) -> bool {
         | ReshapeError::Ledger(LedgerError::Fault { .. }) => true,
         ReshapeError::Store(error) => matches!(error.class, SqlClass::Constraint(_) | SqlClass::Data),
         ReshapeError::NotPaused
-        | ReshapeError::OnMariaDb
         | ReshapeError::NotInstalled
         | ReshapeError::Resumed
         | ReshapeError::Elsewhere { .. }

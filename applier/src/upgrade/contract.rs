@@ -11,6 +11,7 @@ use super::machine::{Event, Next, next};
 use super::record::{self, Kind, Upgrade};
 use super::reshape::ReshapeError;
 use super::staging::Leftover;
+use super::stepwise;
 use super::switch::LockPatience;
 use super::tables::drop_leftovers;
 use crate::asks;
@@ -88,6 +89,7 @@ async fn once(
     for statement in statements(set, *keep_from, where_at) {
         conn.ddl(&statement).await?;
     }
+    stepwise::go_on(conn.lend()).await?;
     if *keep_from == upgrade.to {
         asks::record::close(conn.lend(), *keep_from).await?;
     }

@@ -1,6 +1,6 @@
-//! Objects in PostgreSQL that hang on a table and would silently stay with the old one: views of others, and references
-//! from tables that are none of the ledger's. They stop a reshape before anything is changed. SQLite's views hold names
-//! and go on with the new tables.
+//! Objects that hang on a table and would silently stay with the old one: views of others, and references
+//! from tables that are none of the ledger's. They stop a reshape before anything is changed. The views of SQLite and MariaDB
+//! hold names and go on with the new tables; MariaDB's references go with the old ones.
 
 use journal_core::sql::{ConnRef, Dialect, SqlError};
 
@@ -16,16 +16,23 @@ const VIEWS: &str = "SELECT DISTINCT n.nspname || '.' || c.relname FROM pg_depen
 const REFERENCES: &str = "SELECT conrelid::regclass::text FROM pg_constraint WHERE contype = 'f' \
      AND confrelid = to_regclass($1) ORDER BY 1";
 
+const REFERENCES_MARIADB: &str = "SELECT IF(constraint_schema = database(), table_name, \
+     concat(constraint_schema, '.', table_name)) FROM information_schema.referential_constraints \
+     WHERE unique_constraint_schema = database() AND referenced_table_name = $1 ORDER BY 1";
+
 /// Insists that nothing but the ledger itself hangs on the tables that are to step aside.
 pub(super) async fn insist_on_none(mut conn: ConnRef<'_>, layout: &Layout) -> Result<(), ReshapeError> {
-    if conn.dialect() == Dialect::Sqlite {
-        return Ok(());
-    }
     for table in &layout.old {
-        let name = layout.at_home(&table.name);
-        let mut found = names(&mut conn, VIEWS, &name).await?;
+        let (mut found, referring) = match conn.dialect() {
+            Dialect::Sqlite => return Ok(()),
+            Dialect::Postgres => {
+                let name = layout.at_home(&table.name);
+                (names(&mut conn, VIEWS, &name).await?, names(&mut conn, REFERENCES, &name).await?)
+            }
+            Dialect::MariaDb => (Vec::new(), names(&mut conn, REFERENCES_MARIADB, &table.name).await?),
+        };
         let known = |other: &String| layout.old.iter().any(|old| unquoted(other) == old.name.as_ref());
-        found.extend(names(&mut conn, REFERENCES, &name).await?.into_iter().filter(|other| !known(other)));
+        found.extend(referring.into_iter().filter(|other| !known(other)));
         if let Some(object) = found.into_iter().next() {
             return Err(ReshapeError::InTheWay { object, table: table.name.clone() });
         }

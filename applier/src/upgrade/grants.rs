@@ -1,5 +1,5 @@
 //! Rights on tables and views in PostgreSQL, which hang on the object and not on its name: read before a switch, given
-//! again after it, so that an application which reads under a role of its own goes on. SQLite has none.
+//! again after it, so that an application which reads under a role of its own goes on. SQLite has none; MariaDB's hang on names.
 
 use journal_core::sql::{ConnRef, Dialect, SqlError};
 
@@ -22,7 +22,7 @@ pub(super) struct Grant {
 
 /// What is granted now.
 pub(super) async fn read(mut conn: ConnRef<'_>) -> Result<Vec<Grant>, SqlError> {
-    if conn.dialect() == Dialect::Sqlite {
+    if conn.dialect() != Dialect::Postgres {
         return Ok(Vec::new());
     }
     let records = conn.fetch(GRANTED, Vec::new()).await?;

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use journal_core::model::{Name, Schema, SchemaVersion, Table};
 use journal_core::sql::{Dialect, Place, quote};
-use schema_mappers::ddl::{self, tables_in_order};
+use schema_mappers::ddl::{self, Sources, tables_in_order};
 use schema_mappers::{MapError, Registry, SchemaSet};
 
+use super::stand_ins::StandIns;
 use super::stays::stays;
 
 /// Stands before the name of a new table that is being filled. Leaves table names of 51 bytes within PostgreSQL's 63.
@@ -24,10 +25,19 @@ pub(super) struct Ground {
     pub(super) place: Place,
     /// PostgreSQL: the schema of the ledger's tables, quoted. Elsewhere empty.
     pub(super) home: String,
+    /// MariaDB: the collation that the database's tables have unless told otherwise. Elsewhere empty.
+    pub(super) collation: String,
     /// The columns of the table of complements, from the bracket on. SQLite only.
     pub(super) complement_columns: String,
     /// The oldest version that has views here: older ones were contracted.
     pub(super) views_from: SchemaVersion,
+}
+
+impl Ground {
+    /// MariaDB: the database in which the tables of a version are made.
+    pub(super) fn making(&self) -> String {
+        format!("{}_vnew", self.place.database())
+    }
 }
 
 /// The way of a ledger's tables from one version to another.
@@ -44,6 +54,8 @@ pub(super) struct Layout {
     created: Vec<String>,
     views_gone: Vec<String>,
     views_new: Vec<String>,
+    /// MariaDB: the switch.
+    stand_ins: Option<StandIns>,
 }
 
 impl Layout {
@@ -58,12 +70,17 @@ impl Layout {
         let stays = stays(registry, from, to, dialect)?;
         let moving = |table: &&Table| !stays.contains(&table.name);
         let created = set.version(to).map(|version| ddl::create_tables_but(version, dialect, &stays));
+        let old: Vec<Table> = tables_in_order(source).into_iter().filter(moving).cloned().collect();
+        let new: Vec<Table> = tables_in_order(target).into_iter().filter(moving).cloned().collect();
+        let stand_ins =
+            (dialect == Dialect::MariaDb).then(|| StandIns::new(set, (from, to), (&old, &new), &ground));
         Ok(Self {
-            old: tables_in_order(source).into_iter().filter(moving).cloned().collect(),
-            new: tables_in_order(target).into_iter().filter(moving).cloned().collect(),
+            old,
+            new,
+            stand_ins,
             created: created.unwrap_or_default(),
             views_gone: ddl::drop_views(set, from, &ground.place).unwrap_or_default(),
-            views_new: views(set, to, &ground),
+            views_new: views(set, to, &ground, &Sources::default()),
             stays,
             to,
             ground,
@@ -89,6 +106,11 @@ impl Layout {
         self.ground.views_from
     }
 
+    /// MariaDB: the statements of the switch by stages.
+    pub(super) fn stand_ins(&self) -> Option<&StandIns> {
+        self.stand_ins.as_ref()
+    }
+
     /// PostgreSQL: a table of the ledger with its schema.
     pub(super) fn at_home(&self, table: &Name) -> String {
         format!("{}.{}", self.ground.home, quote(table))
@@ -110,7 +132,8 @@ impl Layout {
                 }));
                 all.push("CREATE TABLE {d}complement_new (LIKE {d}complement INCLUDING ALL)".to_owned());
             }
-            Dialect::Sqlite | Dialect::MariaDb => {
+            Dialect::MariaDb => all.extend(self.expand_apart()),
+            Dialect::Sqlite => {
                 // A version's own DDL makes its tables under their plain names, so the old ones step aside for it.
                 all.extend(self.old.iter().map(|table| rename(&table.name, &aside_name(&table.name))));
                 all.extend(self.created.iter().cloned());
@@ -129,6 +152,29 @@ impl Layout {
         all
     }
 
+    /// MariaDB: a version's own DDL makes its tables under their plain names, so they are made in a database of their own.
+    /// The databases of views come now, so that a right that lacks for them shows before the switch begins.
+    fn expand_apart(&self) -> Vec<String> {
+        let (home, making) = (quote(self.ground.place.database()), quote(&self.ground.making()));
+        let schemas = self.views_new.iter().filter(|text| text.starts_with("CREATE SCHEMA"));
+        let mut all: Vec<String> = schemas.cloned().collect();
+        all.push(format!("CREATE DATABASE {making} COLLATE {}", self.ground.collation));
+        all.push(format!("USE {making}"));
+        all.extend(self.created.iter().cloned());
+        all.push(format!("USE {home}"));
+        let moves = self
+            .new
+            .iter()
+            .map(|table| format!("{making}.{} TO {}", quote(&table.name), quote(&staged_name(&table.name))));
+        let moves: Vec<String> = moves.collect();
+        if !moves.is_empty() {
+            all.push(format!("RENAME TABLE {}", moves.join(", ")));
+        }
+        all.push(format!("DROP DATABASE {making}"));
+        all.push("CREATE TABLE {d}complement_new LIKE {d}complement".to_owned());
+        all
+    }
+
     /// PostgreSQL: everything that the switch changes, views before what they read, as readers take it.
     pub(super) fn locked(&self) -> Vec<String> {
         // Views of older versions come first in the list, and read those of newer ones.
@@ -139,6 +185,9 @@ impl Layout {
 
     /// Puts the new tables in the place of the old ones, with the views over them. Changes names only.
     pub(super) fn switch(&self) -> Vec<String> {
+        if let Some(stand_ins) = &self.stand_ins {
+            return stand_ins.all();
+        }
         let mut all = self.views_gone.clone();
         let home = &self.ground.home;
         match self.ground.place.dialect() {
@@ -158,7 +207,7 @@ impl Layout {
                 all.push("ALTER TABLE {d}complement_new RENAME TO complement".to_owned());
                 all.push(format!("DROP SCHEMA {NEW_SCHEMA}"));
             }
-            Dialect::Sqlite | Dialect::MariaDb => {
+            _ => {
                 all.extend(self.old.iter().map(|table| rename(&table.name, &aside_name(&table.name))));
                 all.extend(self.new.iter().map(|table| rename(&staged_name(&table.name), &table.name)));
                 all.push("ALTER TABLE {d}complement RENAME TO {d}complement_old".to_owned());
@@ -208,7 +257,12 @@ impl Layout {
 }
 
 /// The views of a ledger at a version, without those of versions that were contracted.
-pub(super) fn views(set: &SchemaSet, version: SchemaVersion, ground: &Ground) -> Vec<String> {
+pub(super) fn views(
+    set: &SchemaSet,
+    version: SchemaVersion,
+    ground: &Ground,
+    sources: &Sources,
+) -> Vec<String> {
     let older = set.versions().iter().filter(|older| older.number() < ground.views_from);
     let gone: Vec<String> = older
         .flat_map(|older| {
@@ -217,7 +271,7 @@ pub(super) fn views(set: &SchemaSet, version: SchemaVersion, ground: &Ground) ->
             names.map(move |table| format!("CREATE VIEW {} ", ddl::view_name(number, table, &ground.place)))
         })
         .collect();
-    let all = ddl::views(set, version, &ground.place).unwrap_or_default();
+    let all = ddl::views_over(set, version, &ground.place, sources).unwrap_or_default();
     all.into_iter().filter(|text| !gone.iter().any(|gone| text.starts_with(gone))).collect()
 }
 
@@ -236,7 +290,7 @@ pub(super) fn staged_name(table: &Name) -> Name {
     format!("{NEW}{table}").into()
 }
 
-fn aside_name(table: &Name) -> Name {
+pub(super) fn aside_name(table: &Name) -> Name {
     format!("{OLD}{table}").into()
 }
 
@@ -272,7 +326,8 @@ mod tests {
             _ => (String::new(), Place::sqlite()),
         };
         let complement_columns = "(entity TEXT)".to_owned();
-        let ground = Ground { place, home, complement_columns, views_from: SchemaVersion(1) };
+        let (collation, views_from) = (String::new(), SchemaVersion(1));
+        let ground = Ground { place, home, collation, complement_columns, views_from };
         Layout::new(&registry(), SchemaVersion(1), SchemaVersion(2), ground).unwrap()
     }
 

@@ -16,9 +16,11 @@ pub mod record;
 mod references;
 pub mod reshape;
 mod staging;
+mod stand_ins;
 mod stays;
 mod stepwise;
 mod switch;
+mod switch_stages;
 mod tables;
 
 pub(crate) use moving::far;

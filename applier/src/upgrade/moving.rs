@@ -13,8 +13,10 @@ use super::layout::{Layout, NEW, NEW_SCHEMA};
 use super::references;
 use super::reshape::{Moved, ReshapeError};
 use super::staging::{Staging, keep_references, no, yes};
+use super::switch_stages;
 use crate::audit::ask::{Counter, Waiting};
 use crate::audit::{Progress, Watch};
+use crate::control::sql::switch_begun;
 use crate::ledger::sql::SqlLedger;
 use crate::ledger::{Ledger as _, LedgerError};
 
@@ -177,8 +179,12 @@ impl Mover<'_> {
             self.feed(feed, place, &mut asks, watch).await?;
         }
         let tables = self.places().await?;
-        let complements = "SELECT count(*) FROM {d}complement_new";
-        let complements = self.ledger.conn().fetch_one(complements, Vec::new()).await?.i64(0)?;
+        let complement = match switch_begun(self.ledger.conn()).await? {
+            true => switch_stages::complement(self.ledger.conn()).await?,
+            false => "{d}complement_new",
+        };
+        let complements = format!("SELECT count(*) FROM {complement}");
+        let complements = self.ledger.conn().fetch_one(&complements, Vec::new()).await?.i64(0)?;
         let moved = |place: Standing| Moved { table: place.table, rows: count(place.moved) };
         Ok(MoveReport {
             tables: tables.into_iter().map(moved).collect(),

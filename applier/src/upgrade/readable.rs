@@ -4,7 +4,8 @@
 
 use journal_core::model::SchemaVersion;
 use journal_core::sql::{ConnRef, Dialect, SqlError};
-use schema_mappers::{SchemaSet, ddl};
+use schema_mappers::SchemaSet;
+use schema_mappers::ddl::{self, Sources};
 
 use super::layout::views;
 use super::staging::ground;
@@ -29,7 +30,7 @@ pub(super) async fn refresh(
     rewrite_old(conn.lend()).await?;
     // Versions that were contracted have none.
     let ground = ground(conn.lend()).await?;
-    let views = views(set, version, &ground);
+    let views = views(set, version, &ground, &Sources::default());
     let wanted = views.iter().filter(|view| view.contains("daybook_kept")).count();
     if wanted == reading(conn.lend()).await? {
         return Ok(());
@@ -44,7 +45,7 @@ pub(super) async fn refresh(
 async fn reading(mut conn: ConnRef<'_>) -> Result<usize, SqlError> {
     let query = match conn.dialect() {
         Dialect::Sqlite => SQLITE_READING,
-        Dialect::Postgres | Dialect::MariaDb => POSTGRES_READING,
+        _ => POSTGRES_READING,
     };
     let count = conn.fetch_one(query, Vec::new()).await?.i64(0)?;
     Ok(usize::try_from(count).unwrap_or(0))

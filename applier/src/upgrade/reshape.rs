@@ -56,10 +56,6 @@ pub enum ReshapeError {
     NotPaused,
     #[error("the ledger has no tables yet; `init` makes them")]
     NotInstalled,
-    #[error(
-        "a ledger on MariaDB stays at the version it was made at: this release does not take it to another one"
-    )]
-    OnMariaDb,
     #[error("the site was resumed while its rows were moved; what was moved may be stale and is made anew")]
     Resumed,
     #[error(
@@ -110,7 +106,6 @@ impl ReshapeError {
             Self::Ledger(LedgerError::Store(error)) | Self::Store(error) => error.is_transient(),
             Self::Release(InstallError::Store(error)) => error.is_transient(),
             Self::NotPaused
-            | Self::OnMariaDb
             | Self::NotInstalled
             | Self::Elsewhere { .. }
             | Self::Unsure { .. }

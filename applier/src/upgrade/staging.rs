@@ -5,10 +5,11 @@ use journal_core::model::SchemaVersion;
 use journal_core::sql::{Conn, ConnRef, Dialect, Param, Place, SqlError, quote};
 
 use super::layout::{Ground, Layout, NEW, NEW_SCHEMA, OLD, OLD_SCHEMA};
-use super::references;
 use super::reshape::ReshapeError;
-use crate::control::sql::{lock_standing, now};
+use super::{references, stepwise};
+use crate::control::sql::{lock_standing, now, switch_begun};
 use crate::control::{Desired, Standing};
+use crate::ledger::LedgerError;
 
 /// The schema of the ledger's tables, whatever the search path is called.
 const HOME: &str = "SELECT quote_ident(current_schema()::text)";
@@ -16,9 +17,11 @@ const COMPLEMENT_TABLE: &str =
     "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = 'daybook_complement'";
 const VIEWS_FROM: &str =
     "SELECT coalesce(max(version_from), 1) FROM {d}upgrade_record WHERE kind = 'contraction'";
-const DATABASE: &str = "SELECT DATABASE()";
+const DATABASE: &str = "SELECT DATABASE(), @@collation_database";
 const STAGING: &str = "SELECT version_from, version_to, generation, checksum FROM {d}staging";
 const NAMES_SQLITE: &str = "SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB $1 || '*'";
+const NAMES_MARIADB: &str = "SELECT table_name FROM information_schema.tables WHERE table_schema = database() \
+     AND table_type = 'BASE TABLE' AND left(table_name, char_length($1)) = $1";
 /// PostgreSQL's own tables of a schema, and what was moved there with them.
 const SCHEMA_EXISTS: &str = "SELECT 1 FROM pg_namespace WHERE nspname = $1";
 
@@ -44,21 +47,24 @@ pub(crate) enum Leftover {
 pub(super) async fn ground(mut conn: ConnRef<'_>) -> Result<Ground, SqlError> {
     let dialect = conn.dialect();
     let views_from = SchemaVersion(conn.fetch_one(VIEWS_FROM, Vec::new()).await?.i64(0)?);
-    let (home, complement_columns, place) = match dialect {
+    let (mut home, mut collation, mut complement_columns) = (String::new(), String::new(), String::new());
+    let place = match dialect {
         Dialect::Postgres => {
-            (conn.fetch_one(HOME, Vec::new()).await?.text(0)?, String::new(), Place::postgres())
+            home = conn.fetch_one(HOME, Vec::new()).await?.text(0)?;
+            Place::postgres()
         }
         Dialect::Sqlite => {
             let text = conn.fetch_one(COMPLEMENT_TABLE, Vec::new()).await?.text(0)?;
-            let columns = text.find('(').map(|at| text[at..].to_owned()).unwrap_or_default();
-            (String::new(), columns, Place::sqlite())
+            complement_columns = text.find('(').map(|at| text[at..].to_owned()).unwrap_or_default();
+            Place::sqlite()
         }
         Dialect::MariaDb => {
-            let database = conn.fetch_one(DATABASE, Vec::new()).await?.text(0)?;
-            (String::new(), String::new(), Place::mariadb(database))
+            let database = conn.fetch_one(DATABASE, Vec::new()).await?;
+            collation = database.text(1)?;
+            Place::mariadb(database.text(0)?)
         }
     };
-    Ok(Ground { place, home, complement_columns, views_from })
+    Ok(Ground { place, home, collation, complement_columns, views_from })
 }
 
 /// The staging on record, if there is one.
@@ -94,6 +100,7 @@ pub(super) async fn expand(
     feeds: &[journal_core::model::Name],
     staging: &Staging,
 ) -> Result<(), ReshapeError> {
+    stepwise::alone(conn.lend()).await?;
     keep_references(conn.lend(), true).await?;
     conn.begin().await?;
     let made = expand_in(conn.lend(), layout, feeds, staging).await;
@@ -114,6 +121,11 @@ async fn expand_in(
     staging.insist(conn.lend()).await?;
     for statement in layout.rendered(layout.expand()) {
         conn.ddl(&statement).await?;
+    }
+    if conn.dialect() == Dialect::MariaDb {
+        // Those statements have ended the transaction, and with it the lock on the pause.
+        stepwise::go_on(conn.lend()).await?;
+        staging.insist(conn.lend()).await?;
     }
     references::take_off(conn.lend(), layout).await?;
     conn.execute("DELETE FROM {d}staging_move", Vec::new()).await?;
@@ -154,10 +166,13 @@ fn truth(dialect: Dialect, value: bool) -> Param {
 }
 
 /// SQLite: whether renames take along what refers to a table, and rows are checked. Views hold names either way.
-/// Outside a transaction, where alone it works.
+/// MariaDB: whether rows are checked; renames take references along either way. Outside a transaction, where alone it works.
 pub(super) async fn keep_references(mut conn: ConnRef<'_>, keep: bool) -> Result<(), SqlError> {
     match (conn.dialect(), keep) {
-        (Dialect::Postgres | Dialect::MariaDb, _) => Ok(()),
+        (Dialect::Postgres, _) => Ok(()),
+        (Dialect::MariaDb, keep) => {
+            conn.script(&format!("SET foreign_key_checks = {}", i64::from(keep))).await
+        }
         (Dialect::Sqlite, true) => {
             conn.script("PRAGMA foreign_keys = ON; PRAGMA legacy_alter_table = ON").await
         }
@@ -169,33 +184,53 @@ pub(super) async fn keep_references(mut conn: ConnRef<'_>, keep: bool) -> Result
 
 /// Drops tables that are left over, if any: new ones with their record, or old ones. In SQLite a transaction a table, so
 /// that appends come in between.
-pub(super) async fn drop_leftovers(conn: &mut Conn, what: Leftover) -> Result<(), SqlError> {
-    keep_references(conn.lend(), false).await?;
+pub(super) async fn drop_leftovers(conn: &mut Conn, what: Leftover) -> Result<(), LedgerError> {
     let (prefix, schema, complement) = match what {
         Leftover::New => (NEW, NEW_SCHEMA, "DROP TABLE IF EXISTS {d}complement_new"),
         Leftover::Old => (OLD, OLD_SCHEMA, "DROP TABLE IF EXISTS {d}complement_old"),
     };
+    stepwise::alone(conn.lend()).await?;
+    if what == Leftover::New && switch_begun(conn.lend()).await? {
+        return Err(LedgerError::SwitchBegun);
+    }
+    keep_references(conn.lend(), false).await?;
     match conn.dialect() {
         Dialect::Postgres => {
             if conn.lend().fetch_optional(SCHEMA_EXISTS, vec![schema.into()]).await?.is_some() {
                 conn.lend().ddl(&format!("DROP SCHEMA {schema} CASCADE")).await?;
             }
         }
-        Dialect::Sqlite | Dialect::MariaDb => {
-            for record in conn.lend().fetch(NAMES_SQLITE, vec![prefix.into()]).await? {
-                let name = record.text(0)?;
-                conn.begin().await?;
-                conn.lend().ddl(&format!("DROP TABLE IF EXISTS {}", quote(&name))).await?;
-                conn.commit().await?;
+        Dialect::Sqlite => drop_named(conn, prefix).await?,
+        Dialect::MariaDb => {
+            if what == Leftover::New {
+                let making = ground(conn.lend()).await?.making();
+                conn.lend().ddl(&format!("DROP DATABASE IF EXISTS {}", quote(&making))).await?;
             }
+            drop_named(conn, prefix).await?;
         }
     }
     conn.begin().await?;
     conn.lend().script(complement).await?;
     if what == Leftover::New {
+        stepwise::go_on(conn.lend()).await?;
         forget(conn.lend()).await?;
     }
-    conn.commit().await
+    Ok(conn.commit().await?)
+}
+
+/// Drops the tables whose names begin so.
+async fn drop_named(conn: &mut Conn, prefix: &str) -> Result<(), SqlError> {
+    let names = match conn.dialect() {
+        Dialect::MariaDb => NAMES_MARIADB,
+        _ => NAMES_SQLITE,
+    };
+    for record in conn.lend().fetch(names, vec![prefix.into()]).await? {
+        let name = record.text(0)?;
+        conn.begin().await?;
+        conn.lend().ddl(&format!("DROP TABLE IF EXISTS {}", quote(&name))).await?;
+        conn.commit().await?;
+    }
+    Ok(())
 }
 
 /// Forgets the staging: it was switched to, or dropped.

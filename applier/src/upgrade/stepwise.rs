@@ -10,7 +10,23 @@ use crate::control::sql::record_action;
 
 const STANDS: &str =
     "SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = $1";
+const ALONE: &str = "SELECT coalesce(get_lock(concat('daybook tables ', database()), 5), 0)";
 const BEGUN: &str = "SELECT 1 FROM {d}action WHERE what = $1 LIMIT 1";
+
+/// Makes sure that no other session changes tables for Daybook here: another command, or what a killed one has sent and the
+/// server is still at. Held until the connection ends.
+pub(super) async fn alone(mut conn: ConnRef<'_>) -> Result<(), SqlError> {
+    match conn.dialect() {
+        Dialect::Sqlite | Dialect::Postgres => Ok(()),
+        Dialect::MariaDb => match conn.fetch_one(ALONE, Vec::new()).await?.i64(0)? {
+            1 => Ok(()),
+            _ => {
+                let message = "another command changes tables here; let it end";
+                Err(SqlError::new(SqlClass::Transient, message.to_owned()))
+            }
+        },
+    }
+}
 
 /// Begins to make the tables of a version, in a database whose ledger has none: on record before the first of them, so that
 /// tables which stand under their names later are known to be these. They hold no row, and go. Whether an earlier try began.

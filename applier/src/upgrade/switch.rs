@@ -1,6 +1,7 @@
 //! The switch: one short transaction in which the new tables take the place of the old ones, with the views over them and
 //! the version on record. In PostgreSQL it asks for its locks without waiting at first, then waits for a bounded time
-//! only, so that readers never queue behind it for long; between tries it stays out of the way.
+//! only, so that readers never queue behind it for long; between tries it stays out of the way. MariaDB has no such
+//! transaction: there it goes by stages.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use schema_mappers::SchemaSet;
 use super::layout::{Layout, NEW_SCHEMA, OLD_SCHEMA};
 use super::reshape::ReshapeError;
 use super::staging::{Staging, forget, keep_references};
-use super::{dependents, grants};
+use super::{dependents, grants, switch_stages};
 use crate::asks;
 use crate::control::sql::record_action;
 
@@ -20,10 +21,10 @@ pub const LOCK_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long tries go on.
 pub const LOCK_WITHIN: Duration = Duration::from_secs(60);
 /// The first tries wait for no lock at all: short readers leave gaps.
-const TRIES_WITHOUT_WAIT: u32 = 5;
+pub(super) const TRIES_WITHOUT_WAIT: u32 = 5;
 /// Between two tries; doubles up to the longest.
-const REST_FIRST: Duration = Duration::from_millis(20);
-const REST_MAX: Duration = Duration::from_secs(1);
+pub(super) const REST_FIRST: Duration = Duration::from_millis(20);
+pub(super) const REST_MAX: Duration = Duration::from_secs(1);
 
 const LOCK_CONTROL: &str = "SELECT desired FROM {d}control{for_update}";
 /// Tables that a version's own DDL made besides, such as partitions; they go where their table goes.
@@ -75,6 +76,12 @@ pub(super) async fn switch(
 ) -> Result<(), ReshapeError> {
     let started = Instant::now();
     let mut conn = Conn::open(url, Access::Write, "switch").await?;
+    if let Some(stand_ins) = layout.stand_ins() {
+        let what = (set, layout, stand_ins);
+        switch_stages::switch(&mut conn, what, staging, patience, asker, companions).await?;
+        conn.close().await;
+        return Ok(());
+    }
     keep_references(conn.lend(), true).await?;
     let mut rest = REST_FIRST;
     for tries in 0.. {
@@ -138,6 +145,17 @@ async fn once(
         }
     }
     grants::restore(conn.lend(), &granted).await?;
+    record(conn, set, staging, asker, companions).await
+}
+
+/// Puts on record, in the open transaction, that the ledger's tables are those of the new version.
+pub(super) async fn record(
+    mut conn: ConnRef<'_>,
+    set: &SchemaSet,
+    staging: &Staging,
+    asker: Asker<'_>,
+    companions: Companions<'_>,
+) -> Result<(), ReshapeError> {
     set_ledger_version(conn.lend(), staging.to).await?;
     asks::arrive(conn.lend(), set, staging.to).await?;
     forget(conn.lend()).await?;

@@ -17,6 +17,7 @@ use super::staging::{self, Leftover, Staging};
 use super::switch::{self, Asker, Companions, LockPatience};
 use crate::audit::Watch;
 use crate::control::sql::read_state;
+use crate::ledger::LedgerError;
 use crate::ledger::sql::SqlLedger;
 
 /// How often a drop that meets somebody's lock is tried.
@@ -60,9 +61,6 @@ impl<'s> SiteTables<'s> {
         from: SchemaVersion,
         to: SchemaVersion,
     ) -> Result<Self, ReshapeError> {
-        if url.dialect() == Dialect::MariaDb && from != to {
-            return Err(ReshapeError::OnMariaDb);
-        }
         let mut conn = Conn::open(url, Access::Read, "plan").await?;
         let ground = staging::ground(conn.lend()).await?;
         conn.close().await;
@@ -233,9 +231,6 @@ async fn stands(conn: &mut Conn, table: &Name) -> Result<bool, SqlError> {
 
 /// Drops new tables that were not switched to, or old ones that were set aside, of whichever versions.
 pub(crate) async fn drop_leftovers(url: &DbUrl, what: Leftover) -> Result<(), ReshapeError> {
-    if url.dialect() == Dialect::MariaDb {
-        return Err(ReshapeError::OnMariaDb);
-    }
     let mut tries = 0;
     loop {
         let mut conn = Conn::open(url, Access::Write, "drop").await?;
@@ -246,7 +241,7 @@ pub(crate) async fn drop_leftovers(url: &DbUrl, what: Leftover) -> Result<(), Re
                 conn.close().await;
                 return Ok(());
             }
-            Err(error) if error.class == SqlClass::Transient && tries < DROP_TRIES => {}
+            Err(LedgerError::Store(error)) if error.class == SqlClass::Transient && tries < DROP_TRIES => {}
             Err(error) => return Err(error.into()),
         }
     }

@@ -31,6 +31,11 @@ impl Place {
         self.dialect
     }
 
+    /// MariaDB: the database's name. Elsewhere empty.
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
     /// The schema (PostgreSQL) or the database (MariaDB) that holds a version's views; `None` where they stand among the
     /// tables, under names of their own.
     pub fn views_of(&self, version: SchemaVersion) -> Option<String> {

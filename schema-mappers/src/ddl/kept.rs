@@ -7,7 +7,7 @@
 use journal_core::model::{Column, Name, Table, Type};
 
 use super::quote::{ident, text};
-use super::{Dialect, mariadb, postgres};
+use super::{Dialect, Sources, mariadb, postgres};
 
 /// The column that carries a row's kept cells from the ledger's table to the view that needs them. No table of a set can
 /// have one of this name.
@@ -23,15 +23,15 @@ pub(crate) struct Kept {
 }
 
 /// A ledger table as a source of a view: its columns, and [`CELLS`].
-pub(crate) fn table_with_cells(table: &Table, dialect: Dialect) -> String {
+pub(crate) fn table_with_cells(table: &Table, sources: &Sources, dialect: Dialect) -> String {
     let columns: Vec<String> =
         table.columns.iter().map(|column| format!("t.{}", ident(&column.name))).collect();
     let key = key_text(table, dialect);
     format!(
         "(SELECT {}, c.cells AS {CELLS} FROM {} AS t LEFT JOIN {} AS c ON c.entity = {} AND c.row_key = {key})",
         columns.join(", "),
-        ident(&table.name),
-        dialect.render("{d}complement"),
+        ident(sources.name(&table.name)),
+        dialect.render(sources.complement()),
         text(&table.name),
     )
 }

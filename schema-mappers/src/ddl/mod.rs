@@ -14,7 +14,7 @@ use journal_core::model::schema::{Check, Index};
 use journal_core::model::{Name, Parent, Schema, SchemaVersion, Table};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::expr::Expression;
 pub use crate::kept::is_kept;
@@ -70,7 +70,36 @@ fn created(version: &Version, dialect: Dialect) -> Vec<(Name, Vec<String>)> {
 /// the table of complements must be there. A value that the older type cannot hold exactly, which the mapper refuses,
 /// shows as NULL, never rounded.
 pub fn views(set: &SchemaSet, ledger_version: SchemaVersion, place: &Place) -> Option<Vec<String>> {
-    views::create(set, ledger_version, place)
+    views_over(set, ledger_version, place, &Sources::default())
+}
+
+/// The same over tables that stand under other names for a while.
+pub fn views_over(
+    set: &SchemaSet,
+    ledger_version: SchemaVersion,
+    place: &Place,
+    sources: &Sources,
+) -> Option<Vec<String>> {
+    views::create(set, ledger_version, place, sources)
+}
+
+/// Under which names views find the tables of the ledger and that of complements: their own, unless told otherwise.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// Tables that stand under another name.
+    pub renamed: BTreeMap<Name, Name>,
+    /// The template of the table of complements, where it is another one.
+    pub complement: Option<&'static str>,
+}
+
+impl Sources {
+    fn name<'n>(&'n self, table: &'n Name) -> &'n Name {
+        self.renamed.get(table).unwrap_or(table)
+    }
+
+    fn complement(&self) -> &'static str {
+        self.complement.unwrap_or("{d}complement")
+    }
 }
 
 /// The statements that drop what [`views`] of the same arguments created, in their order. Views that are not there

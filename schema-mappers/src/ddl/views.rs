@@ -9,7 +9,7 @@ use journal_core::model::{Name, SchemaVersion, Table, Type};
 use super::kept::{CELLS, Kept, cell, table_with_cells};
 use super::quote::ident;
 use super::relations::{Relation, Relations};
-use super::{Dialect, Place, tables_in_order, view_name};
+use super::{Dialect, Place, Sources, tables_in_order, view_name};
 use crate::group::Stage;
 use crate::kept::is_kept;
 use crate::set::SchemaSet;
@@ -61,9 +61,14 @@ impl ViewColumns {
     }
 }
 
-pub(super) fn create(set: &SchemaSet, ledger: SchemaVersion, place: &Place) -> Option<Vec<String>> {
+pub(super) fn create(
+    set: &SchemaSet,
+    ledger: SchemaVersion,
+    place: &Place,
+    sources: &Sources,
+) -> Option<Vec<String>> {
     set.version(ledger)?;
-    let views = Views { set, ledger, place, dialect: place.dialect() };
+    let views = Views { set, ledger, place, sources, dialect: place.dialect() };
     let mut statements = Vec::new();
     for version in set.versions().iter().rev().filter(|version| version.number() <= ledger) {
         let number = version.number();
@@ -84,6 +89,7 @@ struct Views<'s> {
     set: &'s SchemaSet,
     ledger: SchemaVersion,
     place: &'s Place,
+    sources: &'s Sources,
     dialect: Dialect,
 }
 
@@ -93,7 +99,8 @@ impl Views<'_> {
     fn select(&self, version: SchemaVersion, table: &Table) -> Option<String> {
         if version == self.ledger {
             let columns = names(table);
-            return Some(format!("SELECT {} FROM {}", columns.join(", "), ident(&table.name)));
+            let source = ident(self.sources.name(&table.name));
+            return Some(format!("SELECT {} FROM {source}", columns.join(", ")));
         }
         if let Some(relation) = self.group_down(version, table) {
             let relation = relation?;
@@ -106,7 +113,7 @@ impl Views<'_> {
         let (above, columns) = self.step_down(version, table)?;
         let source = match columns.reads_kept {
             // No version has a view of what the ledger keeps for others; it passes all versions as it is.
-            false if is_kept(&above.name) => ident(&above.name),
+            false if is_kept(&above.name) => ident(self.sources.name(&above.name)),
             false => view_name(version.next(), &above.name, self.place),
             true => self.with_cells(version.next(), above)?,
         };
@@ -117,7 +124,7 @@ impl Views<'_> {
     fn with_cells(&self, version: SchemaVersion, table: &Table) -> Option<String> {
         let alias = ident(&format!("v{version}"));
         if version == self.ledger {
-            return Some(format!("{} AS {alias}", table_with_cells(table, self.dialect)));
+            return Some(format!("{} AS {alias}", table_with_cells(table, self.sources, self.dialect)));
         }
         let (source, columns) = match self.group_down(version, table) {
             Some(relation) => relation.map(|relation| (relation.source, relation.columns))?,

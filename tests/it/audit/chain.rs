@@ -185,8 +185,8 @@ async fn an_inserted_row_is_named_wherever_it_is_put() {
 #[tokio::test]
 async fn a_row_inserted_into_a_dead_hole_is_named() {
     for (store, rig) in rigs().await {
-        if store == "sqlite" {
-            continue; // Its numbers are dense.
+        if store != "postgres" {
+            continue; // Numbers are dense elsewhere.
         }
         rig.append("a", 1, &[member(1, "ANNA BERG", None), phone(1, None)]).await;
         rig.execute("a", "SELECT nextval('{d}trans_nr')").await;

@@ -4,7 +4,9 @@ use journal_core::journal::JournalStore as _;
 use journal_core::model::{NewTransaction, SchemaVersion};
 use journal_core::sql::Access;
 use journal_core::store::sql::SqlJournal;
-use journal_tests::servers::{Settings, own_postgres_or_skip, two_postgres_or_skip};
+use journal_tests::servers::{
+    Server, Settings, own_mariadb_or_skip, own_postgres_or_skip, two_mariadb_or_skip, two_postgres_or_skip,
+};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
@@ -20,7 +22,15 @@ const VARIABLE: &str = "SHOP_PASSWORD";
 
 #[tokio::test]
 async fn a_peer_that_is_down_stops_nobody_else_and_catches_up_when_it_is_back() {
-    let Some(server) = own_postgres_or_skip(Settings::default()) else { return };
+    if let Some(server) = own_postgres_or_skip(Settings::default()) {
+        a_peer_is_down(&server).await;
+    }
+    if let Some(server) = own_mariadb_or_skip(Settings::default()) {
+        a_peer_is_down(&server).await;
+    }
+}
+
+async fn a_peer_is_down(server: &Server) {
     let home = Shop::sqlite();
     let shop = Shop::at([home.scratch("beside"), server.create_database().url]);
     let service = shop.serve(&SITES);
@@ -51,8 +61,16 @@ async fn a_peer_that_is_down_stops_nobody_else_and_catches_up_when_it_is_back() 
 
 #[tokio::test]
 async fn a_wrong_password_is_told_and_shows_nowhere() {
-    let settings = Settings { password: Some(PASSWORD.to_owned()), ..Settings::default() };
-    let Some(server) = own_postgres_or_skip(settings) else { return };
+    let settings = || Settings { password: Some(PASSWORD.to_owned()), ..Settings::default() };
+    if let Some(server) = own_postgres_or_skip(settings()) {
+        a_password_is_wrong(&server, "password authentication failed for user \"daybook\"");
+    }
+    if let Some(server) = own_mariadb_or_skip(settings()) {
+        a_password_is_wrong(&server, "Access denied for user 'daybook'");
+    }
+}
+
+fn a_password_is_wrong(server: &Server, says: &str) {
     let database = server.create_database();
     let shop = Shop::sqlite();
     let urls = [shop.url_text("a").to_owned(), server.url_with_password(&database.name, None)];
@@ -75,10 +93,7 @@ async fn a_wrong_password_is_told_and_shows_nowhere() {
             assert_eq!(ended.code, Some(1), "{arguments:?}: {ended:?}");
             let told = ended.stdout.clone() + &ended.stderr;
             assert!(told.contains("D0401: "), "{arguments:?}: {told}");
-            assert!(
-                told.contains("password authentication failed for user \"daybook\""),
-                "{arguments:?}: {told}"
-            );
+            assert!(told.contains(says), "{arguments:?}: {told}");
             ended
         };
         said += &(ended.stdout + &ended.stderr);
@@ -145,7 +160,9 @@ async fn an_unknown_version_waits(store: &str, shop: &Shop) {
 #[tokio::test]
 async fn a_transaction_of_an_unknown_version_waits_until_the_version_is_released() {
     an_unknown_version_waits("sqlite", &Shop::at_first_version(None)).await;
-    let Some((a, b)) = two_postgres_or_skip() else { return };
-    let urls = [a.create_database().url, b.create_database().url];
-    an_unknown_version_waits("postgres", &Shop::at_first_version(Some(urls))).await;
+    for (store, servers) in [("postgres", two_postgres_or_skip()), ("mariadb", two_mariadb_or_skip())] {
+        let Some((a, b)) = servers else { continue };
+        let urls = [a.create_database().url, b.create_database().url];
+        an_unknown_version_waits(store, &Shop::at_first_version(Some(urls))).await;
+    }
 }

@@ -18,6 +18,7 @@ use journal_core::model::{Epoch, Origin, SchemaVersion, SealNr, SiteName};
 use journal_core::store::memory::MemoryJournal;
 use journal_core::store::sql::SqlJournal;
 use journal_tests::rig::Rig;
+use journal_tests::servers::Server;
 use schema_mappers::{Registry, RustMappers, SchemaSet};
 
 pub(crate) const LIMIT: ReadLimit = ReadLimit { transactions: 100, bytes: 1 << 20 };
@@ -165,17 +166,22 @@ impl Stores for InMemory {
     }
 }
 
-/// A group over SQLite files.
+/// A group over databases.
 #[derive(Debug)]
-pub(crate) struct OverSqlite(Rig);
+pub(crate) struct OverSql(Rig);
 
-impl OverSqlite {
-    pub(crate) async fn new() -> Self {
+impl OverSql {
+    pub(crate) async fn sqlite() -> Self {
         Self(Rig::sqlite(&["a", "b"], rental()).await)
+    }
+
+    pub(crate) async fn on(server: &Server) -> Self {
+        let pair = ["a", "b"].map(|site| (site, server.create_database().url));
+        Self(Rig::at(&pair, rental()).await)
     }
 }
 
-impl Stores for OverSqlite {
+impl Stores for OverSql {
     type Journal = SqlJournal;
     type Ledger = SqlLedger;
     type Control = SqlControl;

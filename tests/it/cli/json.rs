@@ -96,6 +96,10 @@ fn every_report_has_the_documented_fields_and_no_others() {
     let contract = ["upgrade", "contract", "--quiet", "0s", "--waive", "ask=none left"];
     check("upgrade contract", &desk.json(&contract));
     check("replay", &desk.json(&["replay", "--site", "b", "--into", "sqlite:r.db"]));
+    desk.add_site("c");
+    check("site add", &desk.json(&["site", "add", "c", "--from", "a", "--dry-run"]));
+    check("site add", &desk.json(&["site", "add", "c", "--from", "a"]));
+    check("site retire", &desk.json(&["site", "retire", "a"]));
     check("demo", &desk.json(&["demo", "--transactions", "2000"]));
     service.terminate();
     assert_eq!(service.wait(super::BOUND).code, Some(0));

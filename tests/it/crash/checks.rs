@@ -15,8 +15,8 @@ const POSTED_BUT_NOT_THERE: &str = "SELECT (SELECT count(*) FROM {d}entry j \
      LEFT JOIN {d}rejection r ON r.origin = j.origin AND r.epoch = j.epoch AND r.trans_nr = j.trans_nr \
      WHERE j.op = 'insert' AND j.entity = 'payment' AND r.origin IS NULL) - (SELECT count(*) FROM payment)";
 /// Counters against the rows that they count; one transaction writes both.
-const TORN: &str = "SELECT CAST((SELECT coalesce(sum(nr_of_rentals), 0) FROM stats) AS bigint) \
-     - (SELECT count(*) FROM rental) + CAST((SELECT coalesce(sum(nr_of_users), 0) FROM stats) AS bigint) \
+const TORN: &str = "SELECT CAST((SELECT coalesce(sum(nr_of_rentals), 0) FROM stats) AS {bigint}) \
+     - (SELECT count(*) FROM rental) + CAST((SELECT coalesce(sum(nr_of_users), 0) FROM stats) AS {bigint}) \
      - (SELECT count(*) FROM name)";
 
 /// At any moment, services running or dead: each site shows whole transactions, and those that its checkpoint names.

@@ -6,7 +6,10 @@ use std::time::Duration;
 use journal_core::sql::{Access, Conn};
 use journal_tests::process::Running;
 use journal_tests::proxy::{Cut, Proxy};
-use journal_tests::servers::{Settings, own_postgres_or_skip, postgres_or_skip, two_postgres_or_skip};
+use journal_tests::servers::{
+    Server, Settings, own_mariadb_or_skip, own_postgres_or_skip, postgres_or_skip, two_mariadb_or_skip,
+    two_postgres_or_skip,
+};
 use rand::RngExt as _;
 
 use super::{checks, generator, moment::Moment};
@@ -66,6 +69,17 @@ async fn no_session_has_the_server_compile_its_statements() {
 async fn postgres_servers_that_die_under_load_lose_and_repeat_nothing() {
     let Some(a) = own_postgres_or_skip(Settings::default()) else { return };
     let Some(b) = own_postgres_or_skip(Settings::default()) else { return };
+    servers_die(a, b).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mariadb_servers_that_die_under_load_lose_and_repeat_nothing() {
+    let Some(a) = own_mariadb_or_skip(Settings::default()) else { return };
+    let Some(b) = own_mariadb_or_skip(Settings::default()) else { return };
+    servers_die(a, b).await;
+}
+
+async fn servers_die(a: Server, b: Server) {
     let scratch = [a.create_database().url, b.create_database().url];
     let shop = Shop::on_servers(&a, &b);
     let mut rng = generator("servers");
@@ -90,7 +104,15 @@ async fn postgres_servers_that_die_under_load_lose_and_repeat_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn commits_whose_answer_is_lost_are_neither_lost_nor_repeated() {
-    let Some((a, b)) = two_postgres_or_skip() else { return };
+    if let Some((a, b)) = two_postgres_or_skip() {
+        answers_are_lost(a, b).await;
+    }
+    if let Some((a, b)) = two_mariadb_or_skip() {
+        answers_are_lost(a, b).await;
+    }
+}
+
+async fn answers_are_lost(a: &Server, b: &Server) {
     let scratch = [a.create_database().url, b.create_database().url];
     let databases = [a.create_database(), b.create_database()];
     let shop = Shop::at(databases.clone().map(|database| database.url));

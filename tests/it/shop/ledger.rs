@@ -71,7 +71,7 @@ fn table_name(table: &str, version: i64) -> &str {
 pub(crate) async fn everything(shop: &Shop, site: &str, version: i64) -> Vec<String> {
     let mut all = Vec::new();
     for (table, key) in TABLES {
-        let columns = columns(table, version).map(|column| format!("coalesce(CAST({column} AS text), '-')"));
+        let columns = columns(table, version).map(|column| format!("coalesce({column} || '', '-')"));
         let row = columns.collect::<Vec<_>>().join(" || '|' || ");
         let name = table_name(table, version);
         let rows = shop.rows(site, &format!("SELECT {row} FROM {name} ORDER BY {key}")).await;

@@ -47,9 +47,9 @@ async fn after_a_time_of_writes_at_the_new_version_the_old_one_is_exact_and_noth
         let mut busy = Busy::new(shop, 1);
         busy.write();
         busy.shop.done(&["upgrade", "--to", "2"]);
-        let some = "SELECT CAST(min(rental_id) AS bigint) FROM rental";
+        let some = "SELECT CAST(min(rental_id) AS {bigint}) FROM rental";
         let rental = busy.shop.number("a", some).await;
-        let customer = busy.shop.number("a", "SELECT CAST(min(customer_id) AS bigint) FROM name").await;
+        let customer = busy.shop.number("a", "SELECT CAST(min(customer_id) AS {bigint}) FROM name").await;
         let lines: Vec<String> = at_version_2()
             .iter()
             .map(|line| {

@@ -1,5 +1,8 @@
 //! The end of the old version: refused for each reason that there is, carried out once, on record.
 
+use journal_core::model::SchemaVersion;
+use schema_mappers::ddl::view_name;
+
 use super::{Busy, shops};
 use crate::shop::{BOUND, SITES, Shop, expect_done};
 
@@ -63,12 +66,16 @@ async fn a_site_at_the_old_version_is_a_reason_and_contract_drops_what_only_that
         refused(&busy.shop, &[&USUAL[..], &["--site", "a"]].concat(), "peer");
         busy.shop.done(&["upgrade", "resume"]);
         busy.shop.done(&[&["upgrade", "contract"][..], &USUAL].concat());
-        let (old_view, new_view, left) = match store {
-            "postgres" => {
-                ("v1.name", "v2.name", "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'daybook_%'")
+        let left = match store {
+            "postgres" => "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'daybook_%'",
+            "mariadb" => {
+                "SELECT count(*) FROM information_schema.tables WHERE table_schema = database() \
+                 AND (table_name LIKE 'daybook_old_%' OR table_name LIKE 'daybook_via_%')"
             }
-            _ => ("name_v1", "name_v2", "SELECT count(*) FROM sqlite_master WHERE name LIKE 'daybook_old_%'"),
+            _ => "SELECT count(*) FROM sqlite_master WHERE name LIKE 'daybook_old_%'",
         };
+        let place = busy.shop.url("a").place();
+        let [old_view, new_view] = [1, 2].map(|version| view_name(SchemaVersion(version), "name", &place));
         busy.shop.rows("a", &format!("SELECT count(*) FROM {new_view}")).await;
         let mut reader = busy.shop.reader("a").await;
         assert!(reader.lend().fetch(&format!("SELECT * FROM {old_view}"), vec![]).await.is_err(), "{store}");

@@ -4,7 +4,7 @@
 use applier::control::ControlStore as _;
 use journal_core::model::{Change, SchemaVersion};
 use journal_tests::rig::{Rig, drain, row};
-use journal_tests::servers::{postgres_or_skip, two_postgres_or_skip};
+use journal_tests::servers::{mariadb_or_skip, postgres_or_skip, two_postgres_or_skip};
 use schema_mappers::{SchemaSet, VersionSource};
 
 use super::Busy;
@@ -39,6 +39,9 @@ async fn a_table_that_does_not_change_is_not_touched_and_what_is_kept_of_it_stay
     if let Some(server) = postgres_or_skip() {
         rigs.push(("postgres", Rig::at(&[("a", server.create_database().url)], set()).await));
     }
+    if let Some(server) = mariadb_or_skip() {
+        rigs.push(("mariadb", Rig::at(&[("a", server.create_database().url)], set()).await));
+    }
     for (store, rig) in rigs {
         let alone = row([("id", 1.into()), ("note", "kept".into())]);
         let other = row([("id", 7.into())]);
@@ -48,6 +51,10 @@ async fn a_table_that_does_not_change_is_not_touched_and_what_is_kept_of_it_stay
         crate::reshape::apply(&rig, "a", 2).await.unwrap();
         let place = match store {
             "sqlite" => "SELECT rootpage FROM sqlite_master WHERE name = 'alone'",
+            "mariadb" => {
+                "SELECT CAST(table_id AS SIGNED) FROM information_schema.innodb_sys_tables \
+                 WHERE name = concat(database(), '/alone')"
+            }
             _ => "SELECT CAST(to_regclass('alone')::oid AS bigint)",
         };
         let before = rig.number("a", place).await;

@@ -200,7 +200,8 @@ pub(crate) async fn refuse_unless_empty(url: &DbUrl) -> Result<(), ReplayError> 
          JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') \
          AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%' ORDER BY 1 LIMIT 1";
     const MARIADB: &str = "SELECT CONCAT(LOWER(table_type), ' ', table_name) FROM information_schema.tables \
-         WHERE table_schema = DATABASE() ORDER BY table_name LIMIT 1";
+         WHERE table_schema = DATABASE() OR (left(table_schema, char_length(database()) + 2) = concat(database(), '_v') \
+         AND substr(table_schema, char_length(database()) + 3) REGEXP '^([0-9]+|new)$') ORDER BY table_name LIMIT 1";
     let mut conn = Conn::open(url, Access::Create, "replay").await?;
     let found = match conn.dialect() {
         Dialect::Sqlite => conn.lend().fetch_optional(SQLITE, Vec::new()).await?,

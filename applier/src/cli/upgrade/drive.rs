@@ -13,6 +13,7 @@ use crate::cli::failure::{Exit, Failure, Told};
 use crate::cli::goal::{Goal, Whose};
 use crate::cli::group::{Group, who};
 use crate::cli::patience::{Patience, Timeout};
+use crate::control::sql::switch_begun;
 use crate::upgrade::machine::{Direction, Event, Next, Place, Step, next};
 use crate::upgrade::record::{self, Kind, StepNote, Upgrade};
 use crate::upgrade::reshape::ReshapeError;
@@ -43,6 +44,14 @@ pub(super) async fn read(group: &Group, site: &SiteName) -> anyhow::Result<Optio
     let upgrade = record::read(conn.lend()).await?;
     conn.close().await;
     Ok(upgrade)
+}
+
+/// Whether a site's tables are changing places, which only goes forward.
+pub(super) async fn is_switching(group: &Group, site: &SiteName) -> anyhow::Result<bool> {
+    let mut conn = Conn::open(group.url(site)?, Access::Read, "look").await?;
+    let begun = switch_begun(conn.lend()).await?;
+    conn.close().await;
+    Ok(begun)
 }
 
 /// Brings a site to another place. An error when another command was faster.

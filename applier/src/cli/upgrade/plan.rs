@@ -138,7 +138,9 @@ fn lock(step: Step, dialect: Dialect) -> &'static str {
         (Step::Switch, Dialect::Postgres) => {
             "exclusive on tables and views for one short transaction; asked for without waiting, then for the lock timeout at most"
         }
-        (Step::Switch, Dialect::MariaDb) => "exclusive on all tables, as long as a name change takes",
+        (Step::Switch, Dialect::MariaDb) => {
+            "exclusive on each view, and twice on all tables for a change of names; asked for without waiting, then for the lock timeout, in whole seconds, at most"
+        }
         (Step::Expand | Step::Switch, Dialect::Sqlite) => {
             "the writer's, for one short transaction; readers go on"
         }

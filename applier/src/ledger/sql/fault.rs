@@ -70,12 +70,19 @@ pub(super) fn of_commit(error: SqlError) -> LedgerError {
     LedgerError::Fault { fault, detail: format!("{by} refused the transaction as a whole") }
 }
 
-/// Whether the code says that a value has no place in its column: PostgreSQL's class 22, SQLite's "too big", "datatype
-/// mismatch" and the datatype check of STRICT tables, MariaDB's own numbers.
+/// Whether the code says that a value has no place in its column: PostgreSQL's classes 22 and 54, SQLite's "too big",
+/// "datatype mismatch" and the datatype check of STRICT tables, MariaDB's own numbers.
 fn no_place(code: &str) -> bool {
     (code.len() == 5 && code.starts_with("22"))
+        || is_beyond_limits(code)
         || matches!(code, "18" | "20" | "3091")
         || MISFITTING.contains(&code)
+}
+
+/// Whether the code is of PostgreSQL's class for what is larger than it can take: a key longer than an index's page has
+/// room for, JSON deeper than its parser goes. Its messages tell the limit and no value.
+fn is_beyond_limits(code: &str) -> bool {
+    code.len() == 5 && code.starts_with("54")
 }
 
 /// A broken reference has two ends, and the databases name neither alike: the operation tells which.
@@ -111,6 +118,7 @@ fn why(fault: Fault, error: &SqlError, schema: &Schema, table: &Table, change: &
         Fault::StillReferenced => format!("other rows refer to it{by}"),
         Fault::NotNull => format!("a column that may not be NULL would be{by}"),
         Fault::Check => format!("a check of the ledger refuses it{by}"),
+        _ if is_beyond_limits(&error.code) => format!("a value is too large here: {}", error.message),
         _ => "a value has no exact place in its column".to_owned(),
     }
 }

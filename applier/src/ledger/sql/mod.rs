@@ -130,6 +130,16 @@ impl SqlLedger {
         Self { complements: false, ..self }
     }
 
+    /// MariaDB: the session's database becomes that of a version's views, where nothing is kept of rows, or the ledger's own
+    /// again.
+    pub(crate) async fn stand_in(&mut self, version: Option<SchemaVersion>) -> Result<(), SqlError> {
+        self.complements = version.is_none();
+        let place = self.conn.place();
+        let views = version.and_then(|version| place.views_of(version));
+        let database = views.unwrap_or_else(|| place.database().to_owned());
+        self.conn.enter_database(&database).await
+    }
+
     /// Lends the connection, for statements in the open transaction.
     pub fn conn(&mut self) -> ConnRef<'_> {
         self.conn.lend()

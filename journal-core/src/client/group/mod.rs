@@ -89,7 +89,7 @@ impl GroupJournal {
                 patience: Duration::from_secs(30),
                 switch_after: Duration::from_millis(250),
                 look_every: Duration::from_millis(100),
-                follow: Duration::from_millis(800),
+                follow: Duration::from_millis(600),
                 pause_grace: Duration::from_secs(5),
             },
         }
@@ -297,7 +297,7 @@ impl GroupBuilder {
         self
     }
 
-    /// How long a move waits for the next site to post what was written at the site that is left. 800 ms unless said
+    /// How long a move waits for the next site to post what was written at the site that is left. 600 ms unless said
     /// otherwise: nobody is to wait for a second.
     #[must_use]
     pub fn follow(mut self, follow: Duration) -> Self {

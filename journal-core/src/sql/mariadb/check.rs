@@ -15,7 +15,13 @@ const OTHER_ENGINES: &str = "SELECT TABLE_NAME, coalesce(ENGINE, 'none') FROM in
 const MARIADB_FROM: (u32, u32) = (10, 6);
 
 /// Of a session, because its meaning depends on them: `sql_mode` has them all.
-const MODES: [&str; 4] = ["STRICT_ALL_TABLES", "ANSI_QUOTES", "NO_BACKSLASH_ESCAPES", "PIPES_AS_CONCAT"];
+const MODES: [&str; 5] = [
+    "STRICT_ALL_TABLES",
+    "ANSI_QUOTES",
+    "NO_BACKSLASH_ESCAPES",
+    "PIPES_AS_CONCAT",
+    "SIMULTANEOUS_ASSIGNMENT",
+];
 
 /// What the server and the session say of themselves.
 #[derive(Debug, Clone)]
@@ -81,10 +87,9 @@ fn faults(settings: &Settings) -> Vec<String> {
         settings.time_zone == "+00:00",
         format!("the session's time_zone is {}, not +00:00", settings.time_zone),
     );
-    let bytewise = ["utf8mb4_nopad_bin", "utf8mb4_0900_bin"].contains(&settings.collation.as_str());
     hold(
-        bytewise,
-        format!("the session's collation is {}, not a binary one without padding", settings.collation),
+        settings.collation == "utf8mb4_nopad_bin",
+        format!("the session's collation is {}, not utf8mb4_nopad_bin", settings.collation),
     );
     wrong
 }

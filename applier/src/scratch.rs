@@ -16,7 +16,7 @@ const POSTGRES_RELATIONS: &str = "SELECT CASE relkind WHEN 'v' THEN 'VIEW' ELSE 
 /// The databases beside MariaDB's, for views and for tables in the making.
 const MARIADB_BESIDE: &str = "SELECT schema_name FROM information_schema.schemata \
      WHERE left(schema_name, char_length(database()) + 2) = concat(database(), '_v') \
-     AND substr(schema_name, char_length(database()) + 3) REGEXP '^([0-9]+|new)$' ORDER BY 1";
+     AND substr(schema_name, char_length(database()) + 3) REGEXP '^([0-9]+|_daybook)$' ORDER BY 1";
 const MARIADB_TABLES: &str = "SELECT IF(table_type = 'VIEW', 'VIEW', 'TABLE'), table_name FROM information_schema.tables \
      WHERE table_schema = database() ORDER BY 2";
 

@@ -273,7 +273,7 @@ fn of_install(error: &InstallError) -> Option<&'static str> {
         InstallError::Set(_) | InstallError::Registry(_) | InstallError::Unfit { .. } => {
             Some(code::SCHEMA_SET)
         }
-        InstallError::Kept(error) => of_ledger(error),
+        InstallError::Kept(error) | InstallError::Switching(error) => of_ledger(error),
         InstallError::Store(error) => Some(of_sql(error)),
     }
 }

@@ -19,6 +19,7 @@ use super::failure::{Exit, Failure};
 use super::group::{Group, who};
 use super::output::table;
 use super::patience::Timeout;
+use crate::ledger::LedgerError;
 use crate::upgrade::checksum;
 use crate::upgrade::machine::{Direction, Event, Next, Place, Step, next};
 use crate::upgrade::record::{self, Options, Upgrade};
@@ -387,13 +388,16 @@ const CHANGING_PLACES: &str =
 async fn turn(group: &Group, site: &SiteName) -> anyhow::Result<Option<&'static str>> {
     let Some(upgrade) = drive::read(group, site).await? else { return Ok(Some("no upgrade was begun here")) };
     let (place, ends) = match next(upgrade.place, Event::AbortAsked) {
-        Next::To(_) if drive::is_switching(group, site).await? => return Ok(Some(CHANGING_PLACES)),
         Next::To(place) => (place, false),
         Next::TurnTo(place) => (place, true),
         Next::Refused(why) => return Ok(Some(why)),
     };
-    drive::go_to(group, site, &upgrade, place, ends).await?;
-    Ok(None)
+    match drive::go_to(group, site, &upgrade, place, ends).await {
+        Err(error) if matches!(error.downcast_ref(), Some(LedgerError::SwitchBegun)) => {
+            Ok(Some(CHANGING_PLACES))
+        }
+        turned => turned.map(|()| None),
+    }
 }
 
 impl Report {

@@ -11,7 +11,8 @@ use super::text::{self, STANDING};
 use super::{Control, ControlStore, Desired, Lease, Standing};
 use crate::ledger::{Asked, LedgerError};
 
-const LOCK_CONTROL: &str = "SELECT generation, desired, who, why, since FROM {d}control{for_update}";
+pub(crate) const LOCK_CONTROL: &str =
+    "SELECT generation, desired, who, why, since FROM {d}control{for_update}";
 const SWITCH_BEGUN: &str = "SELECT 1 FROM {d}switching";
 const NOTE_SPENT: &str = "UPDATE {d}spent SET since = $1, transactions = $2, reading = $3, preparing = $4, \
      applying = $5, committing = $6";
@@ -152,6 +153,17 @@ impl SqlControl {
     }
 }
 
+/// Insists that the tables do not change places, and that this does not begin before the caller's transaction has ended.
+pub(crate) async fn insist_no_switch(mut conn: ConnRef<'_>) -> Result<(), LedgerError> {
+    if conn.dialect() == Dialect::MariaDb {
+        conn.fetch_optional(LOCK_CONTROL, Vec::new()).await?;
+        if switch_begun(conn).await? {
+            return Err(LedgerError::SwitchBegun);
+        }
+    }
+    Ok(())
+}
+
 /// Whether the tables change places at a site: it has begun and is not over, here or in a process that is gone. Only on
 /// MariaDB, where that is more than one transaction.
 pub(crate) async fn switch_begun(mut conn: ConnRef<'_>) -> Result<bool, SqlError> {
@@ -173,8 +185,8 @@ async fn desire_in(
     if have.desired == desired {
         return Ok(have);
     }
-    if desired == Desired::Running && switch_begun(conn.lend()).await? {
-        return Err(LedgerError::SwitchBegun);
+    if desired == Desired::Running {
+        insist_no_switch(conn.lend()).await?;
     }
     if desired == Desired::Running
         && let Some(from) = adding::source(conn.lend()).await?

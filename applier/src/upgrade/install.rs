@@ -7,11 +7,11 @@ use journal_core::store::sql::{
     ReleasedSchema, Site, create_site, insert_schema_version, list_schema_versions, read_site,
     set_ledger_version,
 };
-use schema_mappers::{Registry, RegistryError, RustMappers, SchemaSet, SetError, ddl};
+use schema_mappers::{Registry, RegistryError, RustMappers, SchemaSet, SetError, Version, ddl};
 
 use super::{readable, stepwise};
 use crate::asks;
-use crate::control::sql::{now, record_action};
+use crate::control::sql::{insist_no_switch, now, record_action};
 use crate::ledger::LedgerError;
 use crate::ledger::sql::released::{self, ReleasedError};
 
@@ -42,6 +42,8 @@ pub enum InstallError {
     Unfit { detail: String },
     #[error("bring what the rows of the ledger keep to this release's form")]
     Kept(#[from] LedgerError),
+    #[error("release the schema versions that are new")]
+    Switching(#[source] LedgerError),
     #[error(transparent)]
     Store(#[from] SqlError),
 }
@@ -122,12 +124,19 @@ async fn install_in(
 pub async fn release_versions(mut conn: ConnRef<'_>, set: &SchemaSet) -> Result<(), InstallError> {
     let before = load_set(conn.lend()).await?;
     let dialect = conn.dialect();
+    let is_new =
+        |version: &Version| before.as_ref().is_none_or(|set| set.version(version.number()).is_none());
+    let grows = set.versions().iter().any(is_new);
     if let Some(detail) = set.versions().iter().find_map(|version| ddl::refusal(version, dialect)) {
         return Err(InstallError::Unfit { detail });
     }
     // What is on record is what the ledger has: where DDL commits by itself, it comes first.
     if dialect == Dialect::MariaDb {
         keep_tables(conn.lend(), before.as_ref(), set).await?;
+    }
+    if grows {
+        // The tables on their way are known by the set that they belong to.
+        insist_no_switch(conn.lend()).await.map_err(InstallError::Switching)?;
     }
     let on_record = list_schema_versions(conn.lend()).await?;
     let clock = format!("SELECT {}", now(dialect));

@@ -34,9 +34,9 @@ pub(super) struct Ground {
 }
 
 impl Ground {
-    /// MariaDB: the database in which the tables of a version are made.
+    /// MariaDB: the database in which the tables of a version are made. Rights to the databases of views cover it too.
     pub(super) fn making(&self) -> String {
-        format!("{}_vnew", self.place.database())
+        format!("{}_v_daybook", self.place.database())
     }
 }
 
@@ -111,6 +111,11 @@ impl Layout {
         self.stand_ins.as_ref()
     }
 
+    /// MariaDB: the database in which the new tables are made.
+    pub(super) fn making(&self) -> String {
+        self.ground.making()
+    }
+
     /// PostgreSQL: a table of the ledger with its schema.
     pub(super) fn at_home(&self, table: &Name) -> String {
         format!("{}.{}", self.ground.home, quote(table))
@@ -155,7 +160,7 @@ impl Layout {
     /// MariaDB: a version's own DDL makes its tables under their plain names, so they are made in a database of their own.
     /// The databases of views come now, so that a right that lacks for them shows before the switch begins.
     fn expand_apart(&self) -> Vec<String> {
-        let (home, making) = (quote(self.ground.place.database()), quote(&self.ground.making()));
+        let (home, making) = (quote(self.ground.place.database()), quote(&self.making()));
         let schemas = self.views_new.iter().filter(|text| text.starts_with("CREATE SCHEMA"));
         let mut all: Vec<String> = schemas.cloned().collect();
         all.push(format!("CREATE DATABASE {making} COLLATE {}", self.ground.collation));

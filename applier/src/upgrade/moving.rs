@@ -129,7 +129,7 @@ pub(super) async fn move_rows(
     let mut conn = mover.ledger.into_conn();
     analyse(&mut conn, layout).await?;
     conn.begin().await?;
-    let checked = match staging.insist(conn.lend()).await {
+    let checked = match staging.insist_staged(conn.lend()).await {
         Ok(()) => references::put_back(conn.lend(), layout).await,
         Err(error) => Err(error),
     };
@@ -284,7 +284,7 @@ impl Mover<'_> {
         images: &[schema_mappers::Image],
         one_by_one: bool,
     ) -> Result<(), ReshapeError> {
-        self.staging.insist(self.ledger.conn()).await?;
+        self.staging.insist_staged(self.ledger.conn()).await?;
         match one_by_one {
             true => self.ledger.apply(images).await?,
             false => self.ledger.load(images).await?,

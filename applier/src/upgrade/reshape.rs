@@ -21,7 +21,7 @@ use super::tables::SiteTables;
 use crate::audit::Watch;
 use crate::audit::ask::{self, Waiting};
 use crate::control::Desired;
-use crate::control::sql::read_state;
+use crate::control::sql::{read_state, switch_begun};
 use crate::ledger::LedgerError;
 use crate::ledger::sql::SqlLedger;
 
@@ -181,7 +181,10 @@ pub async fn reshape(
     let statements = if from == order.to { Vec::new() } else { tables.layout().statements(from) };
     match (order.mode, from == order.to, desired) {
         (Mode::DryRun, ..) => report.statements = statements,
-        (Mode::CarryOut, true, _) => release(url, registry).await?,
+        (Mode::CarryOut, true, _) => {
+            release(url, registry).await?;
+            settled(url).await?;
+        }
         (Mode::CarryOut, false, Desired::Running) => {
             release(url, registry).await?;
             return Err(ReshapeError::NotPaused);
@@ -254,6 +257,14 @@ async fn stands(url: &DbUrl) -> Result<(SchemaVersion, Desired), ReshapeError> {
     let (standing, _) = read_state(conn.lend()).await?;
     conn.close().await;
     Ok((standing.ledger_version, standing.control.desired))
+}
+
+/// A ledger whose tables change places is at no version.
+async fn settled(url: &DbUrl) -> Result<(), ReshapeError> {
+    let mut conn = Conn::open(url, Access::Read, "look").await?;
+    let begun = switch_begun(conn.lend()).await?;
+    conn.close().await;
+    if begun { Err(LedgerError::SwitchBegun.into()) } else { Ok(()) }
 }
 
 /// Puts every version of the set on record at a site.

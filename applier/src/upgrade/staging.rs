@@ -2,12 +2,12 @@
 //! resumed, what was moved may be stale, and they are made anew. Never touches a table that readers see.
 
 use journal_core::model::SchemaVersion;
-use journal_core::sql::{Conn, ConnRef, Dialect, Param, Place, SqlError, quote};
+use journal_core::sql::{Conn, ConnRef, Dialect, Param, Place, SqlClass, SqlError, quote};
 
 use super::layout::{Ground, Layout, NEW, NEW_SCHEMA, OLD, OLD_SCHEMA};
 use super::reshape::ReshapeError;
 use super::{references, stepwise};
-use crate::control::sql::{lock_standing, now, switch_begun};
+use crate::control::sql::{insist_no_switch, lock_standing, now};
 use crate::control::{Desired, Standing};
 use crate::ledger::LedgerError;
 
@@ -17,8 +17,13 @@ const COMPLEMENT_TABLE: &str =
     "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = 'daybook_complement'";
 const VIEWS_FROM: &str =
     "SELECT coalesce(max(version_from), 1) FROM {d}upgrade_record WHERE kind = 'contraction'";
+const MADE_BESIDES: &str =
+    "SELECT table_name FROM information_schema.tables WHERE table_schema = $1 ORDER BY 1 LIMIT 1";
 const DATABASE: &str = "SELECT DATABASE(), @@collation_database";
 const STAGING: &str = "SELECT version_from, version_to, generation, checksum FROM {d}staging";
+/// What is not done yet before the tables may change places.
+const UNDONE: &str = "SELECT CAST((SELECT count(*) FROM {d}staging_move WHERE ended = $1) \
+     + (SELECT count(*) FROM {d}staging_reference) AS {bigint})";
 const NAMES_SQLITE: &str = "SELECT name FROM sqlite_master WHERE type = 'table' AND name GLOB $1 || '*'";
 const NAMES_MARIADB: &str = "SELECT table_name FROM information_schema.tables WHERE table_schema = database() \
      AND table_type = 'BASE TABLE' AND left(table_name, char_length($1)) = $1";
@@ -68,8 +73,12 @@ pub(super) async fn ground(mut conn: ConnRef<'_>) -> Result<Ground, SqlError> {
 }
 
 /// The staging on record, if there is one.
-pub(super) async fn on_record(mut conn: ConnRef<'_>) -> Result<Option<Staging>, SqlError> {
-    let record = conn.fetch_optional(STAGING, Vec::new()).await?;
+pub(super) async fn on_record(conn: ConnRef<'_>) -> Result<Option<Staging>, SqlError> {
+    read(conn, STAGING).await
+}
+
+async fn read(mut conn: ConnRef<'_>, template: &str) -> Result<Option<Staging>, SqlError> {
+    let record = conn.fetch_optional(template, Vec::new()).await?;
     let read = |record: journal_core::sql::Record| -> Result<Staging, SqlError> {
         let (from, to) = (SchemaVersion(record.i64(0)?), SchemaVersion(record.i64(1)?));
         Ok(Staging { from, to, generation: record.i64(2)?, checksum: record.text(3)? })
@@ -89,6 +98,25 @@ impl Staging {
             return Err(ReshapeError::Elsewhere { have: ledger_version, expected: self.from });
         }
         Ok(())
+    }
+
+    /// Insists besides that these tables are the ones on record, which nobody drops before the caller's transaction ends:
+    /// another command may have put those of another version in their place, under the same pause.
+    pub(super) async fn insist_staged(&self, mut conn: ConnRef<'_>) -> Result<(), ReshapeError> {
+        self.insist(conn.lend()).await?;
+        match read(conn, &format!("{STAGING}{{for_share}}")).await? {
+            Some(staged) if staged == *self => Ok(()),
+            _ => Err(ReshapeError::NotExpanded),
+        }
+    }
+
+    /// Insists besides that every row has been moved into them: they may have been made anew.
+    pub(super) async fn insist_whole(&self, mut conn: ConnRef<'_>) -> Result<(), ReshapeError> {
+        self.insist_staged(conn.lend()).await?;
+        match conn.fetch_one(UNDONE, vec![no(conn.dialect())]).await?.i64(0)? {
+            0 => Ok(()),
+            _ => Err(ReshapeError::NotExpanded),
+        }
     }
 }
 
@@ -120,6 +148,9 @@ async fn expand_in(
 ) -> Result<(), ReshapeError> {
     staging.insist(conn.lend()).await?;
     for statement in layout.rendered(layout.expand()) {
+        if statement.starts_with("DROP DATABASE") {
+            insist_taken_along(conn.lend(), layout).await?;
+        }
         conn.ddl(&statement).await?;
     }
     if conn.dialect() == Dialect::MariaDb {
@@ -146,6 +177,16 @@ async fn expand_in(
     let params = vec![from.0.into(), to.0.into(), (*generation).into(), Param::from(checksum.as_str())];
     conn.execute(&insert, params).await?;
     Ok(())
+}
+
+/// MariaDB: insists that nothing goes with the database in which the tables were made.
+async fn insist_taken_along(mut conn: ConnRef<'_>, layout: &Layout) -> Result<(), SqlError> {
+    let Some(left) = conn.fetch_optional(MADE_BESIDES, vec![layout.making().into()]).await? else {
+        return Ok(());
+    };
+    let message =
+        format!("the version's own DDL makes {}, which is no table of it; make that by hand", left.text(0)?);
+    Err(SqlError::new(SqlClass::Schema, message))
 }
 
 /// A truth value as this database's tables of Daybook hold it.
@@ -182,16 +223,19 @@ pub(super) async fn keep_references(mut conn: ConnRef<'_>, keep: bool) -> Result
     }
 }
 
-/// Drops tables that are left over, if any: new ones with their record, or old ones. In SQLite a transaction a table, so
-/// that appends come in between.
+/// Drops tables that are left over, if any: old ones, or new ones, whose record goes first, so that what a crash leaves of
+/// them is never taken for whole. In SQLite a transaction a table, so that appends come in between.
 pub(super) async fn drop_leftovers(conn: &mut Conn, what: Leftover) -> Result<(), LedgerError> {
     let (prefix, schema, complement) = match what {
         Leftover::New => (NEW, NEW_SCHEMA, "DROP TABLE IF EXISTS {d}complement_new"),
         Leftover::Old => (OLD, OLD_SCHEMA, "DROP TABLE IF EXISTS {d}complement_old"),
     };
     stepwise::alone(conn.lend()).await?;
-    if what == Leftover::New && switch_begun(conn.lend()).await? {
-        return Err(LedgerError::SwitchBegun);
+    if what == Leftover::New {
+        conn.begin().await?;
+        insist_no_switch(conn.lend()).await?;
+        forget(conn.lend()).await?;
+        conn.commit().await?;
     }
     keep_references(conn.lend(), false).await?;
     match conn.dialect() {
@@ -211,10 +255,6 @@ pub(super) async fn drop_leftovers(conn: &mut Conn, what: Leftover) -> Result<()
     }
     conn.begin().await?;
     conn.lend().script(complement).await?;
-    if what == Leftover::New {
-        stepwise::go_on(conn.lend()).await?;
-        forget(conn.lend()).await?;
-    }
     Ok(conn.commit().await?)
 }
 
@@ -235,7 +275,8 @@ async fn drop_named(conn: &mut Conn, prefix: &str) -> Result<(), SqlError> {
 
 /// Forgets the staging: it was switched to, or dropped.
 pub(super) async fn forget(mut conn: ConnRef<'_>) -> Result<(), SqlError> {
-    for table in ["staging_move", "staging_reference", "staging"] {
+    // The row that says which tables these are comes first: who moves rows holds that before the others.
+    for table in ["staging", "staging_move", "staging_reference"] {
         conn.execute(&format!("DELETE FROM {{d}}{table}"), Vec::new()).await?;
     }
     Ok(())

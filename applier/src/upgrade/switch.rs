@@ -14,7 +14,7 @@ use super::reshape::ReshapeError;
 use super::staging::{Staging, forget, keep_references};
 use super::{dependents, grants, switch_stages};
 use crate::asks;
-use crate::control::sql::record_action;
+use crate::control::sql::{LOCK_CONTROL, record_action};
 
 /// How long one try may make readers wait, in all databases that can tell.
 pub const LOCK_TIMEOUT: Duration = Duration::from_millis(500);
@@ -26,7 +26,6 @@ pub(super) const TRIES_WITHOUT_WAIT: u32 = 5;
 pub(super) const REST_FIRST: Duration = Duration::from_millis(20);
 pub(super) const REST_MAX: Duration = Duration::from_secs(1);
 
-const LOCK_CONTROL: &str = "SELECT desired FROM {d}control{for_update}";
 /// Tables that a version's own DDL made besides, such as partitions; they go where their table goes.
 const ALSO_NEW: &str = "SELECT format('ALTER TABLE %I.%I SET SCHEMA ', n.nspname, c.relname) FROM pg_class c \
      JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relkind IN ('r', 'p') \
@@ -123,7 +122,7 @@ async fn once(
     lock(conn.lend(), layout, wait).await?;
     // Exclusive, so that a resume waits for the end and then opens on the new tables.
     conn.fetch_one(LOCK_CONTROL, Vec::new()).await?;
-    staging.insist(conn.lend()).await?;
+    staging.insist_whole(conn.lend()).await?;
     dependents::insist_on_none(conn.lend(), layout).await?;
     let granted = grants::read(conn.lend()).await?;
     let (mut before, mut after) = (Vec::new(), Vec::new());
@@ -159,12 +158,18 @@ pub(super) async fn record(
     set_ledger_version(conn.lend(), staging.to).await?;
     asks::arrive(conn.lend(), set, staging.to).await?;
     forget(conn.lend()).await?;
+    carry_out(conn.lend(), companions).await?;
+    record_action(conn, asker.who, asker.what, asker.why).await?;
+    Ok(())
+}
+
+/// Does, in the open transaction, what belongs into the switch's besides.
+pub(super) async fn carry_out(mut conn: ConnRef<'_>, companions: Companions<'_>) -> Result<(), ReshapeError> {
     for (statement, params) in companions {
         if conn.execute(statement, params.clone()).await? != 1 {
             return Err(ReshapeError::TwoCommands);
         }
     }
-    record_action(conn, asker.who, asker.what, asker.why).await?;
     Ok(())
 }
 

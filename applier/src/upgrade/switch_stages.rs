@@ -12,8 +12,10 @@ use super::reshape::ReshapeError;
 use super::staging::Staging;
 use super::stand_ins::{Stage, StandIns};
 use super::stepwise;
-use super::switch::{Asker, Companions, LockPatience, REST_FIRST, REST_MAX, TRIES_WITHOUT_WAIT, record};
-use crate::control::sql::switch_begun;
+use super::switch::{
+    Asker, Companions, LockPatience, REST_FIRST, REST_MAX, TRIES_WITHOUT_WAIT, carry_out, record,
+};
+use crate::control::sql::{LOCK_CONTROL, switch_begun};
 
 const BEGIN: &str = "INSERT INTO {d}switching (began_at) VALUES (unix_timestamp())";
 const END: &str = "DELETE FROM {d}switching";
@@ -32,9 +34,9 @@ pub(super) async fn switch(
     companions: Companions<'_>,
 ) -> Result<(), ReshapeError> {
     stepwise::alone(conn.lend()).await?;
-    begin(conn, layout, staging).await?;
+    let after =
+        if begin(conn, layout, staging, companions).await? { None } else { done(conn.lend()).await? };
     let mut tries = Tries { patience, started: Instant::now() };
-    let after = done(conn.lend()).await?;
     for stage in Stage::ALL.into_iter().filter(|stage| after.is_none_or(|done| *stage > done)) {
         for statement in stand_ins.statements(stage) {
             tries.run(conn, statement).await?;
@@ -43,7 +45,7 @@ pub(super) async fn switch(
     conn.lend().script("SET SESSION lock_wait_timeout = 5").await?;
     conn.begin().await?;
     let recorded = async {
-        staging.insist(conn.lend()).await?;
+        staging.insist_whole(conn.lend()).await?;
         conn.lend().execute(END, Vec::new()).await?;
         record(conn.lend(), set, staging, asker, companions).await
     };
@@ -57,20 +59,35 @@ pub(super) async fn switch(
     }
 }
 
-/// Puts on record that the switch has begun, under the lock that a resume waits for.
-async fn begin(conn: &mut Conn, layout: &Layout, staging: &Staging) -> Result<(), ReshapeError> {
+/// Puts on record that the switch has begun, under the lock that a resume, a release and a way back wait for. `false`: that
+/// was on record, from an earlier try.
+async fn begin(
+    conn: &mut Conn,
+    layout: &Layout,
+    staging: &Staging,
+    companions: Companions<'_>,
+) -> Result<bool, ReshapeError> {
     conn.begin().await?;
     let begun = async {
-        staging.insist(conn.lend()).await?;
-        // Later the old tables' names are those of new ones, to which others of these refer.
-        if !switch_begun(conn.lend()).await? {
-            dependents::insist_on_none(conn.lend(), layout).await?;
-            conn.lend().execute(BEGIN, Vec::new()).await?;
+        conn.lend().fetch_one(LOCK_CONTROL, Vec::new()).await?;
+        if switch_begun(conn.lend()).await? {
+            return Ok(false);
         }
-        Ok(())
+        staging.insist_whole(conn.lend()).await?;
+        // Later the old tables' names are those of new ones, to which others of these refer.
+        dependents::insist_on_none(conn.lend(), layout).await?;
+        // What could not be recorded at the end must not begin: after this there is no way back.
+        conn.lend().script("SAVEPOINT daybook_rehearsal").await?;
+        carry_out(conn.lend(), companions).await?;
+        conn.lend().script("ROLLBACK TO SAVEPOINT daybook_rehearsal").await?;
+        conn.lend().execute(BEGIN, Vec::new()).await?;
+        Ok(true)
     };
     match begun.await {
-        Ok(()) => Ok(conn.commit().await?),
+        Ok(first) => {
+            conn.commit().await?;
+            Ok(first)
+        }
         Err(error) => {
             drop(conn.rollback().await);
             Err(error)

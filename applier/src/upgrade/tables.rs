@@ -16,7 +16,7 @@ use super::reshape::ReshapeError;
 use super::staging::{self, Leftover, Staging};
 use super::switch::{self, Asker, Companions, LockPatience};
 use crate::audit::Watch;
-use crate::control::sql::read_state;
+use crate::control::sql::{read_state, switch_begun};
 use crate::ledger::LedgerError;
 use crate::ledger::sql::SqlLedger;
 
@@ -166,6 +166,9 @@ impl<'s> SiteTables<'s> {
         if staging::on_record(conn.lend()).await?.as_ref() == Some(&wanted) {
             conn.close().await;
             return Ok(());
+        }
+        if switch_begun(conn.lend()).await? {
+            return Err(LedgerError::SwitchBegun.into());
         }
         dependents::insist_on_none(conn.lend(), &self.layout).await?;
         conn.close().await;

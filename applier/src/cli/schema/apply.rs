@@ -2,6 +2,7 @@
 
 use anyhow::Context as _;
 use journal_core::model::{SchemaVersion, SiteName};
+use journal_core::sql::{Access, Conn};
 use schema_mappers::{Registry, RustMappers, SchemaSet};
 
 use crate::audit::Progress;
@@ -10,6 +11,7 @@ use crate::cli::code;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::group::{Group, who};
 use crate::cli::output::table;
+use crate::control::sql::switch_begun;
 use crate::upgrade::install::load_registry;
 use crate::upgrade::reshape::{Mode, ReshapeOrder, ReshapeReport, reshape};
 
@@ -55,14 +57,18 @@ pub(in crate::cli) async fn run(args: Args, session: &Session) -> anyhow::Result
     session.output.report(&Report { site, dry_run, reshape }, Report::text)
 }
 
-/// The set of the configuration; where that does not have the version, the one on record at the site.
+/// The set of the configuration; where that does not have the version, the one on record at the site. That one, too, while
+/// the site's tables change places: they belong to it, and nothing can be released meanwhile.
 pub(in crate::cli) async fn registry(
     group: &Group,
     site: &SiteName,
     to: SchemaVersion,
 ) -> anyhow::Result<Registry> {
     let set = SchemaSet::load(&group.config.schema)?;
-    if set.version(to).is_some() {
+    let mut conn = Conn::open(group.url(site)?, Access::Read, "look").await?;
+    let switching = switch_begun(conn.lend()).await?;
+    conn.close().await;
+    if set.version(to).is_some() && !switching {
         return Ok(Registry::new(set, RustMappers::none())?);
     }
     let on_record = load_registry(group.url(site)?).await?;

@@ -13,7 +13,8 @@ use crate::cli::failure::{Exit, Failure, Told};
 use crate::cli::goal::{Goal, Whose};
 use crate::cli::group::{Group, who};
 use crate::cli::patience::{Patience, Timeout};
-use crate::control::sql::switch_begun;
+use crate::control::sql::insist_no_switch;
+use crate::ledger::LedgerError;
 use crate::upgrade::machine::{Direction, Event, Next, Place, Step, next};
 use crate::upgrade::record::{self, Kind, StepNote, Upgrade};
 use crate::upgrade::reshape::ReshapeError;
@@ -46,15 +47,8 @@ pub(super) async fn read(group: &Group, site: &SiteName) -> anyhow::Result<Optio
     Ok(upgrade)
 }
 
-/// Whether a site's tables are changing places, which only goes forward.
-pub(super) async fn is_switching(group: &Group, site: &SiteName) -> anyhow::Result<bool> {
-    let mut conn = Conn::open(group.url(site)?, Access::Read, "look").await?;
-    let begun = switch_begun(conn.lend()).await?;
-    conn.close().await;
-    Ok(begun)
-}
-
-/// Brings a site to another place. An error when another command was faster.
+/// Brings a site to another place. An error when another command was faster, or the site's tables are changing places, which
+/// only goes forward.
 pub(super) async fn go_to(
     group: &Group,
     site: &SiteName,
@@ -64,11 +58,15 @@ pub(super) async fn go_to(
 ) -> anyhow::Result<()> {
     let mut conn = Conn::open(group.url(site)?, Access::Write, "upgrade").await?;
     conn.begin().await?;
-    let gone = record::go(conn.lend(), upgrade, place, turn).await;
+    let gone = async {
+        insist_no_switch(conn.lend()).await?;
+        Ok(record::go(conn.lend(), upgrade, place, turn).await?)
+    };
+    let gone = gone.await;
     end(conn, gone, site).await
 }
 
-async fn end(mut conn: Conn, gone: Result<bool, SqlError>, site: &SiteName) -> anyhow::Result<()> {
+async fn end(mut conn: Conn, gone: Result<bool, LedgerError>, site: &SiteName) -> anyhow::Result<()> {
     match gone {
         Ok(true) => conn.commit().await?,
         other => {
@@ -162,7 +160,7 @@ impl Drive<'_> {
             }
             record::go(conn.lend(), upgrade, after, false).await
         };
-        let passed = passed.await;
+        let passed = passed.await.map_err(|error: SqlError| error.into());
         end(conn, passed, site).await
     }
 

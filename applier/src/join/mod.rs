@@ -8,6 +8,7 @@
 mod beside;
 mod claim;
 pub mod ids;
+mod names;
 mod references;
 mod rows;
 mod source;
@@ -108,6 +109,10 @@ pub enum JoinError {
     NameTaken { site: SiteName },
     #[error("{site} is in an upgrade; let it end or abort it first")]
     Upgrading { site: SiteName },
+    #[error("{site} is being reshaped; let its `schema apply` end, or resume it, and ask again")]
+    Reshaping { site: SiteName },
+    #[error("something was changed at {site} just when its snapshot began; ask again")]
+    Unsettled { site: SiteName },
     #[error("another command adds this site since; this one has stopped")]
     TwoCommands,
     #[error(

@@ -9,13 +9,17 @@ use journal_core::store::sql::{Site, load_heads, read_site};
 use schema_mappers::{Registry, ddl};
 use serde::Serialize;
 
-use super::{JoinError, Order};
+use super::{JoinError, Order, names};
 use crate::control::sql::switch_begun;
 use crate::ledger::sql::SqlLedger;
 use crate::ledger::{Ledger as _, LedgerError, LedgerReader as _, Posted};
 use crate::upgrade::install::load_registry;
 use crate::upgrade::machine::Step;
 use crate::upgrade::record;
+
+/// New tables beside the old ones, under the pause that still holds: only then may they be switched to.
+const RESHAPING: &str = "SELECT 1 FROM {d}staging s JOIN {d}control c ON c.generation = s.generation \
+     WHERE c.desired = 'paused'";
 
 /// Transactions in quarantine: how many, and one of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,9 +86,14 @@ async fn refuse_upgrade(ledger: &mut SqlLedger, site: &SiteName) -> Result<(), J
     if switch_begun(ledger.conn()).await? {
         return Err(LedgerError::SwitchBegun.into());
     }
+    let site = site.clone();
     match record::read(ledger.conn()).await?.map(|upgrade| upgrade.place.step) {
-        None | Some(Step::Contracted | Step::Returned) => Ok(()),
-        Some(_) => Err(JoinError::Upgrading { site: site.clone() }),
+        None | Some(Step::Contracted | Step::Returned) => {}
+        Some(_) => return Err(JoinError::Upgrading { site }),
+    }
+    match ledger.conn().fetch_optional(RESHAPING, Vec::new()).await? {
+        None => Ok(()),
+        Some(_) => Err(JoinError::Reshaping { site }),
     }
 }
 
@@ -154,11 +163,15 @@ impl fmt::Debug for Snapshot {
 impl Snapshot {
     pub(super) async fn begin(order: &Order, plan: &Plan) -> Result<Self, JoinError> {
         let mut ledger = SqlLedger::open_reader(&order.from.url, "add a site").await?;
+        let insist = |now: SchemaVersion| match now == plan.version {
+            true => Ok(()),
+            false => Err(JoinError::Reshaped { site: order.from.site.clone(), before: plan.version, now }),
+        };
+        insist(ledger.schema().version)?;
         ledger.begin_snapshot().await?;
-        let now = ledger.version().await?;
-        if now != plan.version || ledger.schema().version != plan.version {
-            return Err(JoinError::Reshaped { site: order.from.site.clone(), before: plan.version, now });
-        }
+        names::hold(&mut ledger, &order.from).await?;
+        // On record in the snapshot, and so the version of the tables that are held.
+        insist(ledger.version().await?)?;
         held(&mut ledger, &order.from.site).await?;
         refuse_upgrade(&mut ledger, &order.from.site).await?;
         let posted = ledger.posted().await?;

@@ -7,3 +7,4 @@ mod house;
 mod moved;
 mod refused;
 mod unheard;
+mod within;

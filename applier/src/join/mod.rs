@@ -7,6 +7,7 @@
 
 mod beside;
 mod claim;
+mod hold;
 pub mod ids;
 mod names;
 mod references;
@@ -153,7 +154,8 @@ pub async fn add(order: &Order, tell: &mut Tell<'_>) -> Result<Added, JoinError>
     // Before the snapshot what takes long, so that little is left to catch up with behind it.
     let mut received = supply::journal(order, tell).await?;
     let mut snapshot = source::Snapshot::begin(order, &plan).await?;
-    let mut copier = rows::Copier::open(order, &plan, &snapshot, generation).await?;
+    let hold = hold::Hold { site: order.new.site.clone(), generation, version: plan.version };
+    let mut copier = rows::Copier::open(order, &plan, &snapshot, hold).await?;
     let tables = copier.all(&mut snapshot, tell).await?;
     let beside = beside::Beside::read(snapshot.ledger.conn()).await?;
     let posted = snapshot.end().await?;

@@ -10,10 +10,10 @@ use journal_core::sql::{Access, Conn, Dialect, SqlClass, quote};
 use schema_mappers::ddl::tables_in_order;
 use serde::Serialize;
 
+use super::hold::Hold;
 use super::source::Snapshot;
 use super::{JoinError, Order, Plan, Stage, Tell, references};
 use crate::audit::Progress;
-use crate::control::Desired;
 use crate::ledger::sql::SqlLedger;
 use crate::ledger::{Ledger as _, LedgerChange, LedgerError, LedgerReader as _};
 
@@ -39,7 +39,7 @@ pub struct Copied {
 pub(super) struct Copier {
     into: SqlLedger,
     schema: Arc<Schema>,
-    generation: i64,
+    hold: Hold,
     done: u64,
     total: u64,
 }
@@ -50,15 +50,16 @@ impl Copier {
         order: &Order,
         plan: &Plan,
         snapshot: &Snapshot,
-        generation: i64,
+        hold: Hold,
     ) -> Result<Self, JoinError> {
         let schema = snapshot.ledger.schema().clone();
-        let mut conn = Conn::open(&order.new.url, Access::Write, "add a site").await?;
-        references::take_off(&mut conn, &schema).await?;
+        let conn = Conn::open(&order.new.url, Access::Write, "add a site").await?;
+        let mut into = SqlLedger::over(conn, schema.clone());
+        references::take_off(&mut into, &schema, &hold).await?;
         // What makes the site whole is flushed, and all before with it.
-        let into = SqlLedger::over(conn, schema.clone()).without_flush().await?;
+        let into = into.without_flush().await?;
         let total = plan.tables.iter().map(|table| table.rows).sum();
-        Ok(Self { into, schema, generation, done: 0, total })
+        Ok(Self { into, schema, hold, done: 0, total })
     }
 
     /// Makes every table equal to the snapshot's, parents first.
@@ -75,16 +76,11 @@ impl Copier {
         Ok(copied)
     }
 
-    /// The generation under which it writes.
-    pub(super) fn generation(&self) -> i64 {
-        self.generation
-    }
-
-    /// The connection, with references back and checked.
-    pub(super) async fn into_conn(self) -> Result<(Conn, Arc<Schema>), JoinError> {
-        let mut conn = self.into.into_conn();
-        references::put_back(&mut conn).await?;
-        Ok((conn, self.schema))
+    /// Ends it, with references back and checked; gives under what it wrote, and in which schema.
+    pub(super) async fn end(mut self) -> Result<(Hold, Arc<Schema>), JoinError> {
+        references::put_back(&mut self.into, &self.hold).await?;
+        self.into.into_conn().close().await;
+        Ok((self.hold, self.schema))
     }
 
     async fn table(
@@ -150,7 +146,7 @@ impl Copier {
             return Ok(0);
         }
         for one_by_one in [false, true] {
-            insist(&mut self.into, self.generation).await?;
+            self.hold.begin(&mut self.into).await?;
             let inserts = changes.iter().all(|change| change.change.op == Op::Insert);
             let written = match inserts && !one_by_one {
                 true => self.into.load(&changes).await,
@@ -179,16 +175,6 @@ impl Copier {
         }
         Ok(())
     }
-}
-
-/// Begins a transaction at the new site and insists that it is this command's still.
-pub(super) async fn insist(into: &mut SqlLedger, generation: i64) -> Result<(), JoinError> {
-    let control = into.begin().await?.control;
-    if control.desired == Desired::Paused && control.generation == generation {
-        return Ok(());
-    }
-    into.rollback().await?;
-    Err(JoinError::TwoCommands)
 }
 
 /// A row with its key, and with what is kept of it.

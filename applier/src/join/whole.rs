@@ -11,7 +11,7 @@ use journal_core::sql::{Access, Conn};
 use journal_core::store::sql::SqlJournal;
 
 use super::beside::Beside;
-use super::rows::{Copier, insist};
+use super::rows::Copier;
 use super::{JoinError, Order};
 use crate::control::adding;
 use crate::engine::clock::{Clock as _, WallClock, next_hlc};
@@ -25,10 +25,8 @@ pub(super) async fn make_whole(
     posted: &[(Origin, Posted)],
     beside: &Beside,
 ) -> Result<BTreeMap<String, SealNr>, JoinError> {
-    let generation = copier.generation();
-    let (conn, schema) = copier.into_conn().await?;
+    let (hold, schema) = copier.end().await?;
     let version = schema.version;
-    conn.close().await;
     // A connection whose commit is flushed, and with it what was written before it on any.
     let conn = Conn::open(&order.new.url, Access::Write, "add a site").await?;
     let mut ledger = SqlLedger::over(conn, schema);
@@ -36,7 +34,7 @@ pub(super) async fn make_whole(
     let (origin, heads) = (journal.origin().clone(), journal.heads().await?);
     covers(order, &heads, posted)?;
     let first = first_seal(&origin, version, posted, &heads);
-    insist(&mut ledger, generation).await?;
+    hold.begin(&mut ledger).await?;
     beside.write(ledger.conn(), order.stripe).await?;
     for (origin, posted) in posted {
         ledger.advance(origin, Posted::default(), *posted).await?;

@@ -39,7 +39,7 @@ pub struct Plan {
     pub version: SchemaVersion,
     /// The oldest version that has views at the source.
     pub views_from: SchemaVersion,
-    /// Whether the source knows seals of a site of that name.
+    /// Whether any site of the group has seals of a site of that name.
     pub is_known: bool,
     /// All versions on record at the source.
     pub registry: Registry,
@@ -58,9 +58,11 @@ pub struct TablePlan {
 
 /// Looks at the whole group whether the site can be added, and at what that comes to. Changes nothing.
 pub async fn plan(order: &Order) -> Result<Plan, JoinError> {
-    let mut stripes = BTreeMap::new();
+    let (mut stripes, mut is_known) = (BTreeMap::new(), false);
     for other in &order.others {
-        stripes.insert(other.site.clone(), stripe(&other.url).await?);
+        let (stripe, knows) = look(&other.url, &order.new.site).await?;
+        stripes.insert(other.site.clone(), stripe);
+        is_known |= knows;
     }
     check_stripe(order, &stripes)?;
     let registry = load_registry(&order.from.url).await?;
@@ -70,8 +72,6 @@ pub async fn plan(order: &Order) -> Result<Plan, JoinError> {
     held(&mut ledger, &order.from.site).await?;
     refuse_upgrade(&mut ledger, &order.from.site).await?;
     let views_from = views_from(&mut ledger).await?;
-    let heads = load_heads(ledger.conn()).await?;
-    let is_known = heads.iter().any(|head| head.origin.site == order.new.site);
     let tables = count(&mut ledger).await?;
     ledger.end_snapshot().await?;
     ledger.into_conn().close().await;
@@ -115,13 +115,15 @@ async fn count(ledger: &mut SqlLedger) -> Result<Vec<TablePlan>, JoinError> {
     Ok(tables)
 }
 
-/// Its stripe as it is on record, which no configuration changes.
-async fn stripe(url: &DbUrl) -> Result<i64, JoinError> {
+/// A site's stripe as it is on record, which no configuration changes; and whether it has seals of the new one's name. What
+/// a site wrote that was lost since may be at any of the others.
+async fn look(url: &DbUrl, new: &SiteName) -> Result<(i64, bool), JoinError> {
     let mut conn = Conn::open(url, Access::Read, "look").await?;
     let site = read_site(conn.lend()).await?;
+    let heads = load_heads(conn.lend()).await?;
     conn.close().await;
     let none = || LedgerError::Damaged(format!("{url} is no site"));
-    Ok(site.ok_or_else(none)?.stripe)
+    Ok((site.ok_or_else(none)?.stripe, heads.iter().any(|head| head.origin.site == *new)))
 }
 
 fn check_stripe(order: &Order, stripes: &BTreeMap<SiteName, i64>) -> Result<(), JoinError> {

@@ -37,20 +37,25 @@ pub(super) async fn journal(order: &Order, tell: &mut Tell<'_>) -> Result<u64, J
 }
 
 /// Gives the new site's first seal to every other site. It tells them what the new one has seen, so that a service which
-/// hears of it looks no further back for what may be concurrent with its writes.
+/// hears of it looks no further back for what may be concurrent with its writes. Nobody is told while anybody has another
+/// first seal of that name, from a database that was lost.
 pub(super) async fn introduce(order: &Order) -> Result<(), JoinError> {
     let mut new = SqlJournal::open(&order.new.url, Access::Read, "add a site").await?;
     let origin = new.origin().clone();
     let first = new.read_runs(&origin, SealNr(0), FIRST).await?;
-    if first.is_empty() {
-        return Ok(());
-    }
+    let Some(hash) = first.first().map(|run| run.seal.hash) else { return Ok(()) };
+    let mut strangers = Vec::new();
     for other in &order.others {
         let mut journal = SqlJournal::open(&other.url, Access::Write, "add a site").await?;
-        if !journal.heads().await?.iter().any(|head| head.origin == origin) {
-            let told = journal.receive(&first).await;
-            told.map_err(|source| JoinError::Told { site: other.site.clone(), source })?;
+        match journal.read_runs(&origin, SealNr(0), FIRST).await?.first() {
+            None => strangers.push((other, journal)),
+            Some(run) if run.seal.hash == hash => {}
+            Some(_) => return Err(JoinError::NameTaken { site: origin.site }),
         }
+    }
+    for (other, mut journal) in strangers {
+        let told = journal.receive(&first).await;
+        told.map_err(|source| JoinError::Told { site: other.site.clone(), source })?;
     }
     Ok(())
 }

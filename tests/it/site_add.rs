@@ -4,6 +4,7 @@
 mod add;
 mod cut;
 mod house;
+mod lost;
 mod moved;
 mod refused;
 mod unheard;

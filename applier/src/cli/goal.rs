@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use journal_core::journal::JournalStore as _;
 use journal_core::model::{Origin, SiteName, TransNr};
 use journal_core::sql::{Access, Conn, DbUrl, SqlError};
-use journal_core::store::sql::SqlJournal;
+use journal_core::store::sql::{SqlJournal, load_heads};
 use serde::Serialize;
 
 use super::code;
@@ -38,6 +38,8 @@ pub(crate) struct Goal {
     site: SiteName,
     url: DbUrl,
     until: BTreeMap<Origin, TransNr>,
+    /// The one origin that has to be posted, where it is enough that all others are received.
+    posted: Option<Origin>,
 }
 
 /// What is missing of one origin.
@@ -46,6 +48,9 @@ pub(crate) struct Missing {
     pub(crate) origin: String,
     pub(crate) posted: TransNr,
     pub(crate) until: TransNr,
+    /// What is counted: posted, or received.
+    #[serde(skip)]
+    what: &'static str,
 }
 
 impl Goal {
@@ -69,7 +74,7 @@ impl Goal {
             }
         }
         until.retain(|_, last| *last > TransNr(0));
-        Ok(Self { site: site.clone(), url, until })
+        Ok(Self { site: site.clone(), url, until, posted: None })
     }
 
     /// One transaction's point.
@@ -79,7 +84,14 @@ impl Goal {
         origin: Origin,
         nr: TransNr,
     ) -> anyhow::Result<Self> {
-        Ok(Self { site: site.clone(), url: group.url(site)?.clone(), until: BTreeMap::from([(origin, nr)]) })
+        let until = BTreeMap::from([(origin, nr)]);
+        Ok(Self { site: site.clone(), url: group.url(site)?.clone(), until, posted: None })
+    }
+
+    /// The same point for another site, as far as nothing of it is lost: one origin posted, the others received.
+    pub(crate) fn kept_at(&self, group: &Group, site: &SiteName, posted: &Origin) -> anyhow::Result<Self> {
+        let (url, posted) = (group.url(site)?.clone(), Some(posted.clone()));
+        Ok(Self { site: site.clone(), url, until: self.until.clone(), posted })
     }
 
     /// The last transaction that is appended at a site by now.
@@ -128,11 +140,17 @@ impl Goal {
             Some(ledger) => ledger,
             None => ledger.insert(SqlLedger::open_reader(&self.url, "wait").await?),
         };
-        let posted: BTreeMap<Origin, TransNr> =
+        let mut have: BTreeMap<Origin, TransNr> =
             ledger.posted().await?.into_iter().map(|(origin, posted)| (origin, posted.trans_nr)).collect();
+        let received = |origin: &Origin| self.posted.as_ref().is_some_and(|posted| posted != origin);
+        if self.posted.is_some() {
+            let heads = load_heads(ledger.conn()).await?.into_iter().filter(|head| received(&head.origin));
+            have.extend(heads.map(|head| (head.origin, head.last_nr)));
+        }
         let missing = self.until.iter().filter_map(|(origin, until)| {
-            let posted = posted.get(origin).copied().unwrap_or_default();
-            (posted < *until).then(|| Missing { origin: origin.to_string(), posted, until: *until })
+            let posted = have.get(origin).copied().unwrap_or_default();
+            let what = if received(origin) { "received" } else { "posted" };
+            (posted < *until).then(|| Missing { origin: origin.to_string(), posted, until: *until, what })
         });
         Ok(missing.collect())
     }
@@ -141,8 +159,8 @@ impl Goal {
         let mut message = format!("{} is not there yet:", self.site);
         match last_look {
             Ok(missing) => {
-                for Missing { origin, posted, until } in missing {
-                    let _infallible = write!(message, " {origin} is posted to {posted} of {until};");
+                for Missing { origin, posted, until, what } in missing {
+                    let _infallible = write!(message, " {origin} is {what} to {posted} of {until};");
                 }
             }
             Err(error) => {

@@ -1,4 +1,8 @@
-//! `daybook site retire`: everything that a site ever took is at all others, so that nobody misses it once it is gone.
+//! `daybook site retire`: everything that a site ever took is at all others, and what else only its journal may hold, so
+//! that nobody misses it once it is gone.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use anyhow::Context as _;
 use journal_core::model::{SiteName, TransNr};
@@ -7,16 +11,18 @@ use serde::Serialize;
 use crate::cli::Session;
 use crate::cli::code;
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::goal::Goal;
+use crate::cli::goal::{Goal, Whose};
 use crate::cli::group::{Group, who};
 use crate::cli::patience::{Patience, Timeout};
 use crate::control::traffic::{Wanted, direct};
 use crate::join::ids;
+use crate::ledger::Ledger as _;
+use crate::ledger::sql::SqlLedger;
 
 /// Let a site go
 ///
-/// Sends applications away from it, then waits until everything that was appended there is posted at every other site.
-/// The others hand out ids above its own from then on, and it may be taken out of the configuration. What somebody appends
+/// Sends applications away from it, then waits until everything that was appended there is posted at every other site, and
+/// all else that its journal holds is received there. The others hand out ids above its own from then on, and it may be taken out of the configuration. What somebody appends
 /// there later is lost to the group.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
@@ -34,7 +40,9 @@ pub(in crate::cli) struct Args {
 struct Report {
     site: SiteName,
     last: Option<String>,
+    received: Vec<String>,
     posted_at: Vec<SiteName>,
+    held: BTreeMap<SiteName, usize>,
     waited_ms: u64,
 }
 
@@ -51,26 +59,44 @@ pub(super) async fn run(args: Args, session: &Session) -> anyhow::Result<()> {
     direct(group.url(&args.site)?, Wanted::Away, &who(), &args.reason)
         .await
         .with_context(|| format!("send applications away from {}", args.site))?;
-    let last = loop {
-        let last = Goal::last_appended(&group, &args.site, &origin).await?;
+    let (goal, last) = loop {
+        let goal = Goal::capture(&group, &args.site, Whose::QueuedHere).await?;
+        let last = goal.until().get(&origin).copied().unwrap_or_default();
         for other in &others {
             group.reach(other).await?;
-            Goal::transaction(&group, other, origin.clone(), last)?.wait(patience).await?;
+            goal.kept_at(&group, other, &origin)?.wait(patience).await?;
         }
-        // What came in meanwhile is waited for, too.
+        // What came in meanwhile is waited for, too. What others took meanwhile is at one that stays.
         if Goal::last_appended(&group, &args.site, &origin).await? == last {
-            break last;
+            break (goal, last);
         }
     };
     let urls = others.iter().map(|other| group.url(other).cloned()).collect::<Result<Vec<_>, _>>()?;
     ids::hand_on(group.url(&args.site)?, &urls).await.context("tell the others how far its ids go")?;
+    let of_others = goal.until().iter().filter(|(of, _)| **of != origin);
     let report = Report {
+        received: of_others.map(|(of, last)| format!("{of}/{last}")).collect(),
+        held: held(&group, &others, &goal).await?,
         site: args.site,
         last: (last > TransNr(0)).then(|| format!("{origin}/{last}")),
         posted_at: others,
         waited_ms: patience.waited_ms(),
     };
     session.output.report(&report, Report::text)
+}
+
+/// How many transactions of a goal are in quarantine at each of these sites, where any is.
+async fn held(group: &Group, sites: &[SiteName], goal: &Goal) -> anyhow::Result<BTreeMap<SiteName, usize>> {
+    let mut all = BTreeMap::new();
+    for site in sites {
+        let held = SqlLedger::open_reader(group.url(site)?, "retire").await?.quarantined().await?;
+        let until = |origin| goal.until().get(origin).copied().unwrap_or_default();
+        let held = held.iter().filter(|(held, _)| held.id.trans_nr <= until(&held.id.origin)).count();
+        if held > 0 {
+            all.insert(site.clone(), held);
+        }
+    }
+    Ok(all)
 }
 
 impl Report {
@@ -80,10 +106,13 @@ impl Report {
             Some(last) => format!("everything that {} took, up to {last},", self.site),
             None => format!("{} never took anything; all", self.site),
         };
-        format!(
-            "{what} is posted at {}; {} may be taken out of the configuration",
-            names.join(", "),
-            self.site
-        )
+        let mut text = format!("{what} is posted at {}", names.join(", "));
+        if !self.received.is_empty() {
+            let _infallible = write!(text, ", and received up to {}", self.received.join(", "));
+        }
+        for (site, held) in &self.held {
+            let _infallible = write!(text, "; {site} holds {held} of them in quarantine");
+        }
+        text + &format!("; {} may be taken out of the configuration", self.site)
     }
 }

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use journal_core::model::SiteName;
-use journal_core::sql::{Access, DbUrl};
+use journal_core::sql::{Access, Conn, DbUrl};
 use journal_core::store::sql::{Site, SqlJournal};
 
 use super::code;
 use super::failure::{Exit, Failure};
 use crate::config::{Config, SiteConfig};
+use crate::control::adding;
 
 /// A configuration that was read and checked.
 #[derive(Debug)]
@@ -62,6 +63,18 @@ impl Group {
             self.config.group
         );
         Ok(site)
+    }
+
+    /// Refuses a site that is being added: it is paused until it is whole, its tables are filled meanwhile, and nobody but the
+    /// command that adds it ends that.
+    pub(crate) async fn insist_whole(&self, name: &SiteName) -> anyhow::Result<()> {
+        let mut conn = Conn::open(self.url(name)?, Access::Read, "look").await?;
+        let from = adding::source(conn.lend()).await?;
+        conn.close().await;
+        let Some(from) = from else { return Ok(()) };
+        let message =
+            format!("{name} is being added from {from}; `daybook site add {name} --from {from}` goes on");
+        Err(Failure::error(Exit::Failure, code::BEING_ADDED, message))
     }
 }
 

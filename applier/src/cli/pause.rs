@@ -60,6 +60,8 @@ impl Report {
 pub(super) async fn run(args: Args, session: &Session) -> anyhow::Result<()> {
     let group = Group::load(&session.config)?;
     group.reach(&args.site).await?;
+    // It is paused already, and would run once it is whole.
+    group.insist_whole(&args.site).await?;
     if args.drain {
         let goal = Goal::capture(&group, &args.site, Whose::QueuedHere).await?;
         goal.wait(Patience::start(args.timeout)).await.context("the site is not paused")?;

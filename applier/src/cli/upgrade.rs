@@ -192,6 +192,7 @@ async fn start(start: Start, group: &Group, session: &Session) -> anyhow::Result
     for site in group.config.sites.keys() {
         group.reach(site).await?;
         install(group, site).await?;
+        group.insist_whole(site).await?;
         insist_on_rest(group, site).await?;
     }
     let sites = below(group, start.first.as_ref(), to).await?;

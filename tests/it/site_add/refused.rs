@@ -105,3 +105,30 @@ fn what_is_named_wrongly_is_a_fault_of_the_command_line() {
         assert!(ended.stderr.starts_with("error D0306"), "{ended:?}");
     }
 }
+
+/// It is paused until it is whole, and its tables are the command's.
+#[tokio::test]
+async fn a_site_that_is_being_added_is_left_to_the_command_that_adds_it() {
+    let house = group();
+    house.configure(&["a", "b", "c"]);
+    house.done(&["init"]);
+    let mut conn = Conn::open(&house.url("c"), Access::Write, "test").await.unwrap();
+    for begun in [
+        "INSERT INTO {d}action (done_at, who, what, why) VALUES (0, 'test', 'begin to be added from a', '')",
+        "UPDATE {d}control SET desired = 'paused', generation = generation + 1",
+    ] {
+        conn.lend().script(begun).await.unwrap();
+    }
+    for command in [
+        &["pause", "c"][..],
+        &["resume", "c"],
+        &["schema", "apply", "c", "--to", "2"],
+        &["upgrade", "--to", "2"],
+    ] {
+        let refused = house.refused(command);
+        assert!(refused.starts_with("error D0460"), "{command:?}: {refused}");
+        assert!(refused.contains("`daybook site add c --from a` goes on"), "{command:?}: {refused}");
+    }
+    assert_eq!(house.report(&["site", "add", "c", "--from", "a"])["already"], false);
+    house.done(&["pause", "c"]);
+}

@@ -45,6 +45,9 @@ pub(in crate::cli) async fn run(args: Args, session: &Session) -> anyhow::Result
     let Args { site, to, dry_run, reason } = args;
     let group = Group::load(&session.config)?;
     group.reach(&site).await?;
+    if !dry_run {
+        group.insist_whole(&site).await?;
+    }
     let to = SchemaVersion(to);
     let registry = registry(&group, &site, to).await?;
     let mode = if dry_run { Mode::DryRun } else { Mode::CarryOut };

@@ -3,6 +3,8 @@
 //! dropped and opened afresh: the checkpoint, read under its lock, tells what had happened.
 
 mod ahead;
+#[cfg(test)]
+mod lives;
 mod settings;
 
 use std::collections::BTreeMap;

@@ -60,9 +60,12 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
     }
 
     /// What a site of which nothing is posted here had seen in its first seal, if that is here: whatever comes from it has
-    /// seen no less. So a site that was just added makes nobody read the whole journal.
+    /// seen no less. So a site that was just added makes nobody read the whole journal. One that had another life may have
+    /// sealed in that what had seen less, and it may still come.
     async fn note_first_seen(&mut self, origin: &Origin) -> Result<(), PostError> {
-        if self.posted_seal(origin) == SealNr(0)
+        let lives = self.heads.iter().filter(|head| head.origin.site == origin.site).count();
+        if lives == 1
+            && self.posted_seal(origin) == SealNr(0)
             && let Some(run) = self.run(origin, SealNr(1)).await?
         {
             self.recent.note_seen(&origin.site, &run.seal.seen);

@@ -2,8 +2,10 @@
 //! to users with the rows that wait since when, which versions were given up, and how far ids are handed out. Read in the
 //! snapshot, written with the checkpoints. All of it is small: what is still in quarantine is not among it.
 
-use journal_core::sql::{ConnRef, Param, Record, SqlError};
+use journal_core::sql::{ConnRef, Dialect, Param, Record, SqlError};
 use journal_core::store::sql::{ID_BLOCK, STRIPES, skip_id_blocks};
+
+use crate::ledger::sql::asks::is_noted;
 
 /// A table's rows as they stand, and how they are written.
 struct Part {
@@ -14,6 +16,8 @@ struct Part {
     condition: &'static str,
     order: &'static str,
 }
+
+const ASK_ROW: &str = "ask_row";
 
 const PARTS: [Part; 5] = [
     Part {
@@ -30,7 +34,7 @@ const PARTS: [Part; 5] = [
         condition: "1 = 1",
         order: "ask",
     },
-    Part { table: "ask_row", columns: "ask, row_key, since", kinds: "ttn", condition: "1 = 1", order: "ask" },
+    Part { table: ASK_ROW, columns: "ask, row_key, since", kinds: "ttn", condition: "1 = 1", order: "ask" },
     Part {
         table: "ask_waiver",
         columns: "ask, who, why, since",
@@ -78,7 +82,8 @@ impl Beside {
             conn.execute(&format!("DELETE FROM {{d}}{table}"), Vec::new()).await?;
             let numbers: Vec<String> = (1..=kinds.len()).map(|number| format!("${number}")).collect();
             let insert = format!("INSERT INTO {{d}}{table} ({columns}) VALUES ({})", numbers.join(", "));
-            for row in rows {
+            let dialect = conn.dialect();
+            for row in rows.iter().filter(|row| *table != ASK_ROW || is_noted_there(row, dialect)) {
                 conn.execute(&insert, row.clone()).await?;
             }
         }
@@ -89,6 +94,11 @@ impl Beside {
         }
         Ok(())
     }
+}
+
+/// Whether the engine would note since when that row holds its code.
+fn is_noted_there(row: &[Param], dialect: Dialect) -> bool {
+    !matches!(row.get(1), Some(Param::Text(Some(key))) if !is_noted(dialect, key))
 }
 
 fn params(record: &Record, kinds: &str) -> Result<Vec<Param>, SqlError> {

@@ -1,5 +1,7 @@
 //! Three sites of three stores, and how each kind of store comes by its ledger from another kind.
 
+use journal_core::sql::{Access, Conn};
+
 use super::house::Store::{MariaDb, Postgres, Sqlite};
 use super::house::{House, Store, changes, lines};
 
@@ -92,4 +94,23 @@ async fn a_site_of_the_same_store_comes_too() {
     for store in [Sqlite, Postgres, MariaDb] {
         added([store; 3]).await;
     }
+}
+
+/// MariaDB has no place for a note under a long key, so such a row counts from the question's beginning there.
+#[tokio::test]
+async fn notes_under_keys_too_long_for_mariadb_stay_behind() {
+    let Some(house) = House::new(&[("a", Sqlite), ("c", MariaDb)]) else { return };
+    house.configure(&["a"]);
+    house.done(&["init", "--at", "2"]);
+    let mut conn = Conn::open(&house.url("a"), Access::Write, "test").await.unwrap();
+    for length in [500, 501] {
+        let key = "é".repeat(length);
+        let note =
+            format!("INSERT INTO {{d}}ask_row (ask, row_key, since) SELECT ask, '{key}', 7 FROM {{d}}ask");
+        conn.lend().script(&note).await.unwrap();
+    }
+    house.configure(&["a", "c"]);
+    house.done(&["site", "add", "c", "--from", "a"]);
+    let notes = "SELECT count(*) FROM {d}ask_row";
+    assert_eq!((house.number("a", notes).await, house.number("c", notes).await), (2, 1));
 }

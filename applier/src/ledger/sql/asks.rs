@@ -26,6 +26,11 @@ const NOTED_KEY_MAX: usize = 500;
 const FORGET: &str = "DELETE FROM {d}ask_row WHERE ask = $1 AND row_key = $2";
 const MOVE: &str = "UPDATE {d}ask_row SET row_key = $3 WHERE ask = $1 AND row_key = $2";
 
+/// Whether a database holds a note under a key.
+pub(crate) fn is_noted(dialect: Dialect, key: &str) -> bool {
+    dialect != Dialect::MariaDb || key.chars().count() <= NOTED_KEY_MAX
+}
+
 /// A question that the ledger's version asks, as it stands beside the ledger.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Question {
@@ -164,11 +169,13 @@ impl SqlLedger {
     }
 
     async fn note(&mut self, question: &Question, work: &Work<'_>) -> Result<(), SqlError> {
+        if !is_noted(self.dialect(), &work.key_text()) {
+            return Ok(());
+        }
         let again = match self.dialect() {
             Dialect::Sqlite | Dialect::Postgres => {
                 "ON CONFLICT (ask, row_key) DO UPDATE SET since = excluded.since"
             }
-            Dialect::MariaDb if work.key_text().chars().count() > NOTED_KEY_MAX => return Ok(()),
             Dialect::MariaDb => "ON DUPLICATE KEY UPDATE since = VALUES(since)",
         };
         let template = format!("{NEW_NOTE} {again}").replace("{now}", now(self.dialect()));
@@ -196,7 +203,7 @@ impl SqlLedger {
     ) -> Result<(), SqlError> {
         if self.asks.noted && from.key != to.key {
             self.forget(question, to).await?;
-            if self.dialect() == Dialect::MariaDb && to.key_text().chars().count() > NOTED_KEY_MAX {
+            if !is_noted(self.dialect(), &to.key_text()) {
                 return self.forget(question, from).await;
             }
             let params =

@@ -140,21 +140,28 @@ impl Running {
     /// # Panics
     /// With the output so far, when the program ends or `bound` passes first.
     pub fn wait_for_line(&mut self, text: &str, bound: Duration) -> String {
+        let line = self.line_or_end(text, bound);
+        line.unwrap_or_else(|| self.fail(&format!("ended without a line with {text:?}")))
+    }
+
+    /// The same; `None` when the program ends first.
+    ///
+    /// # Panics
+    /// With the output so far, when `bound` passes first.
+    pub fn line_or_end(&mut self, text: &str, bound: Duration) -> Option<String> {
         let deadline = Instant::now() + bound;
         loop {
             match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok((stream, line)) => {
                     self.keep(stream, &line);
                     if line.contains(text) {
-                        return line.trim_end_matches('\n').to_owned();
+                        return Some(line.trim_end_matches('\n').to_owned());
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     self.fail(&format!("no line with {text:?} within {bound:?}"))
                 }
-                Err(RecvTimeoutError::Disconnected) => {
-                    self.fail(&format!("ended without a line with {text:?}"))
-                }
+                Err(RecvTimeoutError::Disconnected) => return None,
             }
         }
     }

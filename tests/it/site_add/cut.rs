@@ -28,19 +28,20 @@ async fn killed([a, c]: [Store; 2]) {
     for (round, stage) in (4..).zip(STAGES) {
         house.configure(&["a", "c"]);
         let mut adding = house.command(&add).spawn();
-        adding.wait_for_line(stage, BOUND);
-        adding.kill();
-        if round > 4 {
-            let posted = house.number("c", "SELECT count(*) FROM {d}posted").await;
-            if posted > 0 {
-                // It came to its end before the signal came to it, which only this stage is short enough for.
-                assert_eq!(stage, "c: checkpoints", "{what}: something is posted");
-                whole = true;
-                break;
-            }
-            let resumed = house.refused(&["resume", "c"]);
-            assert!(resumed.starts_with("error D0460"), "{what}, {stage}: {resumed}");
+        let came = adding.line_or_end(stage, BOUND).is_some();
+        let ended = adding.kill();
+        if !came {
+            assert!(ended.stdout.contains("is a member of the group already"), "{what}, {stage}: {ended:?}");
         }
+        // Its last commit may have been under way when the signal came, and be seen only later.
+        let resumed = house.command(&["resume", "c"]).run();
+        if !came || resumed.code == Some(0) {
+            whole = true;
+            break;
+        }
+        // The first one may not have made the tables yet.
+        let refused = round == 4 || resumed.stderr.starts_with("error D0460");
+        assert!(refused, "{what}, {stage}: {resumed:?}");
         house.configure(&["a"]);
         house.append("a", &changes(round - 4));
         house.append("a", &lines(round));
@@ -52,8 +53,9 @@ async fn killed([a, c]: [Store; 2]) {
     house.append("c", &lines(60));
     let status = house.report(&["status", "--site", "c"]);
     let status = &status["sites"][0]["status"];
-    if !whole {
-        assert_eq!((&status["desired"], &status["why"]), (&"paused".into(), &"being added from a".into()));
+    if status["desired"] == "paused" {
+        assert!(!whole, "{what}: {status}");
+        assert_eq!(status["why"], "being added from a", "{what}: {status}");
         assert_eq!(
             (&status["own"]["unsealed"], &status["own"]["seal_nr"]),
             (&42.into(), &0.into()),
@@ -61,7 +63,7 @@ async fn killed([a, c]: [Store; 2]) {
         );
     }
     let report = house.report(&add);
-    assert_eq!(report["already"], whole, "{what}: {report}");
+    assert!(!whole || report["already"] == true, "{what}: {report}");
     let service = house.relieve(service);
     of_c.terminate();
     house.settle(&["a", "c"]);

@@ -9,6 +9,7 @@ use journal_core::client::{GroupJournal, Journal, Transaction};
 use journal_core::model::{Row, SchemaVersion, SiteName, Value};
 use journal_core::sql::{Access, Conn};
 use journal_tests::servers::mariadb_or_skip;
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::house::House;
 use super::house::Store::{MariaDb, Postgres};
@@ -23,8 +24,9 @@ struct Taken {
     sites: BTreeSet<String>,
 }
 
-/// Writes members with ids of its own until told to end; every request has to succeed, and to be found applied.
-async fn write(group: GroupJournal, over: Arc<AtomicBool>) -> Taken {
+/// Writes members with ids of its own until told to end; every request has to succeed, and to be found applied. Tells of its
+/// first one at c: it has none under way at a any more.
+async fn write(group: GroupJournal, over: Arc<AtomicBool>, went: UnboundedSender<()>) -> Taken {
     let mut taken = Taken::default();
     while !over.load(Ordering::SeqCst) {
         let id = group.next_id("member").await.unwrap();
@@ -37,7 +39,10 @@ async fn write(group: GroupJournal, over: Arc<AtomicBool>) -> Taken {
             .with("token", Value::Uuid(uuid::Uuid::now_v7()));
         let receipt = group.append(&Transaction::new().insert("member", row)).await.unwrap();
         assert!(taken.ids.insert(id), "id {id} was handed out twice");
-        taken.sites.insert(receipt.id().origin.site.to_string());
+        let site = receipt.id().origin.site.to_string();
+        if taken.sites.insert(site.clone()) && site == "c" {
+            went.send(()).unwrap();
+        }
         tokio::time::sleep(std::time::Duration::from_millis(2)).await;
     }
     taken
@@ -74,7 +79,9 @@ async fn a_group_moves_from_mariadb_to_postgresql_under_load() {
     let sites = ["a", "c"].map(|site| (SiteName::new(site).unwrap(), house.url(site)));
     let group = Journal::group_builder(&sites).schema_version(SchemaVersion(1)).open().await.unwrap();
     let over = Arc::new(AtomicBool::new(false));
-    let callers: Vec<_> = (0..CALLERS).map(|_| tokio::spawn(write(group.clone(), over.clone()))).collect();
+    let (went, mut gone_over) = tokio::sync::mpsc::unbounded_channel();
+    let call = |_| tokio::spawn(write(group.clone(), over.clone(), went.clone()));
+    let callers: Vec<_> = (0..CALLERS).map(call).collect();
     let reader = tokio::spawn(read(group.clone(), over.clone()));
     let house = tokio::task::spawn_blocking(move || {
         house.configure(&["a", "c"]);
@@ -88,10 +95,9 @@ async fn a_group_moves_from_mariadb_to_postgresql_under_load() {
         (house, service)
     });
     let (house, service) = house.await.unwrap();
-    let deadline = std::time::Instant::now() + super::house::BOUND;
-    while group.site().await.as_str() != "c" {
-        assert!(std::time::Instant::now() < deadline, "the application does not go over");
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    for _ in 0..CALLERS {
+        let went = tokio::time::timeout(super::house::BOUND, gone_over.recv()).await;
+        went.expect("the application does not go over").unwrap();
     }
     let (house, service) = tokio::task::spawn_blocking(move || {
         // What was under way at a when it was left.
@@ -104,9 +110,10 @@ async fn a_group_moves_from_mariadb_to_postgresql_under_load() {
     .unwrap();
     drop_database(&house).await;
     // It writes on for a while without a.
+    let deadline = std::time::Instant::now() + super::house::BOUND;
     let before = house.number("c", "SELECT count(*) FROM {d}journal").await;
     while house.number("c", "SELECT count(*) FROM {d}journal").await < before + 200 {
-        assert!(std::time::Instant::now() < deadline + super::house::BOUND, "nobody writes at c");
+        assert!(std::time::Instant::now() < deadline, "nobody writes at c");
     }
     over.store(true, Ordering::SeqCst);
     let both = BTreeSet::from(["a".to_owned(), "c".to_owned()]);

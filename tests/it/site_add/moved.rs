@@ -9,7 +9,7 @@ use journal_core::client::{GroupJournal, Journal, Transaction};
 use journal_core::model::{Row, SchemaVersion, SiteName, Value};
 use journal_core::sql::{Access, Conn};
 use journal_tests::servers::mariadb_or_skip;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::Sender;
 
 use super::house::House;
 use super::house::Store::{MariaDb, Postgres};
@@ -26,7 +26,7 @@ struct Taken {
 
 /// Writes members with ids of its own until told to end; every request has to succeed, and to be found applied. Tells of its
 /// first one at c: it has none under way at a any more.
-async fn write(group: GroupJournal, over: Arc<AtomicBool>, went: UnboundedSender<()>) -> Taken {
+async fn write(group: GroupJournal, over: Arc<AtomicBool>, went: Sender<()>) -> Taken {
     let mut taken = Taken::default();
     while !over.load(Ordering::SeqCst) {
         let id = group.next_id("member").await.unwrap();
@@ -41,7 +41,7 @@ async fn write(group: GroupJournal, over: Arc<AtomicBool>, went: UnboundedSender
         assert!(taken.ids.insert(id), "id {id} was handed out twice");
         let site = receipt.id().origin.site.to_string();
         if taken.sites.insert(site.clone()) && site == "c" {
-            went.send(()).unwrap();
+            went.send(()).await.unwrap();
         }
         tokio::time::sleep(std::time::Duration::from_millis(2)).await;
     }
@@ -79,7 +79,7 @@ async fn a_group_moves_from_mariadb_to_postgresql_under_load() {
     let sites = ["a", "c"].map(|site| (SiteName::new(site).unwrap(), house.url(site)));
     let group = Journal::group_builder(&sites).schema_version(SchemaVersion(1)).open().await.unwrap();
     let over = Arc::new(AtomicBool::new(false));
-    let (went, mut gone_over) = tokio::sync::mpsc::unbounded_channel();
+    let (went, mut gone_over) = tokio::sync::mpsc::channel(CALLERS);
     let call = |_| tokio::spawn(write(group.clone(), over.clone(), went.clone()));
     let callers: Vec<_> = (0..CALLERS).map(call).collect();
     let reader = tokio::spawn(read(group.clone(), over.clone()));

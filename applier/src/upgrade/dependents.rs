@@ -2,7 +2,7 @@
 //! from tables that are none of the ledger's. They stop a reshape before anything is changed. The views of SQLite and MariaDB
 //! hold names and go on with the new tables; MariaDB's references go with the old ones.
 
-use journal_core::sql::{ConnRef, Dialect, SqlError};
+use journal_core::sql::{ConnRef, Dialect, SqlClass, SqlError};
 
 use super::layout::Layout;
 use super::reshape::ReshapeError;
@@ -16,7 +16,16 @@ const VIEWS: &str = "SELECT DISTINCT n.nspname || '.' || c.relname FROM pg_depen
 const REFERENCES: &str = "SELECT conrelid::regclass::text FROM pg_constraint WHERE contype = 'f' \
      AND confrelid = to_regclass($1) ORDER BY 1";
 
-const REFERENCES_MARIADB: &str = "SELECT IF(constraint_schema = database(), table_name, \
+/// Names are as files are called there. The engine's own list is short work; it takes the right PROCESS.
+const REFERENCES_MARIADB: &str = "SELECT IF(referring = database(), table_name, concat(referring, '.', table_name)) FROM (\
+     SELECT CONVERT(CONVERT(CAST(substring_index(for_name, '/', 1) AS BINARY) USING filename) USING utf8mb4) AS referring, \
+     CONVERT(CONVERT(CAST(substring_index(for_name, '/', -1) AS BINARY) USING filename) USING utf8mb4) AS table_name, \
+     CONVERT(CONVERT(CAST(substring_index(ref_name, '/', 1) AS BINARY) USING filename) USING utf8mb4) AS referred, \
+     CONVERT(CONVERT(CAST(substring_index(ref_name, '/', -1) AS BINARY) USING filename) USING utf8mb4) AS parent \
+     FROM information_schema.innodb_sys_foreign) AS named \
+     WHERE referred = database() AND BINARY parent = BINARY $1 ORDER BY 1";
+/// Without that right: opens every table of every database.
+const REFERENCES_BY_TABLES: &str = "SELECT IF(constraint_schema = database(), table_name, \
      concat(constraint_schema, '.', table_name)) FROM information_schema.referential_constraints \
      WHERE unique_constraint_schema = database() AND referenced_table_name = $1 ORDER BY 1";
 
@@ -29,7 +38,7 @@ pub(super) async fn insist_on_none(mut conn: ConnRef<'_>, layout: &Layout) -> Re
                 let name = layout.at_home(&table.name);
                 (names(&mut conn, VIEWS, &name).await?, names(&mut conn, REFERENCES, &name).await?)
             }
-            Dialect::MariaDb => (Vec::new(), names(&mut conn, REFERENCES_MARIADB, &table.name).await?),
+            Dialect::MariaDb => (Vec::new(), referring(&mut conn, &table.name).await?),
         };
         let known = |other: &String| layout.old.iter().any(|old| unquoted(other) == old.name.as_ref());
         found.extend(referring.into_iter().filter(|other| !known(other)));
@@ -38,6 +47,13 @@ pub(super) async fn insist_on_none(mut conn: ConnRef<'_>, layout: &Layout) -> Re
         }
     }
     Ok(())
+}
+
+async fn referring(conn: &mut ConnRef<'_>, table: &str) -> Result<Vec<String>, SqlError> {
+    match names(conn, REFERENCES_MARIADB, table).await {
+        Err(error) if error.class == SqlClass::Refused => names(conn, REFERENCES_BY_TABLES, table).await,
+        found => found,
+    }
 }
 
 async fn names(conn: &mut ConnRef<'_>, query: &str, table: &str) -> Result<Vec<String>, SqlError> {

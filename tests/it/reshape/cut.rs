@@ -211,7 +211,7 @@ async fn tables_of_another_version_that_were_made_meanwhile_are_not_switched_to(
             apply(&rig, "a", to).await.unwrap();
             whole.push(live(&rig, "a").await);
         }
-        for further in (0..60).step_by(if store == "sqlite" { 2 } else { 6 }) {
+        for further in (0..60).step_by(if store == "sqlite" { 4 } else { 10 }) {
             let mut first = Box::pin(apply(&rig, "a", 2));
             let mut done = poll_until(first.as_mut(), &rig, moved).await;
             if done.is_none() {

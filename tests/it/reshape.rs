@@ -10,6 +10,7 @@ use journal_core::journal::JournalStore as _;
 use journal_core::model::{Change, SchemaVersion, Value};
 use journal_core::sql::{Access, Conn};
 use journal_tests::rig::{Rig, SqlPoster, row};
+use journal_tests::servers;
 use rand::{Rng, RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use schema_mappers::ddl::view_name;
@@ -273,6 +274,35 @@ async fn an_object_that_depends_on_a_table_stops_a_reshape_with_nothing_done() {
         assert_eq!(live(&rig, "a").await, before);
         assert_eq!(leftovers(&rig, store).await, 0);
     }
+}
+
+/// Whoever lacks the right to ask MariaDB's engine asks the longer way.
+#[tokio::test]
+async fn a_table_of_another_database_stops_a_reshape_on_mariadb_whatever_the_rights() {
+    let Some((a, b)) = servers::two_mariadb_or_skip() else { return };
+    let (home, other) = (a.create_database(), a.create_database());
+    let (home_name, other_name) = (home.name.clone(), other.name.clone());
+    let rig = Rig::at(&[("a", home.url), ("b", b.create_database().url)], set(3)).await;
+    four(&rig).await;
+    pause(&rig, "a").await;
+    let guest = format!(
+        "CREATE TABLE {other_name}.guest (id BIGINT, FOREIGN KEY (id) REFERENCES {home_name}.member (id))"
+    );
+    rig.execute("a", &guest).await;
+    rig.execute("a", "CREATE USER lean@localhost").await;
+    for granted in [format!("{home_name}%"), other_name.clone()] {
+        rig.execute("a", &format!("GRANT ALL ON `{granted}`.* TO lean@localhost")).await;
+    }
+    let lean = rig.url("a").to_string().replace("daybook@", "lean@").parse().unwrap();
+    for url in [rig.url("a"), &lean] {
+        let refused =
+            reshape(url, &rig.registry, &order(2, Mode::CarryOut), &mut unwatched).await.unwrap_err();
+        let ReshapeError::InTheWay { object, .. } = &refused else { panic!("{url}: {refused}") };
+        assert_eq!(*object, format!("{other_name}.guest"), "{url}");
+    }
+    rig.execute("a", &format!("DROP TABLE {other_name}.guest")).await;
+    reshape(&lean, &rig.registry, &order(2, Mode::CarryOut), &mut unwatched).await.unwrap();
+    assert_eq!(leftovers(&rig, "mariadb").await, 0);
 }
 
 #[tokio::test]

@@ -98,7 +98,7 @@ fn run_all(options: &Options) -> ExitCode {
         println!("sim: {ran} histories, {} failed, {rate:.0}/min", failed.len());
         failures.extend(failed.iter().map(|(seed, broken)| {
             format!(
-                "seed {seed}: {broken}\n  replay: cargo test -p journal-tests --test sim -- --seed {seed}"
+                "seed {seed}: {broken}\n  replay: cargo test -p journal-sim -- --seed {seed}"
             )
         }));
         if failures.is_empty() {

@@ -5,7 +5,7 @@ use crate::zoo::Bug;
 /// Histories of a plain run: about a minute.
 const HISTORIES: u64 = 10_000;
 
-/// `cargo test -p journal-tests --test sim -- [--seed N] [--from N] [--histories N] [--minutes N] [--marks]
+/// `cargo test -p journal-sim -- [--seed N] [--from N] [--histories N] [--minutes N] [--marks]
 /// [--bug NAME]`
 #[derive(Debug)]
 pub(crate) struct Options {

@@ -97,9 +97,7 @@ fn run_all(options: &Options) -> ExitCode {
         let rate = f64::from(u32::try_from(ran).unwrap_or(u32::MAX)) * 60.0 / began.elapsed().as_secs_f64();
         println!("sim: {ran} histories, {} failed, {rate:.0}/min", failed.len());
         failures.extend(failed.iter().map(|(seed, broken)| {
-            format!(
-                "seed {seed}: {broken}\n  replay: cargo test -p journal-sim -- --seed {seed}"
-            )
+            format!("seed {seed}: {broken}\n  replay: cargo test -p journal-sim -- --seed {seed}")
         }));
         if failures.is_empty() {
             failures.extend((options.from..options.from + TWICE.min(options.histories)).filter_map(differs));

@@ -1,6 +1,7 @@
-//! The one task that looks after all receipts of a journal: it polls only while somebody waits, and one look serves all.
+//! The one task that looks after all receipts of a journal: it polls only while somebody waits, and one look serves all,
+//! those who ask later, too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -9,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use super::receipt::{Decision, State};
 use crate::model::{Origin, SealNr, SiteName, TransNr};
 use crate::sql::{Access, Conn, DbUrl, SqlClass, SqlError};
-use crate::store::sql::{load_head, newest_seen, read_pause, read_verdicts};
+use crate::store::sql::{Verdicts, load_head, newest_seen, read_pause, read_verdicts};
 
 /// Time between looks while somebody waits: short beside a commit and its way through the applier.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -19,6 +20,9 @@ const LOOK_EVERY_MAX: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Questions on their way to the task; it takes them all before each look.
 const QUESTIONS_MAX: usize = 1024;
+
+/// Rejections, with their words, that are kept from one look for who asks later.
+const KEPT_REJECTIONS_MAX: usize = 10_000;
 
 type Answer<T> = oneshot::Sender<Result<T, SqlError>>;
 
@@ -46,7 +50,15 @@ impl Watcher {
     /// The handle and the task, which ends when the last handle is gone.
     pub(super) fn new(url: DbUrl, origin: Origin) -> (Self, impl Future<Output = ()> + Send) {
         let (questions, receiver) = mpsc::channel(QUESTIONS_MAX);
-        let task = Task { url, origin: origin.clone(), conn: None, waiting: Vec::new(), failing: None };
+        let task = Task {
+            url,
+            origin: origin.clone(),
+            conn: None,
+            waiting: Vec::new(),
+            verdicts: None,
+            posted: BTreeMap::new(),
+            failing: None,
+        };
         (Self { origin, questions }, task.run(receiver))
     }
 
@@ -89,6 +101,10 @@ struct Task {
     origin: Origin,
     conn: Option<Conn>,
     waiting: Vec<Waiting>,
+    /// What the last look for decisions saw. A decision is made once, so it serves who asks later as well.
+    verdicts: Option<Verdicts>,
+    /// The newest seal of this origin that a peer was seen to have posted.
+    posted: BTreeMap<SiteName, SealNr>,
     /// Since when looks fail, and how long to wait before the next.
     failing: Option<(Instant, Duration)>,
 }
@@ -124,7 +140,7 @@ impl Task {
     async fn take(&mut self, question: Question) {
         match question {
             Question::Decision { trans_nr, peer, answer } => {
-                self.waiting.push(Waiting { trans_nr, peer, sealed: None, answer });
+                self.waiting.extend(self.answer_one(Waiting { trans_nr, peer, sealed: None, answer }));
             }
             Question::State { trans_nr, answer } => drop(answer.send(self.state(trans_nr).await)),
         }
@@ -150,58 +166,65 @@ impl Task {
     async fn look(&mut self) -> Result<(), SqlError> {
         let mut conn = self.connection().await?;
         self.look_for_decisions(&mut conn).await?;
+        self.answer();
         self.look_for_peers(&mut conn).await?;
+        self.answer();
+        if self.verdicts.as_ref().is_some_and(|verdicts| verdicts.rejections() > KEPT_REJECTIONS_MAX) {
+            self.verdicts = None;
+        }
         self.conn = Some(conn);
         Ok(())
     }
 
     async fn look_for_decisions(&mut self, conn: &mut Conn) -> Result<(), SqlError> {
-        let undecided = || self.waiting.iter().filter(|waiting| waiting.sealed.is_none());
-        let Some(first) = undecided().map(|waiting| waiting.trans_nr).min() else { return Ok(()) };
+        let undecided = self.waiting.iter().filter(|waiting| waiting.sealed.is_none());
+        let Some(first) = undecided.map(|waiting| waiting.trans_nr).min() else { return Ok(()) };
         let Some(head) = load_head(conn.lend(), &self.origin).await? else { return Ok(()) };
-        if head.last_nr < first {
-            return Ok(());
-        }
-        let verdicts = read_verdicts(conn.lend(), &self.origin, first, head.last_nr).await?;
-        let (decided, waiting): (Vec<Waiting>, Vec<Waiting>) = std::mem::take(&mut self.waiting)
-            .into_iter()
-            .partition(|waiting| waiting.sealed.is_none() && verdicts.of(waiting.trans_nr).is_some());
-        self.waiting = waiting;
-        for waiting in decided {
-            let Some((seal_nr, rejection)) = verdicts.of(waiting.trans_nr) else { continue };
-            if waiting.peer.is_some() && rejection.is_none() {
-                self.waiting.push(Waiting { sealed: Some(seal_nr), ..waiting });
-            } else {
-                drop(waiting.answer.send(Ok(decide(seal_nr, rejection))));
-            }
+        if head.last_nr >= first {
+            self.verdicts = Some(read_verdicts(conn.lend(), &self.origin, first, head.last_nr).await?);
         }
         Ok(())
     }
 
     async fn look_for_peers(&mut self, conn: &mut Conn) -> Result<(), SqlError> {
-        let mut seen: BTreeMap<SiteName, Option<SealNr>> = BTreeMap::new();
-        for peer in self
-            .waiting
-            .iter()
-            .filter(|waiting| waiting.sealed.is_some())
-            .filter_map(|waiting| waiting.peer.as_ref())
-        {
-            seen.insert(peer.clone(), None);
-        }
-        for (peer, seal_nr) in &mut seen {
-            let vector = newest_seen(conn.lend(), peer).await?;
-            *seal_nr = vector.and_then(|vector| vector.get(&self.origin).copied());
-        }
-        for waiting in std::mem::take(&mut self.waiting) {
-            let there = waiting.peer.as_ref().and_then(|peer| seen.get(peer).copied().flatten());
-            match waiting.sealed {
-                Some(seal_nr) if there >= Some(seal_nr) => {
-                    drop(waiting.answer.send(Ok(Decision::Applied { seal_nr })));
-                }
-                _ => self.waiting.push(waiting),
+        let sealed = self.waiting.iter().filter(|waiting| waiting.sealed.is_some());
+        let peers: BTreeSet<SiteName> = sealed.filter_map(|waiting| waiting.peer.clone()).collect();
+        for peer in peers {
+            let vector = newest_seen(conn.lend(), &peer).await?;
+            if let Some(seal_nr) = vector.and_then(|vector| vector.get(&self.origin).copied()) {
+                self.posted.insert(peer, seal_nr);
             }
         }
         Ok(())
+    }
+
+    /// Answers whom what was seen so far answers.
+    fn answer(&mut self) {
+        for waiting in std::mem::take(&mut self.waiting) {
+            self.waiting.extend(self.answer_one(waiting));
+        }
+    }
+
+    /// Gives back who has to wait on.
+    fn answer_one(&self, mut waiting: Waiting) -> Option<Waiting> {
+        if waiting.sealed.is_none() {
+            match self.verdicts.as_ref().and_then(|verdicts| verdicts.of(waiting.trans_nr)) {
+                None => return Some(waiting),
+                Some((seal_nr, None)) => waiting.sealed = Some(seal_nr),
+                Some((seal_nr, rejection)) => {
+                    drop(waiting.answer.send(Ok(decide(seal_nr, rejection))));
+                    return None;
+                }
+            }
+        }
+        let is_there = |peer: &SiteName| self.posted.get(peer).copied() >= waiting.sealed;
+        match waiting.sealed {
+            Some(seal_nr) if waiting.peer.as_ref().is_none_or(is_there) => {
+                drop(waiting.answer.send(Ok(Decision::Applied { seal_nr })));
+                None
+            }
+            _ => Some(waiting),
+        }
     }
 
     /// Keeps count of failed looks; tells those who wait when it has gone on too long.

@@ -63,6 +63,39 @@ async fn a_receipt_resolves_to_the_decision() {
     assert_eq!(receipts[1].state().await.unwrap().decision, Some(rejected));
 }
 
+/// Who waits for one receipt after the other would else pay for a look each.
+#[tokio::test]
+async fn what_one_look_saw_answers_later_questions_without_another() {
+    let shop = Shop::open("a", 0).await;
+    let journal = shop.journal().await;
+    let mut receipts = Vec::new();
+    for id in 1..=4 {
+        receipts.push(journal.append(&item(id)).await.unwrap());
+    }
+    shop.seal(&[receipts[2].id().trans_nr]).await;
+    let b = peer().site;
+    hear_of_peer(&shop, 1, 1).await;
+    let applied = Decision::Applied { seal_nr: SealNr(1) };
+    assert_eq!(receipts[0].replicated(&b).await.unwrap(), applied);
+    // A look would fail from here on.
+    let seals = "ALTER TABLE daybook_seal RENAME TO daybook_seal_put_aside";
+    shop.conn().await.lend().script(seals).await.unwrap();
+    assert_eq!(receipts[1].applied().await.unwrap(), applied);
+    assert_eq!(receipts[3].replicated(&b).await.unwrap(), applied);
+    assert!(matches!(receipts[2].applied().await.unwrap(), Decision::Rejected { .. }));
+}
+
+#[tokio::test]
+async fn a_rejection_below_what_the_last_look_was_about_is_not_taken_for_an_acceptance() {
+    let shop = Shop::open("a", 0).await;
+    let journal = shop.journal().await;
+    let first = journal.append(&item(1)).await.unwrap();
+    let second = journal.append(&item(2)).await.unwrap();
+    shop.seal(&[first.id().trans_nr]).await;
+    assert_eq!(second.applied().await.unwrap(), Decision::Applied { seal_nr: SealNr(1) });
+    assert!(matches!(first.applied().await.unwrap(), Decision::Rejected { .. }));
+}
+
 #[tokio::test]
 async fn many_receipts_wait_at_once_and_each_gets_its_own_answer() {
     let shop = Shop::open("a", 0).await;

@@ -11,9 +11,11 @@ use super::text;
 /// Seals that one look covers; who asks about more asks again.
 const SEALS_MAX: i64 = 4096;
 
-/// The verdicts on a range of an origin's numbers.
+/// The verdicts on a range of an origin's numbers. They never change; later ones come to them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdicts {
+    /// The first and the last number that were asked about. A seal may cover more of them, whose rejections are not here.
+    asked: (TransNr, TransNr),
     /// Seals that cover some of the range, in order: number, first and last transaction.
     seals: Vec<(SealNr, TransNr, TransNr)>,
     rejections: Vec<Rejection>,
@@ -22,10 +24,18 @@ pub struct Verdicts {
 impl Verdicts {
     /// The seal that covers a number and the verdict against it, if there is one. `None`: not sealed, or not looked at.
     pub fn of(&self, trans_nr: TransNr) -> Option<(SealNr, Option<&Rejection>)> {
+        if trans_nr < self.asked.0 || trans_nr > self.asked.1 {
+            return None;
+        }
         let at = self.seals.partition_point(|(_, _, last)| *last < trans_nr);
         let (seal_nr, first, _) = self.seals.get(at)?;
         let rejected = self.rejections.binary_search_by_key(&trans_nr, |rejection| rejection.trans_nr);
         (*first <= trans_nr).then(|| (*seal_nr, rejected.ok().map(|at| &self.rejections[at])))
+    }
+
+    /// How many verdicts against are held, each with its words.
+    pub fn rejections(&self) -> usize {
+        self.rejections.len()
     }
 }
 
@@ -48,7 +58,7 @@ pub async fn read_verdicts(
         }
         None => Vec::new(),
     };
-    Ok(Verdicts { seals, rejections })
+    Ok(Verdicts { asked: (first, last), seals, rejections })
 }
 
 /// What a peer had posted of all others by its newest seal that is here; `None` before its first one arrived.

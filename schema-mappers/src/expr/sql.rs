@@ -122,7 +122,7 @@ impl Writer<'_> {
                 format!("CASE WHEN {part} % {power} = 0 THEN trunc({part} * {}) END", parts(less))
             }
             Dialect::MariaDb => {
-                format!("CASE WHEN {part} % {power} = 0 THEN truncate({part} * {}, 0) END", parts(less))
+                format!("CASE WHEN abs({part} % {power}) = 0 THEN truncate({part} * {}, 0) END", parts(less))
             }
         }
     }

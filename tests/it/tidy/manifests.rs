@@ -12,6 +12,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("schema-mappers", &["journal-core"]),
     ("applier", &["journal-core", "schema-mappers"]),
     ("journal-tests", &["journal-core", "schema-mappers", "applier"]),
+    ("journal-sim", &["journal-core", "schema-mappers", "applier"]),
     ("journal-benches", &["journal-core", "schema-mappers", "applier", "journal-tests"]),
 ];
 

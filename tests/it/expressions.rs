@@ -248,7 +248,7 @@ async fn a_whole_negative_decimal_is_whole_in_every_store() {
     let row = |units: &str| -> Row {
         let cells = columns.iter().map(|column| {
             let value = Value::Decimal(units.parse().unwrap());
-            (column.name.clone(), if column.name.as_str() == "b_wide" { value } else { Value::Null })
+            (column.name.clone(), if *column.name == *"b_wide" { value } else { Value::Null })
         });
         cells.collect()
     };

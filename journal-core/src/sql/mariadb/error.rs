@@ -32,8 +32,9 @@ fn class(number: u16, state: &str, said: &str) -> SqlClass {
         }
         1021 | 1114 => SqlClass::Full,
         // A file could not be written, or the engine failed: for lack of room, or for good.
-        3 | 1026 | 1030 | 1598 if has_no_room(said) => SqlClass::Full,
-        3 | 1023..=1026 | 1030 | 1033..=1035 | 1194 | 1195 | 1598 | 1712 | 1815 | 1817 | 1877 | 1932 => {
+        // Numbers below a thousand are the system's and the engine's own: none of them is about the data.
+        ..1000 | 1026 | 1030 | 1598 if has_no_room(said) => SqlClass::Full,
+        ..1000 | 1023..=1026 | 1030 | 1033..=1035 | 1194 | 1195 | 1598 | 1712 | 1815 | 1817 | 1877 | 1932 => {
             SqlClass::Broken
         }
         // Shutting down, cut, killed, idle for too long; a commit that failed half-way.
@@ -140,6 +141,8 @@ mod tests {
             SqlClass::Broken
         );
         assert_eq!(class(1114, "HY000", "The table 'x' is full"), SqlClass::Full);
+        let corrupted = "Got error '127 \"Table file is corrupted\"' for '/tmp/#sql-temptable-1-2-3.MAI'";
+        assert_eq!(class(127, "HY000", corrupted), SqlClass::Broken);
     }
 
     #[test]

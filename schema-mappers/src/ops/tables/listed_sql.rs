@@ -3,7 +3,7 @@
 
 use super::listed::Listed;
 use crate::ddl::kept::CELLS;
-use crate::ddl::quote::{ident, text};
+use crate::ddl::quote::{ident, same, text};
 use crate::ddl::relations::{Relation, Relations};
 use crate::ddl::views::ViewColumns;
 use crate::ddl::{Dialect, mariadb};
@@ -43,10 +43,9 @@ pub(super) fn gather(listed: &Listed, relations: &mut Relations) {
         // Positions tell every list but the empty one.
         true => format!("NOT EXISTS (SELECT 1 FROM {rows})"),
         false => {
-            let parts = parts(listed, &kept.value, dialect);
-            let parts = format!("SELECT {} AS v FROM {parts} WHERE {} <> ''", part(dialect), kept.value);
-            let values = format!("SELECT {value} AS v FROM {rows}");
-            format!("NOT EXISTS ({parts} EXCEPT {values}) AND NOT EXISTS ({values} EXCEPT {parts})")
+            let parts = format!("{} WHERE {} <> ''", parts(listed, &kept.value, dialect), kept.value);
+            let (parts, rows) = ((part(dialect), parts.as_str()), (value.as_str(), rows.as_str()));
+            format!("{} AND {}", all_in(parts, rows, dialect), all_in(rows, parts, dialect))
         }
     };
     let shown = format!("CASE WHEN {} AND {spelt} THEN {} ELSE {joined} END", kept.there, kept.value);
@@ -174,6 +173,20 @@ fn part(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Sqlite => "e.value",
         Dialect::Postgres | Dialect::MariaDb => "e.part",
+    }
+}
+
+/// Whether each value of a source is one of the other's as well. MariaDB takes long texts out of one another in a table on
+/// disk, and calls that corrupted for some of them ("error 127"): there each is looked for.
+fn all_in((value, source): (&str, &str), (other, others): (&str, &str), dialect: Dialect) -> String {
+    match dialect {
+        Dialect::Sqlite | Dialect::Postgres => {
+            format!("NOT EXISTS (SELECT {value} AS v FROM {source} EXCEPT SELECT {other} AS v FROM {others})")
+        }
+        Dialect::MariaDb => {
+            let same = same(other, value, dialect);
+            format!("NOT EXISTS (SELECT 1 FROM {source} AND NOT EXISTS (SELECT 1 FROM {others} AND {same}))")
+        }
     }
 }
 

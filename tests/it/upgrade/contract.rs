@@ -3,7 +3,7 @@
 use journal_core::model::SchemaVersion;
 use schema_mappers::ddl::view_name;
 
-use super::{Busy, shops};
+use super::{Busy, plain_shops};
 use crate::shop::{BOUND, SITES, Shop, expect_done};
 
 /// Waivers of what every run here has: the history was written just now, and its phones have no numbers.
@@ -16,7 +16,7 @@ fn refused(shop: &Shop, arguments: &[&str], reason: &str) {
 
 #[tokio::test]
 async fn contract_is_refused_for_each_reason_and_each_can_be_waived() {
-    for (store, shop) in shops() {
+    for (store, shop) in plain_shops() {
         println!("{store}");
         let mut busy = Busy::new(shop, 2);
         let told = busy.shop.refused(1, &["upgrade", "contract"]);
@@ -56,7 +56,7 @@ async fn contract_is_refused_for_each_reason_and_each_can_be_waived() {
 
 #[tokio::test]
 async fn a_site_at_the_old_version_is_a_reason_and_contract_drops_what_only_that_needed() {
-    for (store, shop) in shops() {
+    for (store, shop) in plain_shops() {
         println!("{store}");
         let busy = Busy::new(shop, 1);
         busy.shop.done(&["upgrade", "--to", "2", "--pause-before", "verify"]);

@@ -3,7 +3,7 @@
 use journal_core::sql::{Access, Conn};
 use journal_tests::servers::two_postgres_or_skip;
 
-use super::{Busy, shops};
+use super::{Busy, plain_shops};
 use crate::shop::{BOUND, SITES, Shop, expect_done};
 
 #[tokio::test]
@@ -108,7 +108,7 @@ async fn a_long_reader_holds_the_switch_up_and_no_other_reader_waits_for_it() {
 
 #[tokio::test]
 async fn somebody_who_resumes_the_site_in_the_middle_costs_time_and_nothing_else() {
-    for (store, shop) in shops().into_iter().filter(|(store, _)| *store != "mixed") {
+    for (store, shop) in plain_shops() {
         let mut busy = Busy::new(shop, 2);
         busy.write();
         busy.shop.done(&["upgrade", "--to", "2", "--pause-before", "switch"]);
@@ -124,7 +124,7 @@ async fn somebody_who_resumes_the_site_in_the_middle_costs_time_and_nothing_else
 
 #[tokio::test]
 async fn a_plan_tells_every_step_and_changes_nothing() {
-    for (store, shop) in shops() {
+    for (store, shop) in plain_shops() {
         let busy = Busy::new(shop, 1);
         let plan = busy.shop.report(&["upgrade", "plan", "--to", "2", "--first", "b"]);
         let first = &plan["sites"][0];

@@ -1,11 +1,11 @@
 //! The command and the service killed in every step: the next command goes on, and nothing is lost or doubled.
 
-use super::{Busy, STEPS, shops};
+use super::{Busy, STEPS, plain_shops};
 use crate::shop::{BOUND, SITES};
 
 #[tokio::test]
 async fn a_command_killed_in_every_step_is_gone_on_with() {
-    for (store, shop) in shops().into_iter().filter(|(store, _)| *store != "mixed") {
+    for (store, shop) in plain_shops() {
         println!("{store}");
         let mut busy = Busy::new(shop, 2);
         busy.write();

@@ -72,7 +72,7 @@ async fn begin_and_append_dense(
     let appended_at = wall_clock();
     let firsts = batch.iter().zip(&numbers).map(|(new, nr)| JournalRow::of_new(*nr, new, appended_at));
     let rows: Vec<JournalRow<'_>> = firsts.flat_map(JournalRow::with_rest).collect();
-    insert(&mut conn, &text::INSERT_GROUP, origin, &rows).await?;
+    insert(&mut conn, &text::INSERT_ENTRIES, origin, &rows).await?;
     Ok(numbers.into_iter().map(|trans_nr| Appended { trans_nr, repeated: false }).collect())
 }
 

@@ -1,6 +1,6 @@
 //! Many rows written by few statements of few sizes.
 
-use super::text::Inserts;
+use super::text::{CHUNKS, Inserts};
 
 /// Bytes of rows that one statement carries, unless a single row is more: below what servers take by default, and small
 /// beside a process's memory.
@@ -14,30 +14,26 @@ pub(super) fn chunked<'r, T>(
 ) -> impl Iterator<Item = (&'r [T], &'static str)> {
     std::iter::from_fn(move || {
         let mut carried: usize = 0;
-        let most = templates.first()?.0;
-        let fit = rows.iter().take(most).take_while(|row| {
+        let fit = rows.iter().take(CHUNKS[0]).take_while(|row| {
             carried = carried.saturating_add(bytes(row));
             carried <= STATEMENT_BYTES
         });
         let fit = fit.count().max(1).min(rows.len());
-        let (size, text) = templates.iter().find(|(size, _)| *size <= fit)?;
-        let (chunk, rest) = rows.split_at(*size);
+        let at = CHUNKS.iter().position(|size| *size <= fit)?;
+        let (chunk, rest) = rows.split_at(CHUNKS[at]);
         rows = rest;
-        Some((chunk, text.as_str()))
+        Some((chunk, templates[at].as_str()))
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::sql::text::{INSERT_ENTRIES, INSERT_GROUP};
+    use crate::store::sql::text::INSERT_ENTRIES;
 
     fn sizes(rows: &[usize]) -> Vec<usize> {
-        sizes_by(&INSERT_ENTRIES, rows)
-    }
-
-    fn sizes_by(templates: &'static Inserts, rows: &[usize]) -> Vec<usize> {
-        let chunks: Vec<&[usize]> = chunked(rows, templates, |row| *row).map(|(chunk, _)| chunk).collect();
+        let chunks: Vec<&[usize]> =
+            chunked(rows, &INSERT_ENTRIES, |row| *row).map(|(chunk, _)| chunk).collect();
         assert_eq!(chunks.concat(), rows);
         chunks.iter().map(|chunk| chunk.len()).collect()
     }
@@ -48,14 +44,5 @@ mod tests {
         assert_eq!(sizes(&[1; 343]), [256, 64, 16, 4, 1, 1, 1]);
         assert_eq!(sizes(&[STATEMENT_BYTES / 4; 6]), [4, 1, 1]);
         assert_eq!(sizes(&[1, STATEMENT_BYTES * 2, 1]), [1, 1, 1]);
-    }
-
-    #[test]
-    fn a_group_goes_in_one_statement_or_two() {
-        for (rows, expected) in
-            [(1, vec![1]), (3, vec![3]), (124, vec![124]), (127, vec![124, 3]), (300, vec![256, 44])]
-        {
-            assert_eq!(sizes_by(&INSERT_GROUP, &vec![1; rows]), expected);
-        }
     }
 }

@@ -5,34 +5,23 @@ use std::sync::LazyLock;
 
 use crate::sql::NewRow;
 
-/// Rows that one INSERT carries, the most first. Few sizes, so that the texts repeat and stay prepared; 256 rows of 13
-/// cells stay far below SQLite's 32,766 parameters.
-const CHUNKS: [usize; 5] = [256, 64, 16, 4, 1];
-
-/// The same for a group of appends where each statement is a round trip: one or two for most groups, and still few enough
-/// to stay prepared.
-fn group_chunks() -> Vec<usize> {
-    let fours = (1..=32).rev().map(|fours| fours * 4);
-    std::iter::once(256).chain(fours).chain([3, 2, 1]).collect()
-}
+/// Rows that one INSERT carries. Few sizes, so that the texts repeat and stay prepared; 256 rows of 13 cells stay far
+/// below SQLite's 32,766 parameters.
+pub(super) const CHUNKS: [usize; 5] = [256, 64, 16, 4, 1];
 
 pub(super) const JOURNAL_COLUMNS: usize = 13;
 pub(super) const SEAL_COLUMNS: usize = 17;
 pub(super) const REJECTION_COLUMNS: usize = 5;
 pub(super) const PACK_COLUMNS: usize = 8;
 
-/// INSERT texts by how many rows each carries, the most first, one row last.
-pub(super) type Inserts = LazyLock<Vec<(usize, String)>>;
+/// One INSERT text for each size of [`CHUNKS`].
+pub(super) type Inserts = LazyLock<[String; CHUNKS.len()]>;
 
 /// First entries: they carry the uniqueness of the idempotency key, so they alone may meet a repetition.
 pub(super) static INSERT_FIRST_ENTRIES: Inserts =
     LazyLock::new(|| inserts(&format!("INSERT INTO {JOURNAL} VALUES"), JOURNAL_COLUMNS, ON_REPEATED));
 pub(super) static INSERT_ENTRIES: Inserts =
     LazyLock::new(|| inserts(&format!("INSERT INTO {JOURNAL} VALUES"), JOURNAL_COLUMNS, ""));
-/// Entries of a group of appends on MariaDB.
-pub(super) static INSERT_GROUP: Inserts = LazyLock::new(|| {
-    inserts_of(&group_chunks(), &format!("INSERT INTO {JOURNAL} VALUES"), JOURNAL_COLUMNS, "")
-});
 pub(super) static INSERT_SEALS: Inserts = LazyLock::new(|| {
     inserts(
         "INSERT INTO {d}seal (origin, epoch, seal_nr, first_nr, last_nr, tx_count, entry_count, rejected_count, hlc, \
@@ -76,12 +65,8 @@ const JOURNAL: &str = "{d}journal (origin, epoch, trans_nr, entry_nr, tx_id, sch
                        codec, payload, author, appended_at)";
 const ON_REPEATED: &str = " ON CONFLICT (origin, epoch, tx_id) WHERE entry_nr = 1 DO NOTHING";
 
-fn inserts(head: &str, columns: usize, tail: &str) -> Vec<(usize, String)> {
-    inserts_of(&CHUNKS, head, columns, tail)
-}
-
-fn inserts_of(sizes: &[usize], head: &str, columns: usize, tail: &str) -> Vec<(usize, String)> {
-    let text = |rows: usize| {
+fn inserts(head: &str, columns: usize, tail: &str) -> [String; CHUNKS.len()] {
+    CHUNKS.map(|rows| {
         let mut text = head.to_owned();
         for row in 0..rows {
             text.push_str(if row == 0 { " (" } else { ", (" });
@@ -92,8 +77,7 @@ fn inserts_of(sizes: &[usize], head: &str, columns: usize, tail: &str) -> Vec<(u
             text.push(')');
         }
         text + tail
-    };
-    sizes.iter().map(|rows| (*rows, text(*rows))).collect()
+    })
 }
 
 /// PostgreSQL, before any number is taken: whoever holds a number holds this lock, so a reader that sees no holder

@@ -20,6 +20,7 @@ use super::error::{Constraint, SqlClass, SqlError};
 use super::mariadb;
 use super::param::{Inner as RecordInner, Param, Record};
 use super::place::Place;
+use super::placeholders;
 use super::url::{DbUrl, Target};
 
 /// How long SQLite waits for another process's write. Long: posting batches are short, and giving up loses work done.
@@ -299,14 +300,15 @@ impl ConnRef<'_> {
     /// WHERE matched). The statement is prepared once per connection and text.
     pub fn execute<'a>(&'a mut self, template: &'a str, params: Vec<Param>) -> Answer<'a, u64> {
         Box::pin(async move {
-            let sql = |dialect: Dialect| AssertSqlSafe(dialect.render(template));
             let done = match self {
                 Self::Sqlite(conn) => {
-                    let query = sqlx::query_with(sql(Dialect::Sqlite), arguments::sqlite(params)?);
+                    let sql = AssertSqlSafe(placeholders::sqlite(template));
+                    let query = sqlx::query_with(sql, arguments::sqlite(params)?);
                     query.execute(&mut **conn).await?.rows_affected()
                 }
                 Self::Postgres(conn) => {
-                    let query = sqlx::query_with(sql(Dialect::Postgres), arguments::postgres(params)?);
+                    let sql = AssertSqlSafe(Dialect::Postgres.render(template));
+                    let query = sqlx::query_with(sql, arguments::postgres(params)?);
                     query.execute(&mut **conn).await?.rows_affected()
                 }
                 Self::MariaDb(conn) => mariadb::execute(conn, template, params).await?.0,
@@ -355,15 +357,16 @@ impl ConnRef<'_> {
     /// Runs one query (a template) and returns all its rows. Bound the result in the statement.
     pub fn fetch<'a>(&'a mut self, template: &'a str, params: Vec<Param>) -> Answer<'a, Vec<Record>> {
         Box::pin(async move {
-            let sql = |dialect: Dialect| AssertSqlSafe(dialect.render(template));
             let records = match self {
                 Self::Sqlite(conn) => {
-                    let query = sqlx::query_with(sql(Dialect::Sqlite), arguments::sqlite(params)?);
+                    let sql = AssertSqlSafe(placeholders::sqlite(template));
+                    let query = sqlx::query_with(sql, arguments::sqlite(params)?);
                     let rows = query.fetch_all(&mut **conn).await?;
                     rows.into_iter().map(|row| Record(RecordInner::Sqlite(row))).collect()
                 }
                 Self::Postgres(conn) => {
-                    let query = sqlx::query_with(sql(Dialect::Postgres), arguments::postgres(params)?);
+                    let sql = AssertSqlSafe(Dialect::Postgres.render(template));
+                    let query = sqlx::query_with(sql, arguments::postgres(params)?);
                     let rows = query.fetch_all(&mut **conn).await?;
                     rows.into_iter().map(|row| Record(RecordInner::Postgres(row))).collect()
                 }

@@ -14,6 +14,7 @@ mod migrate;
 mod notices;
 mod param;
 mod place;
+mod placeholders;
 mod read_url;
 mod url;
 

@@ -1,11 +1,10 @@
-//! What MariaDB needs of the seam beyond a driver's call: the settings of a session, placeholders by place, errors by
-//! number, addresses, migrations that no transaction holds together.
+//! What MariaDB needs of the seam beyond a driver's call: the settings of a session, errors by number, addresses,
+//! migrations that no transaction holds together.
 
 mod address;
 mod check;
 mod error;
 mod migrate;
-mod placeholders;
 mod session;
 
 pub(super) use address::Address;
@@ -21,6 +20,7 @@ use sqlx::{AssertSqlSafe, MySqlConnection, Row as _};
 
 use super::error::{SqlClass, SqlError};
 use super::param::Param;
+use super::placeholders;
 
 /// Bytes of a statement's values from which on the server is asked what it takes. Below what any server takes by default.
 const SURELY_TAKEN: usize = 1024 * 1024;
@@ -53,7 +53,7 @@ async fn prepare(
     template: &str,
     params: Vec<Param>,
 ) -> Result<(Arc<str>, MySqlArguments), SqlError> {
-    let statement = placeholders::translate(template);
+    let statement = placeholders::mariadb(template);
     let params = statement.arrange(params)?;
     refuse_what_no_double_holds(&params)?;
     refuse_what_no_packet_holds(conn, &params).await?;

@@ -1,17 +1,18 @@
-//! Placeholders: templates number them (`$1`), MariaDB knows them by place alone (`?`). Texts are few and come again and
-//! again, so that each is read once and kept.
+//! Placeholders: templates number them (`$1`). MariaDB knows them by place alone (`?`), and SQLite is bound faster so: for
+//! each numbered one the driver asks for its name, which SQLite looks for from the first on. Texts are few and come again
+//! and again, so that each is read once and kept.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::sql::dialect::Dialect;
-use crate::sql::error::{SqlClass, SqlError};
-use crate::sql::param::Param;
+use super::dialect::Dialect;
+use super::error::{SqlClass, SqlError};
+use super::param::Param;
 
 /// Bytes of templates that are kept. A program has a few hundred texts; more come from tables that were reshaped.
 const KEPT_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// A template as MariaDB reads it.
+/// A template with its placeholders by place.
 #[derive(Debug)]
 pub(super) struct Statement {
     sql: Arc<str>,
@@ -36,29 +37,50 @@ impl Statement {
     }
 }
 
-/// The statement of a template, read once.
-pub(super) fn translate(template: &str) -> Arc<Statement> {
-    static KEPT: Mutex<Kept> = Mutex::new(Kept { statements: None, bytes: 0 });
-    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(statement) = kept.statements.get_or_insert_default().get(template) {
-        return statement.clone();
-    }
-    let statement = Arc::new(read(&Dialect::MariaDb.render(template)));
-    if kept.bytes + template.len() > KEPT_BYTES_MAX {
-        *kept = Kept { statements: None, bytes: 0 };
-    }
-    kept.bytes += template.len();
-    kept.statements.get_or_insert_default().insert(template.into(), statement.clone());
-    statement
+/// The statement of a template for MariaDB, read once.
+pub(super) fn mariadb(template: &str) -> Arc<Statement> {
+    static KEPT: Mutex<Kept<Arc<Statement>>> = Mutex::new(Kept::new());
+    Kept::get(&KEPT, template, || Arc::new(by_place(&Dialect::MariaDb.render(template))))
 }
 
-struct Kept {
-    statements: Option<HashMap<Box<str>, Arc<Statement>>>,
+/// The text of a template for SQLite, read once: by place if every parameter stands at its own.
+pub(super) fn sqlite(template: &str) -> Arc<str> {
+    static KEPT: Mutex<Kept<Arc<str>>> = Mutex::new(Kept::new());
+    Kept::get(&KEPT, template, || {
+        let text = Dialect::Sqlite.render(template);
+        let statement = by_place(&text);
+        if statement.order.is_none() { statement.sql } else { text.into() }
+    })
+}
+
+/// What was made of templates.
+struct Kept<T> {
+    made: Option<HashMap<Box<str>, T>>,
     bytes: usize,
 }
 
+impl<T: Clone> Kept<T> {
+    const fn new() -> Self {
+        Self { made: None, bytes: 0 }
+    }
+
+    fn get(kept: &Mutex<Self>, template: &str, make: impl FnOnce() -> T) -> T {
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = kept.made.get_or_insert_default().get(template) {
+            return known.clone();
+        }
+        let new = make();
+        if kept.bytes + template.len() > KEPT_BYTES_MAX {
+            *kept = Self::new();
+        }
+        kept.bytes += template.len();
+        kept.made.get_or_insert_default().insert(template.into(), new.clone());
+        new
+    }
+}
+
 /// Turns each `$n` outside of literals, quoted names and comments into `?`.
-fn read(text: &str) -> Statement {
+fn by_place(text: &str) -> Statement {
     let (mut sql, mut order) = (String::with_capacity(text.len()), Vec::new());
     let mut rest = text;
     while let Some(next) = rest.chars().next() {
@@ -105,7 +127,7 @@ mod tests {
     use super::*;
 
     fn check(template: &str, sql: &str, order: &[i64]) {
-        let statement = translate(template);
+        let statement = mariadb(template);
         assert_eq!(&*statement.sql(), sql);
         let given: Vec<Param> = (1..=statement.count).map(|nr| i64::try_from(nr).unwrap().into()).collect();
         let expected: Vec<Param> = order.iter().copied().map(Param::from).collect();
@@ -129,8 +151,16 @@ mod tests {
     }
 
     #[test]
+    fn sqlite_keeps_numbers_where_a_parameter_does_not_stand_at_its_place() {
+        assert_eq!(&*sqlite("INSERT INTO {d}t VALUES ($1, $2)"), "INSERT INTO daybook_t VALUES (?, ?)");
+        for template in ["a = $2 AND b = $1", "a = $1 OR b = $1", "a = $2"] {
+            assert_eq!(&*sqlite(template), template);
+        }
+    }
+
+    #[test]
     fn a_missing_parameter_is_told_here_and_not_by_the_driver() {
-        assert!(translate("a = $1").arrange(Vec::new()).is_err());
-        assert!(translate("a = 1").arrange(vec![Param::from(1_i64)]).is_err());
+        assert!(mariadb("a = $1").arrange(Vec::new()).is_err());
+        assert!(mariadb("a = 1").arrange(vec![Param::from(1_i64)]).is_err());
     }
 }

@@ -59,7 +59,10 @@ async fn serve(context: &Context, url: &DbUrl, backoff: &mut Backoff) -> anyhow:
         reaction
     };
     let (reaction, ()) = tokio::join!(work, keeper);
-    control.release_lease(held.fence).await?;
+    // Who opens afresh goes on at once: meanwhile nobody is to find the site without a service.
+    if context.shutdown.is_cancelled() || !matches!(reaction, Ok(Reaction::Reopen)) {
+        control.release_lease(held.fence).await?;
+    }
     reaction
 }
 

@@ -29,6 +29,24 @@ async fn it_stops_before_the_step_that_was_named_and_goes_on_when_told() {
     busy.end();
 }
 
+/// The next command found nobody at the site at that moment, and refused to begin.
+#[tokio::test]
+async fn a_service_that_opens_afresh_behind_a_switch_holds_its_site_all_the_time() {
+    let mut busy = Busy::new(Shop::sqlite(), 1);
+    let fence = "SELECT fence FROM {d}lease";
+    let before = busy.shop.number("a", fence).await;
+    let watch = "CREATE TABLE given_up (fence INTEGER); \
+                 CREATE TRIGGER giving_up AFTER UPDATE OF holder ON daybook_lease WHEN NEW.holder = '' \
+                 BEGIN INSERT INTO given_up VALUES (NEW.fence); END";
+    busy.shop.vandalise("a", watch).await;
+    busy.shop.done(&["upgrade", "--to", "2"]);
+    busy.write();
+    busy.shop.settle();
+    assert!(busy.shop.number("a", fence).await > before, "it opened afresh");
+    assert_eq!(busy.shop.number("a", "SELECT count(*) FROM given_up").await, 0);
+    busy.end();
+}
+
 #[tokio::test]
 async fn it_holds_before_the_switch_for_as_long_as_a_file_is_there() {
     let busy = Busy::new(Shop::sqlite(), 1);

@@ -241,7 +241,11 @@ async fn no_version_is_released_while_tables_change_places() {
     pause(&rig, "a").await;
     let mut polls = 1;
     while !is_switching("mariadb", &rig).await {
-        assert!(cut(apply(&rig, "a", 2), polls).await.is_none());
+        // How often a future is polled depends on the machine: one try may come to the end. Another is made, from the start.
+        if cut(apply(&rig, "a", 2), polls).await.is_some() {
+            apply(&rig, "a", 1).await.unwrap();
+            polls = 0;
+        }
         polls += 1;
     }
     let release = async || {

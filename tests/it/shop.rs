@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use journal_core::sql::{Access, Conn, DbUrl, Record, SqlError};
+use journal_core::sql::{Access, Conn, DbUrl, Readers, Record, SqlError};
 use journal_tests::process::{Ended, Program, Running, daybook};
 use journal_tests::servers::Server;
 use journal_tests::tether;
@@ -36,6 +36,7 @@ pub(crate) struct Shop {
     urls: [String; 2],
     /// The directory of the schema set.
     schema: PathBuf,
+    readers: Readers,
 }
 
 impl Shop {
@@ -68,7 +69,7 @@ impl Shop {
     pub(crate) fn at_first_version(urls: Option<[String; 2]>) -> Self {
         let home = home();
         let urls = urls.unwrap_or_else(|| SITES.map(|site| sqlite_url(home.path(), site)));
-        let shop = Self { schema: home.path().join("schema"), home, urls };
+        let shop = Self { schema: home.path().join("schema"), home, urls, readers: Readers::default() };
         shop.copy_version(1);
         shop.prepared()
     }
@@ -89,7 +90,7 @@ impl Shop {
     }
 
     fn begin(home: TempDir, urls: [String; 2]) -> Self {
-        Self { home, urls, schema: schema_directory() }.prepared()
+        Self { home, urls, schema: schema_directory(), readers: Readers::default() }.prepared()
     }
 
     fn prepared(self) -> Self {
@@ -201,9 +202,11 @@ impl Shop {
 
     /// The rows of a query at a site.
     pub(crate) async fn rows(&self, site: &str, sql: &str) -> Vec<Record> {
-        let mut conn = self.reader(site).await;
+        let mut conn = self.readers.take(site, &self.url(site)).await.unwrap();
         let rows = conn.lend().fetch(sql, vec![]).await;
-        rows.unwrap_or_else(|error| panic!("{sql} at {site}: {error}"))
+        let rows = rows.unwrap_or_else(|error| panic!("{sql} at {site}: {error}"));
+        self.readers.keep(site, conn);
+        rows
     }
 
     /// One number of a query at a site.

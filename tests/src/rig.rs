@@ -1,5 +1,6 @@
 //! A group of real sites in databases of their own: installed, with posters and pullers that a test moves by hand.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use applier::config::{Config, SiteConfig};
@@ -14,7 +15,7 @@ use applier::upgrade::install;
 use journal_core::codec::payload;
 use journal_core::journal::{Appended, JournalStore as _, ReadLimit};
 use journal_core::model::{Change, Codec, Epoch, NewTransaction, Origin, Row, SchemaVersion, SiteName};
-use journal_core::sql::{Access, Conn, DbUrl, Param, Record};
+use journal_core::sql::{Access, Conn, DbUrl, Param, Readers, Record};
 use journal_core::store::sql::{Site, SqlJournal};
 use schema_mappers::{Registry, RustMappers, SchemaSet};
 use tempfile::TempDir;
@@ -38,6 +39,7 @@ pub struct Rig {
     pub config: Arc<Config>,
     /// Its schema set, composed.
     pub registry: Registry,
+    readers: Readers,
     _directory: TempDir,
 }
 
@@ -78,7 +80,7 @@ impl Rig {
             http: None,
         };
         let registry = Registry::new(set, RustMappers::none()).expect("the set composes");
-        Self { config: Arc::new(config), registry, _directory: directory }
+        Self { config: Arc::new(config), registry, readers: Readers::default(), _directory: directory }
     }
 
     /// A site's database.
@@ -132,28 +134,26 @@ impl Rig {
 
     /// Pulls from one site's journal into another's until nothing is left. How many runs came.
     pub async fn ship(&self, from: &str, into: &str) -> u64 {
-        let (mut from, mut into) = (self.journal(from).await, self.journal(into).await);
-        let limit = ReadLimit { transactions: 100, bytes: 1 << 20 };
-        let mut runs = 0;
-        loop {
-            match pull(&mut from, &mut into, limit).await.expect("pull").runs {
-                0 => return runs,
-                more => runs += more,
-            }
-        }
+        ship(&mut self.journal(from).await, &mut self.journal(into).await).await
     }
 
     /// Turns of every poster and pulls between all sites until nothing moves.
     pub async fn settle(&self, posters: &mut [(&str, SqlPoster)]) {
+        let mut journals = VecDeque::new();
+        for site in self.config.sites.keys() {
+            journals.push_back(self.journal(site.as_str()).await);
+        }
         for _ in 0..TURNS_MAX {
             let mut moved = false;
             for (_, poster) in posters.iter_mut() {
                 moved |= drain(poster).await.expect("turn") > 0;
             }
-            for from in self.config.sites.keys() {
-                for into in self.config.sites.keys().filter(|into| *into != from) {
-                    moved |= self.ship(from.as_str(), into.as_str()).await > 0;
+            for _ in 0..journals.len() {
+                let mut from = journals.pop_front().expect("a group has sites");
+                for into in &mut journals {
+                    moved |= ship(&mut from, into).await > 0;
                 }
+                journals.push_back(from);
             }
             if !moved {
                 return;
@@ -164,8 +164,10 @@ impl Rig {
 
     /// One row of a query at a site.
     pub async fn row(&self, site: &str, sql: &str, params: Vec<Param>) -> Record {
-        let mut conn = Conn::open(self.url(site), Access::Read, "test").await.expect("connect");
-        conn.lend().fetch_one(sql, params).await.expect("a row")
+        let mut conn = self.readers.take(site, self.url(site)).await.expect("connect");
+        let row = conn.lend().fetch_one(sql, params).await.expect("a row");
+        self.readers.keep(site, conn);
+        row
     }
 
     /// One number of a query at a site.
@@ -177,6 +179,18 @@ impl Rig {
     pub async fn execute(&self, site: &str, sql: &str) {
         let mut conn = Conn::open(self.url(site), Access::Write, "test").await.expect("connect");
         conn.lend().script(sql).await.expect("the statement runs");
+    }
+}
+
+/// Pulls from one journal into another until nothing is left. How many runs came.
+async fn ship(from: &mut SqlJournal, into: &mut SqlJournal) -> u64 {
+    let limit = ReadLimit { transactions: 100, bytes: 1 << 20 };
+    let mut runs = 0;
+    loop {
+        match pull(from, into, limit).await.expect("pull").runs {
+            0 => return runs,
+            more => runs += more,
+        }
     }
 }
 

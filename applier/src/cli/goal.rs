@@ -5,20 +5,17 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use anyhow::Context as _;
-use journal_core::journal::JournalStore as _;
 use journal_core::model::{Origin, SiteName, TransNr};
-use journal_core::sql::{Access, Conn, DbUrl, SqlError};
-use journal_core::store::sql::{SqlJournal, load_heads};
+use journal_core::sql::{Conn, SqlError};
+use journal_core::store::sql::{load_head, load_heads, read_posted};
 use serde::Serialize;
 
 use super::code;
 use super::failure::{Exit, Failure};
 use super::group::Group;
 use super::patience::Patience;
-use crate::control::sql::SqlControl;
-use crate::control::{ControlStore as _, Desired};
-use crate::ledger::sql::SqlLedger;
-use crate::ledger::{Ledger as _, LedgerError};
+use crate::control::Desired;
+use crate::control::sql::read_state;
 
 const LAST_APPENDED: &str =
     "SELECT coalesce(max(trans_nr), 0) FROM {d}journal WHERE origin = $1 AND epoch = $2";
@@ -33,10 +30,10 @@ pub(crate) enum Whose {
 }
 
 /// How far each origin is to be posted at a site.
-#[derive(Debug, Clone)]
-pub(crate) struct Goal {
+#[derive(Debug)]
+pub(crate) struct Goal<'g> {
+    group: &'g Group,
     site: SiteName,
-    url: DbUrl,
     until: BTreeMap<Origin, TransNr>,
     /// The one origin that has to be posted, where it is enough that all others are received.
     posted: Option<Origin>,
@@ -53,45 +50,41 @@ pub(crate) struct Missing {
     what: &'static str,
 }
 
-impl Goal {
+impl<'g> Goal<'g> {
     /// The point that everything which is there now makes.
-    pub(crate) async fn capture(group: &Group, site: &SiteName, whose: Whose) -> anyhow::Result<Self> {
-        let url = group.url(site)?.clone();
+    pub(crate) async fn capture(group: &'g Group, site: &SiteName, whose: Whose) -> anyhow::Result<Self> {
         let mut until = BTreeMap::new();
         match whose {
             Whose::Everybodys => {
                 for name in group.config.sites.keys() {
                     let origin = group.reach(name).await?.origin;
-                    let last = last_appended(group.url(name)?, &origin).await;
-                    until.insert(origin, last.with_context(|| format!("look at the journal of {name}"))?);
+                    let last = Self::last_appended(group, name, &origin).await?;
+                    until.insert(origin, last);
                 }
             }
             Whose::QueuedHere => {
-                let mut journal = SqlJournal::open(&url, Access::Read, "look").await?;
-                let own = journal.origin().clone();
-                until.extend(journal.heads().await?.into_iter().map(|head| (head.origin, head.last_nr)));
-                until.insert(own.clone(), last_appended(&url, &own).await?);
+                let own = group.reach(site).await?.origin;
+                let mut conn = group.reader(site).await?;
+                let heads = load_heads(conn.lend()).await?;
+                group.keep(site, conn);
+                until.extend(heads.into_iter().map(|head| (head.origin, head.last_nr)));
+                let last = Self::last_appended(group, site, &own).await?;
+                until.insert(own, last);
             }
         }
         until.retain(|_, last| *last > TransNr(0));
-        Ok(Self { site: site.clone(), url, until, posted: None })
+        Ok(Self { group, site: site.clone(), until, posted: None })
     }
 
     /// One transaction's point.
-    pub(crate) fn transaction(
-        group: &Group,
-        site: &SiteName,
-        origin: Origin,
-        nr: TransNr,
-    ) -> anyhow::Result<Self> {
-        let until = BTreeMap::from([(origin, nr)]);
-        Ok(Self { site: site.clone(), url: group.url(site)?.clone(), until, posted: None })
+    pub(crate) fn transaction(group: &'g Group, site: &SiteName, origin: Origin, nr: TransNr) -> Self {
+        Self { group, site: site.clone(), until: BTreeMap::from([(origin, nr)]), posted: None }
     }
 
     /// The same point for another site, as far as nothing of it is lost: one origin posted, the others received.
-    pub(crate) fn kept_at(&self, group: &Group, site: &SiteName, posted: &Origin) -> anyhow::Result<Self> {
-        let (url, posted) = (group.url(site)?.clone(), Some(posted.clone()));
-        Ok(Self { site: site.clone(), url, until: self.until.clone(), posted })
+    pub(crate) fn kept_at(&self, site: &SiteName, posted: &Origin) -> Self {
+        let posted = Some(posted.clone());
+        Self { group: self.group, site: site.clone(), until: self.until.clone(), posted }
     }
 
     /// The last transaction that is appended at a site by now.
@@ -100,8 +93,14 @@ impl Goal {
         site: &SiteName,
         origin: &Origin,
     ) -> anyhow::Result<TransNr> {
-        let last = last_appended(group.url(site)?, origin).await;
-        last.with_context(|| format!("look at the journal of {site}"))
+        let looked = async {
+            let mut conn = group.reader(site).await?;
+            let params = vec![origin.site.as_str().into(), origin.epoch.0.into()];
+            let last = conn.lend().fetch_one(LAST_APPENDED, params).await?.i64(0)?;
+            group.keep(site, conn);
+            anyhow::Ok(TransNr(last))
+        };
+        looked.await.with_context(|| format!("look at the journal of {site}"))
     }
 
     /// The point by origin.
@@ -112,16 +111,19 @@ impl Goal {
     /// Waits until the point is reached. A connection that is lost meanwhile is opened again. When the time is over, the
     /// error tells what is missing and what stands in its way.
     pub(crate) async fn wait(&self, patience: Patience) -> anyhow::Result<()> {
-        let mut ledger = None;
+        let mut conn = None;
         loop {
-            let trouble = match self.look(&mut ledger).await {
-                Ok(missing) if missing.is_empty() => return Ok(()),
+            let trouble = match self.look(&mut conn).await {
+                Ok(missing) if missing.is_empty() => {
+                    self.rest(conn);
+                    return Ok(());
+                }
                 Ok(missing) => Ok(missing),
-                Err(LedgerError::Store(error)) if error.is_transient() => {
-                    ledger = None;
+                Err(error) if error.downcast_ref().is_some_and(SqlError::is_transient) => {
+                    conn = None;
                     Err(error)
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error),
             };
             if !patience.again().await {
                 return Err(self.late(trouble).await);
@@ -130,32 +132,40 @@ impl Goal {
     }
 
     /// How many numbers are missing now, at most: some were never used.
-    pub(crate) async fn behind(&self) -> Result<i64, LedgerError> {
-        let missing = self.look(&mut None).await?;
+    pub(crate) async fn behind(&self) -> anyhow::Result<i64> {
+        let mut conn = None;
+        let missing = self.look(&mut conn).await?;
+        self.rest(conn);
         Ok(missing.iter().map(|missing| missing.until.0 - missing.posted.0).sum())
     }
 
-    async fn look(&self, ledger: &mut Option<SqlLedger>) -> Result<Vec<Missing>, LedgerError> {
-        let ledger = match ledger {
-            Some(ledger) => ledger,
-            None => ledger.insert(SqlLedger::open_reader(&self.url, "wait").await?),
-        };
-        let mut have: BTreeMap<Origin, TransNr> =
-            ledger.posted().await?.into_iter().map(|(origin, posted)| (origin, posted.trans_nr)).collect();
-        let received = |origin: &Origin| self.posted.as_ref().is_some_and(|posted| posted != origin);
-        if self.posted.is_some() {
-            let heads = load_heads(ledger.conn()).await?.into_iter().filter(|head| received(&head.origin));
-            have.extend(heads.map(|head| (head.origin, head.last_nr)));
+    fn rest(&self, conn: Option<Conn>) {
+        if let Some(conn) = conn {
+            self.group.keep(&self.site, conn);
         }
-        let missing = self.until.iter().filter_map(|(origin, until)| {
-            let posted = have.get(origin).copied().unwrap_or_default();
-            let what = if received(origin) { "received" } else { "posted" };
-            (posted < *until).then(|| Missing { origin: origin.to_string(), posted, until: *until, what })
-        });
-        Ok(missing.collect())
     }
 
-    async fn late(&self, last_look: Result<Vec<Missing>, SqlError>) -> anyhow::Error {
+    async fn look(&self, conn: &mut Option<Conn>) -> anyhow::Result<Vec<Missing>> {
+        let conn = match conn {
+            Some(conn) => conn,
+            None => conn.insert(self.group.reader(&self.site).await?),
+        };
+        let mut all = Vec::new();
+        for (origin, until) in &self.until {
+            let received = self.posted.as_ref().is_some_and(|posted| posted != origin);
+            let (what, have) = match received {
+                true => ("received", load_head(conn.lend(), origin).await?.map(|head| head.last_nr)),
+                false => ("posted", read_posted(conn.lend(), origin).await?),
+            };
+            let have = have.unwrap_or_default();
+            if have < *until {
+                all.push(Missing { origin: origin.to_string(), posted: have, until: *until, what });
+            }
+        }
+        Ok(all)
+    }
+
+    async fn late(&self, last_look: anyhow::Result<Vec<Missing>>) -> anyhow::Error {
         let mut message = format!("{} is not there yet:", self.site);
         match last_look {
             Ok(missing) => {
@@ -164,7 +174,7 @@ impl Goal {
                 }
             }
             Err(error) => {
-                let _infallible = write!(message, " {error};");
+                let _infallible = write!(message, " {error:#};");
             }
         }
         let why = self.obstacle().await.unwrap_or_else(|error| format!("{error:#}"));
@@ -173,26 +183,21 @@ impl Goal {
 
     /// What keeps the site from posting, as far as it is known.
     async fn obstacle(&self) -> anyhow::Result<String> {
-        let mut control = SqlControl::open(&self.url).await?;
-        let standing = control.standing().await?.control;
-        if standing.desired == Desired::Paused {
-            let why = if standing.why.is_empty() { String::new() } else { format!(": {}", standing.why) };
-            return Ok(format!("{} is paused by {}{why}", self.site, standing.who));
+        let mut conn = self.group.reader(&self.site).await?;
+        let (standing, lease) = read_state(conn.lend()).await?;
+        let control = standing.control;
+        if control.desired == Desired::Paused {
+            let why = if control.why.is_empty() { String::new() } else { format!(": {}", control.why) };
+            return Ok(format!("{} is paused by {}{why}", self.site, control.who));
         }
-        let mut conn = Conn::open(&self.url, Access::Read, "look").await?;
         let waiting = conn.lend().fetch_one("SELECT reason FROM {d}waiting", Vec::new()).await?.text(0)?;
+        self.group.keep(&self.site, conn);
         if !waiting.is_empty() {
             return Ok(waiting);
         }
-        Ok(match control.lease().await?.holder.is_empty() {
+        Ok(match lease.holder.is_empty() {
             true => format!("no service posts at {}; start one with `daybook run`", self.site),
             false => "it needs more time".to_owned(),
         })
     }
-}
-
-async fn last_appended(url: &DbUrl, origin: &Origin) -> Result<TransNr, SqlError> {
-    let mut conn = Conn::open(url, Access::Read, "look").await?;
-    let params = vec![origin.site.as_str().into(), origin.epoch.0.into()];
-    Ok(TransNr(conn.lend().fetch_one(LAST_APPENDED, params).await?.i64(0)?))
 }

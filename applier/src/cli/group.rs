@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use journal_core::model::SiteName;
-use journal_core::sql::{Access, Conn, DbUrl};
-use journal_core::store::sql::{Site, SqlJournal};
+use journal_core::sql::{Conn, DbUrl, Readers};
+use journal_core::store::sql::{OpenError, Site, initialised};
 
 use super::code;
 use super::failure::{Exit, Failure};
@@ -17,11 +17,12 @@ use crate::control::adding;
 pub(crate) struct Group {
     pub(crate) config: Config,
     file: PathBuf,
+    readers: Readers,
 }
 
 impl Group {
     pub(crate) fn load(file: &Path) -> anyhow::Result<Self> {
-        Ok(Self { config: Config::load(file)?, file: file.to_owned() })
+        Ok(Self { config: Config::load(file)?, file: file.to_owned(), readers: Readers::default() })
     }
 
     /// A site's settings. A name the configuration does not have is a fault of the command line.
@@ -35,6 +36,16 @@ impl Group {
 
     pub(crate) fn url(&self, name: &SiteName) -> anyhow::Result<&DbUrl> {
         self.site(name).map(|site| &site.url)
+    }
+
+    /// A connection to a site that only reads; [`Self::keep`] takes it back when all went well.
+    pub(crate) async fn reader(&self, name: &SiteName) -> anyhow::Result<Conn> {
+        Ok(self.readers.take(name.as_str(), self.url(name)?).await?)
+    }
+
+    /// Keeps a connection for the next look at the site.
+    pub(crate) fn keep(&self, name: &SiteName, conn: Conn) {
+        self.readers.keep(name.as_str(), conn);
     }
 
     /// The sites named, or all of them where none is.
@@ -52,8 +63,7 @@ impl Group {
     /// Looks whether a site's database is there, initialised, and the site the configuration says.
     pub(crate) async fn reach(&self, name: &SiteName) -> anyhow::Result<Site> {
         let url = self.url(name)?;
-        let journal = SqlJournal::open(url, Access::Read, "look").await.with_context(|| reaching(name))?;
-        let site = journal.site().clone();
+        let site = self.look_up(name, url).await.with_context(|| format!("reach site {name}"))?;
         anyhow::ensure!(
             site.origin.site == *name && site.group == self.config.group,
             "D0304: {url} is the database of site {} of group {:?}, and {} gives it to {name} of group {:?}",
@@ -65,21 +75,25 @@ impl Group {
         Ok(site)
     }
 
+    async fn look_up(&self, name: &SiteName, url: &DbUrl) -> Result<Site, OpenError> {
+        let taken = self.readers.take(name.as_str(), url).await;
+        let mut conn = taken.map_err(|source| OpenError::Store { url: url.to_string(), source })?;
+        let site = initialised(conn.lend(), url).await?;
+        self.keep(name, conn);
+        Ok(site)
+    }
+
     /// Refuses a site that is being added: it is paused until it is whole, its tables are filled meanwhile, and nobody but the
     /// command that adds it ends that.
     pub(crate) async fn insist_whole(&self, name: &SiteName) -> anyhow::Result<()> {
-        let mut conn = Conn::open(self.url(name)?, Access::Read, "look").await?;
+        let mut conn = self.reader(name).await?;
         let from = adding::source(conn.lend()).await?;
-        conn.close().await;
+        self.keep(name, conn);
         let Some(from) = from else { return Ok(()) };
         let message =
             format!("{name} is being added from {from}; `daybook site add {name} --from {from}` goes on");
         Err(Failure::error(Exit::Failure, code::BEING_ADDED, message))
     }
-}
-
-fn reaching(name: &SiteName) -> String {
-    format!("reach site {name}")
 }
 
 /// Who is asking, for the record of actions: the account at this machine. For people; decides nothing.

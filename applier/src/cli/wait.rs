@@ -1,7 +1,7 @@
 //! `daybook wait`: returns when a site has caught up with a point.
 
 use journal_core::model::{SiteName, TransNr, TransactionId};
-use journal_core::sql::{Access, Conn, DbUrl, Param};
+use journal_core::sql::{Conn, Param};
 use journal_core::store::sql::{read_transaction, read_verdicts};
 use serde::Serialize;
 
@@ -9,8 +9,7 @@ use super::Session;
 use super::goal::{Goal, Whose};
 use super::group::Group;
 use super::patience::{Patience, Timeout};
-use crate::ledger::Ledger as _;
-use crate::ledger::sql::SqlLedger;
+use crate::ledger::sql::load_quarantined;
 
 const DISCARDED: &str = "SELECT 1 FROM {d}quarantine WHERE origin = $1 AND epoch = $2 AND trans_nr = $3 \
                          AND state = 'discarded'";
@@ -76,20 +75,20 @@ pub(super) async fn run(args: Args, session: &Session) -> anyhow::Result<()> {
     let goal = match &args.until {
         Some(id) => {
             group.site(&id.origin.site)?;
-            Goal::transaction(&group, &args.site, id.origin.clone(), id.trans_nr)?
+            Goal::transaction(&group, &args.site, id.origin.clone(), id.trans_nr)
         }
         None => Goal::capture(&group, &args.site, Whose::Everybodys).await?,
     };
     goal.wait(patience).await?;
-    let url = group.url(&args.site)?;
-    let held = SqlLedger::open_reader(url, "wait").await?.quarantined().await?;
+    let mut conn = group.reader(&args.site).await?;
+    let held = load_quarantined(conn.lend()).await?;
     let transaction = match &args.until {
         None => None,
         Some(id) => match held.iter().find(|(held, _)| held.id == *id) {
             Some((held, _)) => {
                 Some(Fate::Quarantined { code: held.fault.code().to_owned(), detail: held.detail.clone() })
             }
-            None => Some(fate(url, id).await?),
+            None => Some(fate(conn, id).await?),
         },
     };
     let reached =
@@ -124,8 +123,7 @@ impl Report {
 }
 
 /// What became of a transaction that the site has passed and does not hold.
-async fn fate(url: &DbUrl, id: &TransactionId) -> anyhow::Result<Fate> {
-    let mut conn = Conn::open(url, Access::Read, "look").await?;
+async fn fate(mut conn: Conn, id: &TransactionId) -> anyhow::Result<Fate> {
     let params = vec![id.origin.site.as_str().into(), id.origin.epoch.0.into(), Param::from(id.trans_nr.0)];
     if conn.lend().fetch_optional(DISCARDED, params).await?.is_some() {
         return Ok(Fate::Discarded);

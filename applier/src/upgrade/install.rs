@@ -201,9 +201,18 @@ pub async fn load_registry(url: &DbUrl) -> Result<Registry, InstallError> {
 /// The same with an application's own mappers in Rust.
 pub async fn load_registry_with(url: &DbUrl, mappers: RustMappers) -> Result<Registry, InstallError> {
     let mut conn = Conn::open(url, Access::Read, "read schema versions").await?;
-    let set = load_set(conn.lend()).await;
+    let registry = read_registry(conn.lend(), url, mappers).await;
     conn.close().await;
-    match set? {
+    registry
+}
+
+/// The same over a connection to that address.
+pub(crate) async fn read_registry(
+    conn: ConnRef<'_>,
+    url: &DbUrl,
+    mappers: RustMappers,
+) -> Result<Registry, InstallError> {
+    match load_set(conn).await? {
         Some(set) => Ok(Registry::new(set, mappers)?),
         None => Err(InstallError::NothingReleased { url: url.to_string() }),
     }

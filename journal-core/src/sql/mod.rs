@@ -16,6 +16,7 @@ mod param;
 mod place;
 mod placeholders;
 mod read_url;
+mod readers;
 mod url;
 
 /// A future of this seam, behind a pointer: the code of the drivers is built here, once, and not again in each program that
@@ -32,4 +33,5 @@ pub use notices::Notices;
 pub use param::{Param, Record};
 pub use place::Place;
 pub use read_url::ReadUrl;
+pub use readers::Readers;
 pub use url::{DbUrl, InvalidUrl};

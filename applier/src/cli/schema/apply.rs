@@ -2,7 +2,6 @@
 
 use anyhow::Context as _;
 use journal_core::model::{SchemaVersion, SiteName};
-use journal_core::sql::{Access, Conn};
 use schema_mappers::{Registry, RustMappers, SchemaSet};
 
 use crate::audit::Progress;
@@ -68,9 +67,9 @@ pub(in crate::cli) async fn registry(
     to: SchemaVersion,
 ) -> anyhow::Result<Registry> {
     let set = SchemaSet::load(&group.config.schema)?;
-    let mut conn = Conn::open(group.url(site)?, Access::Read, "look").await?;
+    let mut conn = group.reader(site).await?;
     let switching = switch_begun(conn.lend()).await?;
-    conn.close().await;
+    group.keep(site, conn);
     if set.version(to).is_some() && !switching {
         return Ok(Registry::new(set, RustMappers::none())?);
     }

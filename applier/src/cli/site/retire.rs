@@ -16,8 +16,7 @@ use crate::cli::group::{Group, who};
 use crate::cli::patience::{Patience, Timeout};
 use crate::control::traffic::{Wanted, direct};
 use crate::join::ids;
-use crate::ledger::Ledger as _;
-use crate::ledger::sql::SqlLedger;
+use crate::ledger::sql::load_quarantined;
 
 /// Let a site go
 ///
@@ -64,7 +63,7 @@ pub(super) async fn run(args: Args, session: &Session) -> anyhow::Result<()> {
         let last = goal.until().get(&origin).copied().unwrap_or_default();
         for other in &others {
             group.reach(other).await?;
-            goal.kept_at(&group, other, &origin)?.wait(patience).await?;
+            goal.kept_at(other, &origin).wait(patience).await?;
         }
         // What came in meanwhile is waited for, too. What others took meanwhile is at one that stays.
         if Goal::last_appended(&group, &args.site, &origin).await? == last {
@@ -86,10 +85,16 @@ pub(super) async fn run(args: Args, session: &Session) -> anyhow::Result<()> {
 }
 
 /// How many transactions of a goal are in quarantine at each of these sites, where any is.
-async fn held(group: &Group, sites: &[SiteName], goal: &Goal) -> anyhow::Result<BTreeMap<SiteName, usize>> {
+async fn held(
+    group: &Group,
+    sites: &[SiteName],
+    goal: &Goal<'_>,
+) -> anyhow::Result<BTreeMap<SiteName, usize>> {
     let mut all = BTreeMap::new();
     for site in sites {
-        let held = SqlLedger::open_reader(group.url(site)?, "retire").await?.quarantined().await?;
+        let mut conn = group.reader(site).await?;
+        let held = load_quarantined(conn.lend()).await?;
+        group.keep(site, conn);
         let until = |origin| goal.until().get(origin).copied().unwrap_or_default();
         let held = held.iter().filter(|(held, _)| held.id.trans_nr <= until(&held.id.origin)).count();
         if held > 0 {

@@ -41,9 +41,9 @@ pub(super) enum Ended {
 
 /// The upgrade on record at a site.
 pub(super) async fn read(group: &Group, site: &SiteName) -> anyhow::Result<Option<Upgrade>> {
-    let mut conn = Conn::open(group.url(site)?, Access::Read, "look").await?;
+    let mut conn = group.reader(site).await?;
     let upgrade = record::read(conn.lend()).await?;
-    conn.close().await;
+    group.keep(site, conn);
     Ok(upgrade)
 }
 
@@ -123,9 +123,9 @@ impl Drive<'_> {
         let name = &self.group.config.group;
         hooks::run(self.conduct, When::Before, name, site, upgrade).await?;
         self.line(site, upgrade).await?;
-        let mut conn = Conn::open(self.group.url(site)?, Access::Read, "look").await?;
+        let mut conn = self.group.reader(site).await?;
         let started_at = record::clock(conn.lend()).await?;
-        conn.close().await;
+        self.group.keep(site, conn);
         let done = steps::carry_out(self, site, upgrade, after, started_at).await?;
         if !done.recorded {
             self.pass(site, upgrade, after, &done, started_at).await?;

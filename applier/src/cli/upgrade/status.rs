@@ -1,7 +1,6 @@
 //! `daybook upgrade status`: where each site stands, why it stopped, what was done, how far its schema has gone.
 
 use journal_core::model::{SchemaVersion, SiteName, time};
-use journal_core::sql::{Access, Conn};
 use serde::Serialize;
 
 use crate::cli::Session;
@@ -44,7 +43,7 @@ pub(super) async fn run(group: &Group, session: &Session) -> anyhow::Result<()> 
     let mut sites = Vec::new();
     for site in group.config.sites.keys() {
         let ledger_version = group.reach(site).await?.ledger_version;
-        let mut conn = Conn::open(group.url(site)?, Access::Read, "look").await?;
+        let mut conn = group.reader(site).await?;
         let upgrade = match record::read(conn.lend()).await? {
             None => None,
             Some(upgrade) => {
@@ -53,7 +52,7 @@ pub(super) async fn run(group: &Group, session: &Session) -> anyhow::Result<()> 
             }
         };
         let records = record::records(conn.lend()).await?;
-        conn.close().await;
+        group.keep(site, conn);
         sites.push(Site { site: site.clone(), ledger_version, upgrade, records });
     }
     session.output.report(&Report { sites }, Report::text)

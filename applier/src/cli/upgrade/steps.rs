@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use journal_core::model::SiteName;
 use journal_core::sql::{Access, Conn};
-use schema_mappers::{Registry, ddl};
+use schema_mappers::{Registry, RustMappers, ddl};
 
 use super::drive::Drive;
 use crate::audit::Progress;
@@ -16,10 +16,10 @@ use crate::cli::goal::{Goal, Whose};
 use crate::cli::group::who;
 use crate::cli::patience::{Patience, Timeout};
 use crate::cli::verify;
-use crate::control::sql::SqlControl;
+use crate::control::sql::{SqlControl, read_state};
 use crate::control::traffic::{self, Wanted};
 use crate::control::{ControlStore as _, Desired};
-use crate::upgrade::install::load_registry;
+use crate::upgrade::install::read_registry;
 use crate::upgrade::machine::{Place, Step};
 use crate::upgrade::record::{self, StepNote, Upgrade};
 use crate::upgrade::{Leftover, LockPatience, Pace, SiteTables, drop_leftovers};
@@ -105,8 +105,10 @@ impl At<'_> {
 
     /// Whether the site is paused by this upgrade.
     async fn is_paused(&self) -> anyhow::Result<bool> {
-        let mut control = SqlControl::open(self.drive.group.url(self.site)?).await?;
-        let control = control.standing().await?.control;
+        let mut conn = self.drive.group.reader(self.site).await?;
+        let (standing, _) = read_state(conn.lend()).await?;
+        self.drive.group.keep(self.site, conn);
+        let control = standing.control;
         // By its own step, or by a comparison of its that was killed.
         let ours = |text: &str| text.contains(&self.upgrade.operation);
         Ok(control.desired == Desired::Paused && (ours(&control.why) || ours(&control.who)))
@@ -117,7 +119,11 @@ impl At<'_> {
     }
 
     async fn registry(&self) -> anyhow::Result<Registry> {
-        Ok(load_registry(self.drive.group.url(self.site)?).await?)
+        let mut conn = self.drive.group.reader(self.site).await?;
+        let url = self.drive.group.url(self.site)?;
+        let registry = read_registry(conn.lend(), url, RustMappers::none()).await?;
+        self.drive.group.keep(self.site, conn);
+        Ok(registry)
     }
 
     async fn tables<'r>(&'r self, registry: &'r Registry) -> anyhow::Result<SiteTables<'r>> {
@@ -290,7 +296,7 @@ impl At<'_> {
     }
 }
 
-fn reached(goal: &Goal) -> String {
+fn reached(goal: &Goal<'_>) -> String {
     let points = goal.until().iter().map(|(origin, until)| format!("{origin} posted to {until}"));
     points.collect::<Vec<_>>().join(", ")
 }

@@ -35,6 +35,7 @@ use crate::ledger::sets::Rules;
 use asks::Asks;
 use complement::Seen;
 use planned::{Planned, Planner};
+pub(crate) use quarantine::load_quarantined;
 use text::Texts;
 use together::MANY_ROWS;
 
@@ -296,7 +297,7 @@ impl Ledger for SqlLedger {
     }
 
     async fn quarantined(&mut self) -> Result<Vec<(Quarantined, Asked)>, LedgerError> {
-        self.read_quarantined().await
+        load_quarantined(self.conn.lend()).await
     }
 }
 

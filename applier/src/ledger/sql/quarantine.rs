@@ -1,7 +1,7 @@
 //! The quarantine table: transactions put aside and how that ended.
 
 use journal_core::model::{SealNr, TransNr, TransactionId};
-use journal_core::sql::{Constraint, Dialect, Param, Record, SqlClass, SqlError};
+use journal_core::sql::{ConnRef, Constraint, Dialect, Param, Record, SqlClass, SqlError};
 
 use super::{SqlLedger, origin_params, read_origin, text};
 use crate::control::sql::now;
@@ -65,11 +65,14 @@ impl SqlLedger {
             _ => Err(LedgerError::Damaged(format!("{id} is not in quarantine"))),
         }
     }
+}
 
-    pub(super) async fn read_quarantined(&mut self) -> Result<Vec<(Quarantined, Asked)>, LedgerError> {
-        let records = self.conn.lend().fetch(text::QUARANTINED, Vec::new()).await?;
-        records.iter().map(read_quarantined).collect()
-    }
+/// What is in quarantine at a site, in the order of arrival, with what an operator asked for.
+pub(crate) async fn load_quarantined(
+    mut conn: ConnRef<'_>,
+) -> Result<Vec<(Quarantined, Asked)>, LedgerError> {
+    let records = conn.fetch(text::QUARANTINED, Vec::new()).await?;
+    records.iter().map(read_quarantined).collect()
 }
 
 fn read_quarantined(record: &Record) -> Result<(Quarantined, Asked), LedgerError> {

@@ -38,7 +38,7 @@ pub use verdict::{Pause, Verdicts, newest_seen, read_pause, read_verdicts};
 
 use crate::journal::{AppendError, Appended, Head, JournalStore, ReadError, ReadLimit, ReceiveError, Tail};
 use crate::model::{NewTransaction, Origin, SealNr, SealedRun, TransNr};
-use crate::sql::{Access, Conn, DbUrl, Dialect, SqlClass, SqlError};
+use crate::sql::{Access, Conn, ConnRef, DbUrl, Dialect, SqlClass, SqlError};
 use crate::store::check_batch;
 
 /// Why a journal could not be opened.
@@ -49,6 +49,17 @@ pub enum OpenError {
     NotInitialised { url: String },
     #[error("open the journal in {url}")]
     Store { url: String, source: SqlError },
+}
+
+/// The site that a database is, over a connection to it.
+pub async fn initialised(conn: ConnRef<'_>, url: &DbUrl) -> Result<Site, OpenError> {
+    let site = match read_site(conn).await {
+        Ok(site) => site,
+        // No table to read the site from.
+        Err(error) if error.class == SqlClass::Schema => None,
+        Err(source) => return Err(OpenError::Store { url: url.to_string(), source }),
+    };
+    site.ok_or_else(|| OpenError::NotInitialised { url: url.to_string() })
 }
 
 /// One site's journal in its database, over one connection of its own.
@@ -76,13 +87,7 @@ impl SqlJournal {
         if access != Access::Read {
             conn.check_server().await.map_err(failed)?;
         }
-        let site = match read_site(conn.lend()).await {
-            Ok(site) => site,
-            // No table to read the site from.
-            Err(error) if error.class == SqlClass::Schema => None,
-            Err(error) => return Err(failed(error)),
-        };
-        let site = site.ok_or_else(|| OpenError::NotInitialised { url: url.to_string() })?;
+        let site = initialised(conn.lend(), url).await?;
         Ok(Self {
             url: url.clone(),
             access,

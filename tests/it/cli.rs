@@ -4,6 +4,7 @@ mod faults;
 mod json;
 mod way;
 
+use journal_tests::tether;
 use std::path::Path;
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ impl Desk {
     /// With the configuration only.
     fn bare() -> Self {
         let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("../applier/assets/rental-history/schema");
-        let desk = Self { directory: tempfile::tempdir().unwrap() };
+        let desk = Self { directory: tether::directory("daybook-it-") };
         let schema = schema.canonicalize().unwrap();
         let text = format!(
             "group = 'shop'\nschema = '{}'\n[sites.a]\nurl = 'sqlite:a.db'\n[sites.b]\nurl = 'sqlite:b.db'\n",

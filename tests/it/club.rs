@@ -4,6 +4,7 @@
 use journal_core::model::{Change, Decimal, SchemaVersion, Value};
 use journal_tests::rig::{Rig, row};
 use journal_tests::servers;
+use journal_tests::tether;
 use schema_mappers::{SchemaSet, VersionSource};
 
 const SCHEMA_1: &str = r#"
@@ -148,7 +149,7 @@ pub(crate) async fn rigs() -> Vec<(&'static str, Rig)> {
 
 /// An address for an empty database of the same kind as a rig's, and what keeps it alive.
 pub(crate) fn empty_database(store: &str) -> (journal_core::sql::DbUrl, tempfile::TempDir) {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = tether::directory("daybook-it-");
     let server = match store {
         "postgres" => servers::postgres_or_skip(),
         "mariadb" => servers::mariadb_or_skip(),

@@ -3,6 +3,7 @@
 use applier::demo::{self, Options, Report};
 use journal_core::sql::{Access, Conn, DbUrl, Dialect};
 use journal_tests::servers;
+use journal_tests::tether;
 
 const FACTS: &str = include_str!("../../applier/assets/rental-history/facts.json");
 const NAMES: &str = include_str!("../../applier/assets/rental-history/names.csv");
@@ -79,7 +80,7 @@ async fn number(conn: &mut Conn, sql: &str) -> i64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_main_job_on_two_sqlite_files() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = tether::directory("daybook-it-");
     let url = |name: &str| format!("sqlite:{}", directory.path().join(name).display());
     judge(play([url("a.db"), url("b.db")]).await).await;
 }
@@ -93,7 +94,7 @@ async fn the_main_job_on_two_postgresql_servers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_main_job_with_a_sqlite_and_a_postgresql_site() {
     let Some(server) = servers::postgres_or_skip() else { return };
-    let directory = tempfile::tempdir().unwrap();
+    let directory = tether::directory("daybook-it-");
     let file = format!("sqlite:{}", directory.path().join("a.db").display());
     judge(play([file, server.create_database().url]).await).await;
 }
@@ -113,7 +114,7 @@ async fn the_main_job_with_a_mariadb_and_a_postgresql_site() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_main_job_with_a_sqlite_and_a_mariadb_site() {
     let Some(server) = servers::mariadb_or_skip() else { return };
-    let directory = tempfile::tempdir().unwrap();
+    let directory = tether::directory("daybook-it-");
     let file = format!("sqlite:{}", directory.path().join("a.db").display());
     judge(play([file, server.create_database().url]).await).await;
 }

@@ -1,6 +1,7 @@
 //! What a row keeps is found by a view under the text of the row's key, whatever the key is made of; and a site of before
 //! views could look there is brought to that.
 
+use journal_tests::tether;
 use std::sync::Arc;
 
 use applier::control::install::install as install_tables;
@@ -91,7 +92,7 @@ fn values(ty: &str) -> Vec<Value> {
 }
 
 async fn databases() -> Vec<(DbUrl, Option<tempfile::TempDir>)> {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = tether::directory("daybook-it-");
     let file = format!("sqlite:{}", directory.path().join("ledger.db").display());
     let mut all = vec![(file.parse().unwrap(), Some(directory))];
     if let Some(server) = servers::postgres_or_skip() {

@@ -4,6 +4,7 @@
 use journal_core::model::{Column, Name, Row, Type, Value};
 use journal_core::sql::{Access, Conn, DbUrl, Dialect};
 use journal_tests::servers;
+use journal_tests::tether;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -176,7 +177,7 @@ fn stored(value: &Value, ty: Type, dialect: Dialect) -> String {
 }
 
 async fn databases() -> Vec<(Dialect, Conn)> {
-    let file = tempfile::tempdir().unwrap().keep().join("expressions.db");
+    let file = tether::directory("daybook-it-").keep().join("expressions.db");
     let open = async |url: String| {
         let url: DbUrl = url.parse().unwrap();
         Conn::open(&url, Access::Create, "test").await.unwrap()

@@ -8,6 +8,7 @@ use journal_core::codec::json::read_line;
 use journal_core::model::{Change, SchemaVersion, Value};
 use journal_tests::rig::{Rig, SqlPoster, drain, row};
 use journal_tests::servers;
+use journal_tests::tether;
 use schema_mappers::SchemaSet;
 
 fn rental() -> SchemaSet {
@@ -20,7 +21,7 @@ async fn rigs() -> Vec<(&'static str, Rig)> {
     if let Some((a, b)) = servers::two_postgres_or_skip() {
         let pair = [("a", a.create_database().url), ("b", b.create_database().url)];
         rigs.push(("postgres", Rig::at(&pair, rental()).await));
-        let file = tempfile::tempdir().unwrap().keep().join("a.db");
+        let file = tether::directory("daybook-it-").keep().join("a.db");
         let mixed = [("a", format!("sqlite:{}", file.display())), ("b", b.create_database().url)];
         rigs.push(("mixed", Rig::at(&mixed, rental()).await));
     }

@@ -8,6 +8,7 @@ mod judge;
 pub(crate) mod runner;
 pub(crate) mod world;
 
+use journal_tests::tether;
 use std::collections::BTreeMap;
 
 use case::Case;
@@ -115,7 +116,7 @@ fn every_operation_that_is_documented_has_cases_and_there_are_enough() {
 
 #[tokio::test]
 async fn a_case_is_read_from_a_directory_and_a_broken_promise_is_seen() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = tether::directory("daybook-it-");
     let columns = |more: &str| format!("[table.t]\nkey = [\"id\"]\n[table.t.columns]\nid = \"int\"\n{more}");
     let drop = "[[map]]\nop = \"drop_column\"\ntable = \"t\"\ncolumn = \"fax\"\ndefault = \"\"\n";
     for (name, text) in [

@@ -1,6 +1,7 @@
 //! The DDL and the views of a schema set on real databases: they run, they are dropped again, and what a view of an
 //! older version shows is what the mapper says of the same row.
 
+use journal_tests::tether;
 use std::collections::BTreeMap;
 
 use applier::demo::history;
@@ -81,7 +82,7 @@ fn everything() -> SchemaSet {
 
 /// A database of each kind, empty.
 async fn databases() -> Vec<(Dialect, Conn)> {
-    let file = tempfile::tempdir().unwrap().keep().join("ledger.db");
+    let file = tether::directory("daybook-it-").keep().join("ledger.db");
     let open = async |url: String| {
         let url: DbUrl = url.parse().unwrap();
         Conn::open(&url, Access::Create, "test").await.unwrap()

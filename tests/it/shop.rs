@@ -42,14 +42,14 @@ pub(crate) struct Shop {
 impl Shop {
     /// Over two SQLite files.
     pub(crate) fn sqlite() -> Self {
-        let home = home();
+        let home = tether::directory("daybook-shop-");
         let urls = SITES.map(|site| sqlite_url(home.path(), site));
         Self::begin(home, urls)
     }
 
     /// Over databases that are there and empty.
     pub(crate) fn at(urls: [String; 2]) -> Self {
-        Self::begin(home(), urls)
+        Self::begin(tether::directory("daybook-shop-"), urls)
     }
 
     /// Over a new database on each of two servers.
@@ -59,7 +59,7 @@ impl Shop {
 
     /// Site a in a SQLite file, site b on a server.
     pub(crate) fn mixed(b: &Server) -> Self {
-        let home = home();
+        let home = tether::directory("daybook-shop-");
         let urls = [sqlite_url(home.path(), "a"), b.create_database().url];
         Self::begin(home, urls)
     }
@@ -67,7 +67,7 @@ impl Shop {
     /// Over databases that are there and empty, with a schema set of its own that has version 1 only:
     /// [`release_next`](Self::release_next) adds the next one.
     pub(crate) fn at_first_version(urls: Option<[String; 2]>) -> Self {
-        let home = home();
+        let home = tether::directory("daybook-shop-");
         let urls = urls.unwrap_or_else(|| SITES.map(|site| sqlite_url(home.path(), site)));
         let shop = Self { schema: home.path().join("schema"), home, urls, readers: Readers::default() };
         shop.copy_version(1);
@@ -268,13 +268,6 @@ impl Shop {
     pub(crate) fn scratch(&self, name: &str) -> String {
         sqlite_url(self.home.path(), name)
     }
-}
-
-/// In memory where there is enough: a killed process loses nothing that it has written, so tests of kills stay honest.
-fn home() -> TempDir {
-    let memory = Path::new("/dev/shm");
-    let parent = if memory.is_dir() { memory } else { Path::new("/tmp") };
-    tether::directory_in(parent, "daybook-shop-")
 }
 
 fn sqlite_url(directory: &Path, name: &str) -> String {

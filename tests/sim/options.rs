@@ -2,8 +2,8 @@
 
 use crate::zoo::Bug;
 
-/// Histories of a plain run: about a minute.
-const HISTORIES: u64 = 10_000;
+/// Histories of a plain run: about half a minute.
+const HISTORIES: u64 = 5_000;
 
 /// `cargo test -p journal-sim -- [--seed N] [--from N] [--histories N] [--minutes N] [--marks]
 /// [--bug NAME]`

@@ -63,7 +63,7 @@ impl Haproxy {
     /// # Panics
     /// When it does not start.
     pub fn start(program: &Path, sites: [&Behind; 2]) -> Self {
-        let homes = [(); 2].map(|()| tether::short_directory("daybook-ha-"));
+        let homes = [(); 2].map(|()| tether::directory("daybook-ha-"));
         let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/balancer/haproxy.cfg");
         // -db: in the foreground.
         let mut haproxy = Program::new(program).args(["-db", "-f"]).args([sample]);

@@ -30,7 +30,7 @@ impl SmallDisk {
             servers::not_run("small disk", "mounting a tmpfs takes root with CAP_SYS_ADMIN");
             return None;
         }
-        let home = tether::short_directory("daybook-disk-");
+        let home = tether::directory("daybook-disk-");
         let output = Command::new("mount")
             .args(["-t", "tmpfs", "-o", &format!("size={mebibytes}M,mode=0755"), "tmpfs"])
             .arg(home.path())

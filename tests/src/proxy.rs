@@ -61,7 +61,7 @@ impl Proxy {
     /// # Panics
     /// Outside a runtime, or when the socket cannot be made.
     pub fn start(server: &Server) -> Self {
-        let home = tether::short_directory("daybook-px-");
+        let home = tether::directory("daybook-px-");
         let (wire, socket_file) = server.wire();
         let listener = UnixListener::bind(home.path().join(socket_file)).expect("listen on a socket");
         let control = Arc::new(Control {

@@ -1,7 +1,7 @@
 //! A group of real sites in databases of their own: installed, with posters and pullers that a test moves by hand.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use applier::config::{Config, SiteConfig};
 use applier::control::ControlStore as _;
@@ -19,6 +19,8 @@ use journal_core::sql::{Access, Conn, DbUrl, Param, Readers, Record};
 use journal_core::store::sql::{Site, SqlJournal};
 use schema_mappers::{Registry, RustMappers, SchemaSet};
 use tempfile::TempDir;
+
+use crate::tether;
 
 /// A poster over SQL stores.
 pub type SqlPoster = Poster<SqlJournal, SqlLedger, WallClock>;
@@ -40,13 +42,15 @@ pub struct Rig {
     /// Its schema set, composed.
     pub registry: Registry,
     readers: Readers,
+    /// What appends; one is taken out while it does.
+    writers: Mutex<HashMap<String, SqlJournal>>,
     _directory: TempDir,
 }
 
 impl Rig {
     /// A group over SQLite files, one a site, at version 1 of the set.
     pub async fn sqlite(sites: &[&str], set: SchemaSet) -> Self {
-        let directory = tempfile::tempdir().expect("a temporary directory");
+        let directory = tether::directory("daybook-rig-");
         let url = |name: &str| format!("sqlite:{}", directory.path().join(format!("{name}.db")).display());
         let urls = sites.iter().map(|name| (*name, url(name))).collect::<Vec<_>>();
         Self::over(&urls, set, directory).await
@@ -54,7 +58,7 @@ impl Rig {
 
     /// A group over databases that are there.
     pub async fn at(urls: &[(&str, String)], set: SchemaSet) -> Self {
-        Self::over(urls, set, tempfile::tempdir().expect("a temporary directory")).await
+        Self::over(urls, set, tether::directory("daybook-rig-")).await
     }
 
     async fn over(urls: &[(&str, String)], set: SchemaSet, directory: TempDir) -> Self {
@@ -80,7 +84,13 @@ impl Rig {
             http: None,
         };
         let registry = Registry::new(set, RustMappers::none()).expect("the set composes");
-        Self { config: Arc::new(config), registry, readers: Readers::default(), _directory: directory }
+        Self {
+            config: Arc::new(config),
+            registry,
+            readers: Readers::default(),
+            writers: Mutex::default(),
+            _directory: directory,
+        }
     }
 
     /// A site's database.
@@ -114,7 +124,18 @@ impl Rig {
     /// Appends one transaction at a site, written at a version.
     pub async fn append(&self, site: &str, version: i64, changes: &[Change]) -> Appended {
         let transaction = self.transaction(version, changes);
-        self.journal(site).await.append(&[transaction]).await.expect("append")[0]
+        let writer = self.writers().remove(site);
+        let mut writer = match writer {
+            Some(writer) => writer,
+            None => self.journal(site).await,
+        };
+        let appended = writer.append(&[transaction]).await.expect("append")[0];
+        self.writers().insert(site.to_owned(), writer);
+        appended
+    }
+
+    fn writers(&self) -> MutexGuard<'_, HashMap<String, SqlJournal>> {
+        self.writers.lock().expect("nothing fails while it is held")
     }
 
     /// A transaction ready to be appended.

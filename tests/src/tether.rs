@@ -18,6 +18,9 @@ use tempfile::TempDir;
 /// One request may wait behind another: callers block for the answer anyway.
 const SPAWNS_WAITING_MAX: usize = 8;
 
+/// Memory is used for files only if this much of it is free.
+const MEMORY_FREE_MIN: u64 = 4 << 30;
+
 /// Reads paths until its input ends, that is until the test process is gone, then clears them away. A server
 /// that is going down may still write a file into a directory while it is removed: hence the repetitions.
 const SWEEPER: &str = r#"
@@ -96,12 +99,15 @@ pub fn directory_in(parent: &Path, prefix: &str) -> TempDir {
     directory
 }
 
-/// A new directory with a short path, since the path of a Unix socket is limited to 107 bytes.
+/// The same in memory where there is enough, else in `/tmp`: a killed process loses nothing that it has written, so tests of
+/// kills stay honest. The path is short, since that of a Unix socket is limited to 107 bytes.
 ///
 /// # Panics
 /// When the directory cannot be made.
-pub fn short_directory(prefix: &str) -> TempDir {
-    directory_in(Path::new("/tmp"), prefix)
+pub fn directory(prefix: &str) -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let free = rustix::fs::statvfs(memory).map_or(0, |stat| stat.f_bavail * stat.f_frsize);
+    directory_in(if free >= MEMORY_FREE_MIN { memory } else { Path::new("/tmp") }, prefix)
 }
 
 /// Has `path` unmounted and removed once this process is gone. Removing it earlier is no error.
@@ -146,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_directory_is_gone_once_its_owner_is() {
-        let directory = short_directory("daybook-t-");
+        let directory = directory("daybook-t-");
         let path = directory.path().to_owned();
         assert!(path.is_dir());
         drop(directory);

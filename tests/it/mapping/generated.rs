@@ -1,6 +1,7 @@
 //! The views of every version against the mapper, on rows that nobody thought of: for each case random rows as a ledger of
 //! the newest version holds them, born at any version, with what is kept of them.
 
+use journal_tests::tether;
 use std::collections::{BTreeMap, BTreeSet};
 
 use applier::ledger::sql::SqlLedger;
@@ -36,7 +37,7 @@ struct Ledger {
 
 impl Ledger {
     async fn new(store: Store, cases: &[Case]) -> Option<Self> {
-        let directory = tempfile::tempdir().expect("a temporary directory");
+        let directory = tether::directory("daybook-it-");
         let url = match store {
             Store::Sqlite => format!("sqlite:{}", directory.path().join("views.db").display()),
             Store::Postgres => servers::postgres_or_skip()?.create_database().url,

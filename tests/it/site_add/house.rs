@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -80,10 +79,7 @@ pub(super) struct House {
 impl House {
     /// Databases that are there and empty; `None` where a server is missing.
     pub(super) fn new(sites: &[(&str, Store)]) -> Option<Self> {
-        let memory = Path::new("/dev/shm");
-        let parent = if memory.is_dir() { memory } else { Path::new("/tmp") };
-        let home = tether::directory_in(parent, "daybook-house-");
-        let mut house = Self { home, urls: BTreeMap::new() };
+        let mut house = Self { home: tether::directory("daybook-house-"), urls: BTreeMap::new() };
         for (site, store) in sites {
             house.place(site, *store)?;
         }

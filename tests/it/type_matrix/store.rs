@@ -1,8 +1,6 @@
 //! The stores, on servers that are set up against every value: in other zones, with other forms of dates and numbers,
 //! and on MariaDB with a character set and a collation that could not hold half of the texts.
 
-use std::path::Path;
-
 use journal_tests::servers::{Server, Settings, own_mariadb_or_skip, own_postgres_or_skip};
 use journal_tests::tether;
 use tempfile::TempDir;
@@ -77,10 +75,7 @@ impl Places {
         };
         let postgres = own_postgres_or_skip(settings(ON_POSTGRES))?;
         let mariadb = own_mariadb_or_skip(settings(ON_MARIADB))?;
-        // In memory where there is enough: nothing here is about what a disk keeps.
-        let memory = Path::new("/dev/shm");
-        let parent = if memory.is_dir() { memory } else { Path::new("/tmp") };
-        Some(Self { files: tether::directory_in(parent, "daybook-types-"), postgres, mariadb })
+        Some(Self { files: tether::directory("daybook-types-"), postgres, mariadb })
     }
 
     /// The address of a new database.

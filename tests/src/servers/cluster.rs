@@ -17,9 +17,6 @@ use crate::tether;
 /// The superuser of every test server.
 pub(super) const USER: &str = "daybook";
 
-/// Memory for the data of servers that promise nothing is used only if this much of it is free.
-const MEMORY_FREE_MIN: u64 = 4 << 30;
-
 /// Fills `data`, an empty directory of the server's user, with a new cluster.
 ///
 /// # Panics
@@ -39,14 +36,12 @@ pub(super) fn copy(software: &Software, template: &Path, data: &Path) {
     expect_success("copy the template", &mut copy);
 }
 
-/// A directory for a server's data: in memory if it promises nothing, on the disk of `/tmp` if it does.
+/// A directory for a server's data: on the disk of `/tmp` if it promises something.
 pub(super) fn data_directory(software: &Software, durability: Durability, prefix: &str) -> TempDir {
-    let memory = Path::new("/dev/shm");
-    let parent = match durability {
-        Durability::Fast if free_bytes(memory) >= MEMORY_FREE_MIN => memory,
-        Durability::Fast | Durability::Real => Path::new("/tmp"),
+    let directory = match durability {
+        Durability::Fast => tether::directory(prefix),
+        Durability::Real => tether::directory_in(Path::new("/tmp"), prefix),
     };
-    let directory = tether::directory_in(parent, prefix);
     software.hand_over(directory.path());
     directory
 }
@@ -66,7 +61,7 @@ fn initialise(software: &Software, data: &Path, password: Option<&str>) {
     let icu: &[&str] = &["--locale=C", "--locale-provider=icu", "--icu-locale=en-US"];
     let plain: &[&str] = &["--locale=C"];
     let password_file = password.map(|password| {
-        let directory = tether::short_directory("daybook-pw-");
+        let directory = tether::directory("daybook-pw-");
         fs::write(directory.path().join("password"), password).expect("write the password file");
         software.hand_over(directory.path());
         directory
@@ -88,10 +83,6 @@ fn initialise(software: &Software, data: &Path, password: Option<&str>) {
     if !output_of(&mut run(icu)).status.success() {
         expect_success("initdb", &mut run(plain));
     }
-}
-
-fn free_bytes(directory: &Path) -> u64 {
-    rustix::fs::statvfs(directory).map_or(0, |stat| stat.f_bavail * stat.f_frsize)
 }
 
 fn output_of(command: &mut Command) -> Output {

@@ -126,7 +126,7 @@ impl Server {
 
     fn start(product: &'static Product, settings: Settings) -> Self {
         let software = (product.software)().unwrap_or_else(|missing| panic!("{missing}"));
-        let socket = tether::short_directory("daybook-s-");
+        let socket = tether::directory("daybook-s-");
         software.hand_over(socket.path());
         let data = (product.data_directory)(software, settings.durability);
         (product.fill)(software, data.path(), settings.password.as_deref());

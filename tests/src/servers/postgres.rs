@@ -38,8 +38,15 @@ const ALWAYS: &[&str] = &[
 
 /// For a server that promises nothing across a power loss: a killed process loses no page cache, so tests of
 /// kills stay honest.
-const FAST: &[&str] =
-    &["fsync=off", "full_page_writes=off", "wal_level=minimal", "max_wal_senders=0", "max_wal_size=256MB"];
+const FAST: &[&str] = &[
+    "fsync=off",
+    "full_page_writes=off",
+    "wal_level=minimal",
+    "max_wal_senders=0",
+    "max_wal_size=256MB",
+    // Hundreds of small databases, each soon done with.
+    "autovacuum=off",
+];
 
 fn command(software: &Software, settings: &Settings, data: &Path, socket: &Path) -> Command {
     let mut command = software.command("postgres", "QUIT");

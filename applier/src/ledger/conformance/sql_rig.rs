@@ -22,7 +22,7 @@ const WAITERS_MARIADB: &str = "SELECT count(*) FROM information_schema.processli
 
 /// Random batches in each run of the suite. MariaDB takes three times as long for one; `BATCHES` says otherwise.
 const BATCHES: usize = 20_000;
-const BATCHES_MARIADB: usize = 8_000;
+const BATCHES_MARIADB: usize = 4_000;
 /// So that small batches are copied, too; two rows still go by arrays.
 const COPIED_FROM: usize = 3;
 

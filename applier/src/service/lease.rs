@@ -33,6 +33,11 @@ pub(super) async fn take(context: &Context, control: &mut SqlControl) -> Result<
             }
         }
     }
+    // A life of the poster that ended to begin afresh has kept it.
+    let lease = control.lease().await?;
+    if lease.holder == context.instance {
+        control.release_lease(lease.fence).await?;
+    }
     Ok(None)
 }
 

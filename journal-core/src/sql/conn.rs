@@ -1,5 +1,5 @@
-//! One connection to one database, owned by one task. Never pooled: a lane keeps its connection and drops it on doubt,
-//! and a dropped connection rolls back what it had begun.
+//! One connection to one database, owned by one task. None that writes is pooled: a lane keeps its connection and drops it
+//! on doubt, and a dropped connection rolls back what it had begun. Those that only look may rest in [`super::Readers`].
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -262,6 +262,3 @@ async fn read_origins(
     }
     Ok((own, peers))
 }
-
-#[cfg(test)]
-mod tests;

@@ -119,7 +119,7 @@ mod tests {
     use schema_mappers::Source;
 
     use super::*;
-    use crate::ledger::conformance::material::{memory_rig, schema};
+    use crate::ledger::conformance::{memory_rig, schema};
     use crate::ledger::{Ledger, LedgerChange};
 
     /// Table `by_text` as the root of `pair`, whose key begins with a text.

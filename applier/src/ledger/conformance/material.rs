@@ -13,7 +13,7 @@ use journal_core::model::{
 use super::Rig;
 use crate::ledger::{Fault, Ledger, LedgerChange, LedgerError, LedgerReader, Posted};
 
-pub(crate) use memory::memory_rig;
+pub use memory::{MemoryRig, memory_rig};
 
 /// The tables of the suite: a parent, a child with a unique key, a table that is its own parent, one with a CHECK, one
 /// with a column of every type, one that is not folded, and one for each type a key may have.
@@ -152,12 +152,11 @@ pub(super) async fn draft_seal<R: Rig>(rig: &R, seeds: std::ops::Range<u64>) -> 
     draft_seal_without(rig, seeds, &[]).await
 }
 
-/// The same, with the transactions of these numbers rejected.
-pub(crate) async fn draft_seal_without<R: Rig>(
-    rig: &R,
-    seeds: std::ops::Range<u64>,
-    rejected: &[i64],
-) -> SealedRun {
+/// Appends transactions and drafts the seal that covers all unsealed ones, those of these numbers rejected.
+///
+/// # Panics
+/// When the journal refuses.
+pub async fn draft_seal_without<R: Rig>(rig: &R, seeds: std::ops::Range<u64>, rejected: &[i64]) -> SealedRun {
     let rejection =
         |nr: &i64| Rejection { trans_nr: TransNr(*nr), code: "D0202".to_owned(), detail: String::new() };
     let mut journal = rig.journal().await;
@@ -207,10 +206,10 @@ mod memory {
 
     /// The rig over memory.
     #[derive(Debug)]
-    pub(crate) struct MemoryRig(pub(crate) MemorySite);
+    pub struct MemoryRig(pub(crate) MemorySite);
 
     /// A rig over a site of that name.
-    pub(crate) fn memory_rig(site: &str) -> MemoryRig {
+    pub fn memory_rig(site: &str) -> MemoryRig {
         MemoryRig(MemorySite::new(MemoryJournal::new(origin(site)), Arc::new(schema())))
     }
 

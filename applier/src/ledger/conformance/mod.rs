@@ -9,7 +9,7 @@ mod control;
 mod ddl;
 mod faults;
 mod fetch;
-pub(crate) mod material;
+mod material;
 mod quarantine;
 mod sql_rig;
 mod together;
@@ -29,7 +29,7 @@ pub use complement::*;
 pub use control::*;
 pub use faults::*;
 pub use fetch::*;
-pub use material::schema;
+pub use material::{MemoryRig, draft_seal_without, memory_rig, schema};
 pub use quarantine::*;
 pub use sql_rig::{SqlRig, initialise};
 pub use together::*;
@@ -152,14 +152,9 @@ macro_rules! ledger_conformance {
 
 #[cfg(test)]
 mod tests {
-    use super::SqlRig;
-    use super::material::memory_rig;
+    use super::memory_rig;
 
     mod memory {
         crate::ledger_conformance!(Some(super::memory_rig("a")));
-    }
-
-    mod sqlite {
-        crate::ledger_conformance!(Some(super::SqlRig::sqlite().await));
     }
 }

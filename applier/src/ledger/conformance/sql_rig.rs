@@ -43,12 +43,11 @@ impl SqlRig {
         Self { url, _directory: None }
     }
 
-    /// A rig over a SQLite file that goes with it.
+    /// A rig over a SQLite file in a directory that goes with it.
     ///
     /// # Panics
     /// When there is no place for a file.
-    pub async fn sqlite() -> Self {
-        let directory = tempfile::tempdir().expect("a temporary directory");
+    pub async fn sqlite(directory: TempDir) -> Self {
         let url = format!("sqlite:{}", directory.path().join("site.db").display());
         let rig = Self::new(url.parse().expect("an address")).await;
         Self { _directory: Some(directory), ..rig }

@@ -7,7 +7,7 @@ use super::faults::{Call, Faults, Trouble};
 use super::*;
 use crate::control::ControlStore;
 use crate::ledger::Fault;
-use crate::ledger::conformance::material::memory_rig;
+use crate::ledger::conformance::memory_rig;
 
 fn shop(id: i64) -> Row {
     Row::new().with("id", id).with("name", "s")

@@ -1,15 +1,17 @@
 //! The status of a site that has a bit of everything.
 
-use crate::control::spent::Spent;
+use applier::control::spent::Spent;
+use applier::control::status::{OwnStatus, PeerStatus, SiteStatus};
+use applier::control::{ControlStore, Desired};
+use applier::ledger::conformance::{Rig, SqlRig, draft_seal_without, memory_rig};
+use applier::ledger::{Asked, Fault, Ledger, LedgerError, Posted, Quarantined};
 use journal_core::conformance::origin;
 use journal_core::journal::JournalStore;
 use journal_core::model::{SealNr, TransNr, TransactionId};
+use journal_core::sql::{Access, Conn, DbUrl};
+use journal_tests::tether;
 
-use super::*;
-use crate::control::ControlStore;
-use crate::ledger::conformance::material::{draft_seal_without, memory_rig};
-use crate::ledger::conformance::{Rig, SqlRig};
-use crate::ledger::{Asked, Fault, Ledger, Posted, Quarantined};
+use crate::ledger_sqlite;
 
 /// Puts the second transaction of a peer in quarantine and passes the first two of three received.
 async fn post_some(rig: &SqlRig) {
@@ -31,7 +33,7 @@ async fn post_some(rig: &SqlRig) {
 
 #[tokio::test]
 async fn a_status_counts_what_is_there_and_says_what_is_in_the_way() {
-    let rig = SqlRig::sqlite().await;
+    let rig = ledger_sqlite::rig().await;
     let run = draft_seal_without(&rig, 0..5, &[2, 3]).await;
     let mut ledger = rig.ledger().await;
     ledger.begin().await.unwrap();
@@ -47,14 +49,9 @@ async fn a_status_counts_what_is_there_and_says_what_is_in_the_way() {
     control.pause("dba", "index").await.unwrap();
     control.note_waiting("version 9 is not known here").await.unwrap();
     assert_eq!(SiteStatus::read(rig.url()).await.unwrap().spent, None);
-    let spent = Spent {
-        transactions: 7,
-        reading: 1000,
-        preparing: 2000,
-        applying: 3999,
-        committing: 4000,
-        ..Spent::default()
-    };
+    let mut spent = Spent::default();
+    spent.transactions = 7;
+    (spent.reading, spent.preparing, spent.applying, spent.committing) = (1000, 2000, 3999, 4000);
     control.note_spent(1, &spent).await.unwrap();
 
     let status = SiteStatus::read(rig.url()).await.unwrap();
@@ -85,7 +82,7 @@ async fn a_status_counts_what_is_there_and_says_what_is_in_the_way() {
 
 #[tokio::test]
 async fn a_reason_to_wait_goes_when_posting_moves_and_keeps_its_time_while_it_lasts() {
-    let rig = SqlRig::sqlite().await;
+    let rig = ledger_sqlite::rig().await;
     let mut control = rig.control().await;
     control.note_waiting("a").await.unwrap();
     let first = SiteStatus::read(rig.url()).await.unwrap().waiting.unwrap();
@@ -97,7 +94,7 @@ async fn a_reason_to_wait_goes_when_posting_moves_and_keeps_its_time_while_it_la
 
 #[tokio::test]
 async fn every_pause_resume_and_wish_is_on_record() {
-    let rig = SqlRig::sqlite().await;
+    let rig = ledger_sqlite::rig().await;
     post_some(&rig).await;
     let mut control = rig.control().await;
     let id = TransactionId { origin: origin("b"), trans_nr: TransNr(2) };
@@ -120,7 +117,7 @@ async fn every_pause_resume_and_wish_is_on_record() {
 
 #[tokio::test]
 async fn a_database_that_is_no_site_says_so() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = tether::directory("daybook-status-");
     let url: DbUrl = format!("sqlite:{}", directory.path().join("x.db").display()).parse().unwrap();
     Conn::open(&url, Access::Create, "test").await.unwrap().close().await;
     let error = SiteStatus::read(&url).await.unwrap_err();

@@ -38,7 +38,7 @@ pub fn stored(schema: &Schema, count: usize) -> Vec<StoredTransaction> {
         id: TransactionId { origin: origin.clone(), trans_nr: TransNr(trans_nr) },
         tx_id: uuid::Uuid::from_u128(u128::from(trans_nr.unsigned_abs())),
         schema_version: SchemaVersion(1),
-        author: "bench".to_owned(),
+        author: "bench".into(),
         appended_at: 0,
         entries: (1..)
             .zip(changes)

@@ -69,7 +69,7 @@ fn transaction<S: Stores>(stores: &S, nr: u128, changes: &[Change]) -> NewTransa
     NewTransaction {
         tx_id: uuid::Uuid::from_u128(nr),
         schema_version: SchemaVersion(1),
-        author: "test".to_owned(),
+        author: "test".into(),
         entries: (1..).zip(changes).map(encode).collect(),
     }
 }

@@ -241,7 +241,7 @@ async fn packed_entries_read_as_rows() {
     let mut rig = SqlRig::new(|| server.create_database().url.parse().unwrap());
     let mut peer = rig.create(&origin("b")).await;
     let mut odd = new_transaction(2, 2);
-    odd.author = "O'Brien \"ö\" \\ 😀 ".to_owned();
+    odd.author = "O'Brien \"ö\" \\ 😀 ".into();
     odd.entries[1].row_key = "[\"a\\\"b\", 'c ']".to_owned();
     peer.append(&[new_transaction(1, 3), odd]).await.unwrap();
     let run = seal_next(&mut rig, &mut peer, &[]).await;

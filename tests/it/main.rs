@@ -40,6 +40,7 @@ mod rehearse;
 mod reshape;
 mod schema_views;
 mod servers;
+mod shipped_packs;
 mod shop;
 mod site_add;
 mod sql_mariadb;

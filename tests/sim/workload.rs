@@ -116,11 +116,11 @@ impl Drawn {
         let last = entries.len() - 1;
         match self.defect {
             Some(Defect::Unreadable) => drop(entries[last].payload.pop()),
-            Some(Defect::UnknownOp) => entries[last].op = "merge".to_owned(),
+            Some(Defect::UnknownOp) => entries[last].op = "merge".into(),
             Some(Defect::UnknownTable) => entries[last].entity = "nobody".into(),
             Some(Defect::UnknownColumn) | None => {}
         }
-        let (schema_version, author) = (SchemaVersion(self.version), "sim".to_owned());
+        let (schema_version, author) = (SchemaVersion(self.version), "sim".into());
         NewTransaction { tx_id: Uuid::from_u128(rng.random()), schema_version, author, entries }
     }
 }

@@ -148,7 +148,7 @@ impl Rig {
         NewTransaction {
             tx_id: uuid::Uuid::now_v7(),
             schema_version: version,
-            author: "test".to_owned(),
+            author: "test".into(),
             entries: (1..).zip(changes).map(encode).collect(),
         }
     }

@@ -139,7 +139,7 @@ mod tests {
             id: TransactionId { origin, trans_nr: TransNr(trans_nr) },
             tx_id: uuid::Uuid::from_u128(1),
             schema_version,
-            author: "test".to_owned(),
+            author: "test".into(),
             appended_at: 0,
             entries: vec![entry],
         }

@@ -41,7 +41,9 @@ async fn open(context: &Context, peer: &SiteName) -> anyhow::Result<(SqlJournal,
         site.map(|site| site.url.clone())
             .ok_or_else(|| anyhow::anyhow!("site {name} is not in the configuration"))
     };
-    let from = SqlJournal::open(&url(peer)?, Access::Read, &format!("pull for {}", context.site)).await?;
+    let from = SqlJournal::open(&url(peer)?, Access::Read, &format!("pull for {}", context.site))
+        .await?
+        .with_packs();
     let into = SqlJournal::open(&url(&context.site)?, Access::Write, &format!("receive from {peer}")).await?;
     Ok((from, into))
 }

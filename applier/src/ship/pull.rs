@@ -84,13 +84,14 @@ impl Puller {
             if head.seal_nr <= after {
                 continue;
             }
-            let runs = self.next(peer, &head.origin, after).await?;
+            let mut runs = self.next(peer, &head.origin, after).await?;
             let Some(last) = runs.last() else { continue };
             let next = (self.reads_ahead && last.seal.seal_nr < head.seal_nr).then_some(last.seal.seal_nr);
             self.take(peer, own, &runs, next).await?;
             pulled.runs += runs.len() as u64;
             pulled.transactions += runs.iter().map(|run| run.transactions.len() as u64).sum::<u64>();
             if let Some(hand_over) = &self.hand_over {
+                runs.iter_mut().for_each(SealedRun::forget_packs);
                 hand_over.offer(runs).await;
             }
         }

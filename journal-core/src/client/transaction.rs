@@ -152,7 +152,7 @@ impl Transaction {
         Ok(NewTransaction {
             tx_id: self.tx_id,
             schema_version: schema.version,
-            author: author.to_owned(),
+            author: author.into(),
             entries,
         })
     }

@@ -53,7 +53,7 @@ pub fn seal(draft: SealDraft, transactions: Vec<StoredTransaction>, rejections: 
         sealed_at: draft.sealed_at,
     };
     seal.hash = seal_hash(&seal, &hashes, &rejections);
-    SealedRun { seal, transactions, rejections }
+    SealedRun { seal, transactions, rejections, packs: Vec::new() }
 }
 
 /// What a run and its seal disagree on.

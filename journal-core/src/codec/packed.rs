@@ -3,32 +3,17 @@
 //! costs the database several times as much. The layout is in `docs/format.md`.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::model::{Name, Origin, SchemaVersion, StoredEntry, StoredTransaction, TransNr, TransactionId};
+use crate::model::names::Names;
+use crate::model::{Origin, Pack, SchemaVersion, StoredEntry, StoredTransaction, TransNr, TransactionId};
 
 /// Weight at which a pack is closed: far below what a value may have, and little to read for one transaction of it.
 const PACK_BYTES: usize = 1024 * 1024;
 /// Characters of heads at which a pack is closed.
 const HEADS_BYTES: usize = 512 * 1024;
-
-/// Some transactions of a run, or a piece of one that is too large for a single value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pack {
-    /// The number of the first transaction in it.
-    pub first_nr: TransNr,
-    /// The number of the last one. Packs share it only when they are pieces of that one transaction.
-    pub last_nr: TransNr,
-    /// From 1: which piece of a large transaction it is.
-    pub piece: i64,
-    /// JSON: what stands beside the payloads.
-    pub heads: String,
-    /// The payloads, in order.
-    pub payloads: Vec<u8>,
-}
 
 /// A transaction's head: number, tx_id in 32 hex digits, schema version, author, time of the append, the number of the
 /// first entry here, entries.
@@ -165,14 +150,15 @@ pub fn count(heads: &str) -> Option<(u64, u64)> {
 #[derive(Debug)]
 pub struct Unpacking {
     origin: Origin,
-    names: HashSet<Name>,
+    /// Of tables, operations and authors.
+    names: Names,
     transactions: Vec<StoredTransaction>,
 }
 
 impl Unpacking {
     /// Packs of this origin's.
     pub fn new(origin: &Origin) -> Self {
-        Self { origin: origin.clone(), names: HashSet::new(), transactions: Vec::new() }
+        Self { origin: origin.clone(), names: Names::default(), transactions: Vec::new() }
     }
 
     /// Takes in the next pack. The error says in words what is wrong with it: it was altered, for nothing writes such.
@@ -207,15 +193,15 @@ impl Unpacking {
             let payload = payloads
                 .take(start, length)
                 .ok_or_else(|| format!("entry {entry_nr} of transaction {trans_nr} has no payload here"))?;
-            let entity = self.name(&entity);
-            let (op, row_key) = (op.into_owned(), row_key.into_owned());
+            let entity = self.names.of(&entity);
+            let (op, row_key) = (self.names.of(&op), row_key.into_owned());
             read.push(StoredEntry { entry_nr, entity, op, row_key, codec, payload });
         }
         let stored = StoredTransaction {
             id: TransactionId { origin: self.origin.clone(), trans_nr: TransNr(trans_nr) },
             tx_id,
             schema_version: SchemaVersion(schema_version),
-            author: author.into_owned(),
+            author: self.names.of(&author),
             appended_at,
             entries: read,
         };
@@ -239,15 +225,6 @@ impl Unpacking {
             _ => self.transactions.push(stored),
         }
         Ok(())
-    }
-
-    fn name(&mut self, text: &str) -> Name {
-        if let Some(name) = self.names.get(text) {
-            return name.clone();
-        }
-        let name = Name::from(text);
-        self.names.insert(name.clone());
-        name
     }
 }
 
@@ -278,8 +255,8 @@ mod tests {
     fn transaction(nr: i64, payloads: &[&[u8]]) -> StoredTransaction {
         let entry = |(payload, entry_nr): (&&[u8], i64)| StoredEntry {
             entry_nr,
-            entity: Name::from("film"),
-            op: "insert".to_owned(),
+            entity: "film".into(),
+            op: "insert".into(),
             row_key: "[\"a\\\"\u{0}\u{1F600}\"]".to_owned(),
             codec: 1,
             payload: payload.to_vec(),
@@ -288,7 +265,7 @@ mod tests {
             id: TransactionId { origin: origin(), trans_nr: TransNr(nr) },
             tx_id: Uuid::from_u128(nr.unsigned_abs().into()),
             schema_version: SchemaVersion(2),
-            author: "desk \"1\"\n".to_owned(),
+            author: "desk \"1\"\n".into(),
             appended_at: -5,
             entries: payloads.iter().zip(1..).map(entry).collect(),
         }
@@ -318,7 +295,7 @@ mod tests {
     fn the_layout_is_the_documented_one() {
         let mut one = transaction(3, &[b"one", b"two"]);
         one.entries.iter_mut().for_each(|entry| entry.row_key = "[1]".to_owned());
-        one.author = "desk".to_owned();
+        one.author = "desk".into();
         let packs = pack(&[one]);
         let heads = r#"[[3,"00000000000000000000000000000003",2,"desk",-5,1,[["film","insert","[1]",1,0,3],["film","insert","[1]",1,3,3]]]]"#;
         assert_eq!((packs[0].heads.as_str(), packs[0].payloads.as_slice()), (heads, &b"onetwo"[..]));

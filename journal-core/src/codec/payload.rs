@@ -51,7 +51,7 @@ pub fn encode(
     Ok(StoredEntry {
         entry_nr,
         entity: change.entity.clone(),
-        op: change.op.as_str().to_owned(),
+        op: change.op.as_str().into(),
         row_key: row_key(change, schema),
         codec: codec.id(),
         payload,
@@ -61,7 +61,7 @@ pub fn encode(
 /// The change an entry holds. Codec 2 payloads take their types from `schema`, which must be the one of the
 /// transaction's version. The result is not yet checked against it: see [`Schema::check`].
 pub fn decode(entry: &StoredEntry, schema: &Schema) -> Result<Change, PayloadError> {
-    let op: Op = entry.op.parse().map_err(|_| PayloadError::UnknownOp(entry.op.clone()))?;
+    let op: Op = entry.op.parse().map_err(|_| PayloadError::UnknownOp(entry.op.to_string()))?;
     if entry.payload.len() > PAYLOAD_BYTES_MAX {
         return Err(PayloadError::TooLarge { bytes: entry.payload.len() });
     }

@@ -25,11 +25,11 @@ pub async fn numbers_rise_in_the_order_of_a_batch<R: Rig>(rig: &mut R) {
 pub async fn a_transaction_reads_back_byte_for_byte<R: Rig>(rig: &mut R) {
     let mut store = rig.create(&origin("a")).await;
     let mut transaction = new_transaction(1, 1);
-    transaction.author = "Zoë, 'quoted' \"twice\" — 日本".to_owned();
+    transaction.author = "Zoë, 'quoted' \"twice\" — 日本".into();
     let strange = |entry_nr, op: &str, codec, payload: Vec<u8>| StoredEntry {
         entry_nr,
         entity: "Größe; DROP TABLE x".into(),
-        op: op.to_owned(),
+        op: op.into(),
         row_key: "[\"\u{1F9FE}\",null]".to_owned(),
         codec,
         payload,

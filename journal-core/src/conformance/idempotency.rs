@@ -57,7 +57,7 @@ pub async fn a_key_with_other_content_is_refused_with_its_whole_batch<R: Rig>(ri
         transaction
     };
     let others = [
-        same_key(&|other| other.author.push('!')),
+        same_key(&|other| other.author = format!("{}!", other.author).into()),
         same_key(&|other| other.schema_version.0 += 1),
         same_key(&|other| other.entries[0].payload.push(0)),
         new_transaction(1, 2),

@@ -27,7 +27,7 @@ pub fn new_transaction(seed: u64, entries: usize) -> NewTransaction {
     let entry = |entry_nr: i64| StoredEntry {
         entry_nr,
         entity: "counter".into(),
-        op: "insert".to_owned(),
+        op: "insert".into(),
         row_key: format!("[{seed}]"),
         codec: 1,
         payload: format!("payload {seed}/{entry_nr}").into_bytes(),
@@ -35,7 +35,7 @@ pub fn new_transaction(seed: u64, entries: usize) -> NewTransaction {
     NewTransaction {
         tx_id: Uuid::from_u64_pair(0x0190_0000_0000_7000, 0x8000_0000_0000_0000 | seed),
         schema_version: SchemaVersion(1),
-        author: "suite".to_owned(),
+        author: "suite".into(),
         entries: (1..).take(entries).map(entry).collect(),
     }
 }

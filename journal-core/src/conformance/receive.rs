@@ -30,7 +30,7 @@ fn head_of(run: &SealedRun) -> Head {
 fn resealed(run: &SealedRun, change: impl FnOnce(&mut SealedRun)) -> SealedRun {
     let mut forged = run.clone();
     change(&mut forged);
-    let SealedRun { seal, transactions, rejections } = forged;
+    let SealedRun { seal, transactions, rejections, .. } = forged;
     let draft = SealDraft {
         origin: seal.origin,
         seal_nr: seal.seal_nr,
@@ -157,7 +157,7 @@ pub async fn an_altered_run_is_refused_and_nothing_of_its_batch_is_kept<R: Rig>(
             ChainFault::Altered { trans_nr: nr(5) },
         ),
         (forge(&|run| drop(run.transactions.remove(5))), ChainFault::Missing { trans_nr: nr(5) }),
-        (forge(&|run| run.transactions[5].author.push(' ')), ChainFault::Altered { trans_nr: nr(5) }),
+        (forge(&|run| run.transactions[5].author = "suite ".into()), ChainFault::Altered { trans_nr: nr(5) }),
         (forge(&|run| run.seal.hlc.0 += 1), ChainFault::SealAltered),
     ];
     for (forged, fault) in cases {

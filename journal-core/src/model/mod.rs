@@ -2,6 +2,7 @@
 
 pub mod change;
 pub mod decimal;
+pub(crate) mod names;
 pub mod row;
 pub mod schema;
 pub mod seal;
@@ -15,7 +16,7 @@ pub use change::{Change, Op};
 pub use decimal::Decimal;
 pub use row::{Name, Row};
 pub use schema::{Column, Parent, Schema, Table, Type};
-pub use seal::{Hash, Rejection, Seal, SealedRun, Vector};
+pub use seal::{Hash, Pack, Rejection, Seal, SealedRun, Vector};
 pub use site::{Epoch, Hlc, Origin, SchemaVersion, SealNr, SiteName, TransNr, TransactionId};
 pub use transaction::{Codec, NewTransaction, StoredEntry, StoredTransaction};
 pub use value::Value;

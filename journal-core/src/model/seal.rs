@@ -66,8 +66,24 @@ pub struct Rejection {
     pub detail: String,
 }
 
-/// A seal with all that it covers: the unit of shipping.
+/// Some transactions of a run in few values, or a piece of one that is too large for a single value. The layout is in
+/// `docs/format.md`.
 #[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pack {
+    /// The number of the first transaction in it.
+    pub first_nr: TransNr,
+    /// The number of the last one. Packs share it only when they are pieces of that one transaction.
+    pub last_nr: TransNr,
+    /// From 1: which piece of a large transaction it is.
+    pub piece: i64,
+    /// JSON: what stands beside the payloads.
+    pub heads: String,
+    /// The payloads, in order.
+    pub payloads: Vec<u8>,
+}
+
+/// A seal with all that it covers: the unit of shipping.
+#[derive(Debug, Clone)]
 pub struct SealedRun {
     /// The seal.
     pub seal: Seal,
@@ -75,9 +91,28 @@ pub struct SealedRun {
     pub transactions: Vec<StoredTransaction>,
     /// The verdicts against, in the order of their numbers.
     pub rejections: Vec<Rejection>,
+    /// The packs that the transactions were read from, for a journal that takes them as they are; else none. Only who
+    /// takes packs apart puts them here: they must say what the transactions say.
+    pub(crate) packs: Vec<Pack>,
 }
 
+/// The same seal over the same content, read from whatever form.
+impl PartialEq for SealedRun {
+    fn eq(&self, other: &Self) -> bool {
+        self.seal == other.seal
+            && self.transactions == other.transactions
+            && self.rejections == other.rejections
+    }
+}
+
+impl Eq for SealedRun {}
+
 impl SealedRun {
+    /// Lets go of what only a journal needs that takes the run.
+    pub fn forget_packs(&mut self) {
+        self.packs = Vec::new();
+    }
+
     /// Whether the origin accepted that transaction.
     pub fn accepts(&self, trans_nr: TransNr) -> bool {
         self.rejections.binary_search_by_key(&trans_nr, |rejection| rejection.trans_nr).is_err()

@@ -47,7 +47,7 @@ pub struct StoredEntry {
     /// The table, or the operation's name.
     pub entity: Name,
     /// The operation's stored text.
-    pub op: String,
+    pub op: Name,
     /// The key's values as a JSON array, for people and indexes; decides nothing.
     pub row_key: String,
     /// The codec's stored id.
@@ -66,7 +66,7 @@ pub struct StoredTransaction {
     /// The schema version its entries are written at.
     pub schema_version: SchemaVersion,
     /// Who wrote it, as the client said.
-    pub author: String,
+    pub author: Name,
     /// When its origin's store took it, microseconds since 1970 UTC. For people; decides nothing.
     pub appended_at: i64,
     /// 1..n entries, in order.
@@ -88,7 +88,7 @@ pub struct NewTransaction {
     /// The schema version of its entries.
     pub schema_version: SchemaVersion,
     /// Who writes it.
-    pub author: String,
+    pub author: Name,
     /// 1..n entries, numbered from 1.
     pub entries: Vec<StoredEntry>,
 }

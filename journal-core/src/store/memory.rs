@@ -209,6 +209,7 @@ impl State {
                 seal: seal.clone(),
                 transactions: book.covered(seal).cloned().collect(),
                 rejections: rejections.clone(),
+                packs: Vec::new(),
             });
         }
         runs

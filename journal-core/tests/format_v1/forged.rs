@@ -9,14 +9,7 @@ use proptest::prelude::*;
 use super::zoo;
 
 fn entry(codec: i64, op: &str, payload: Vec<u8>) -> StoredEntry {
-    StoredEntry {
-        entry_nr: 1,
-        entity: "zoo".into(),
-        op: op.to_owned(),
-        row_key: String::new(),
-        codec,
-        payload,
-    }
+    StoredEntry { entry_nr: 1, entity: "zoo".into(), op: op.into(), row_key: String::new(), codec, payload }
 }
 
 /// The length of eight bytes as codec 1 writes it.

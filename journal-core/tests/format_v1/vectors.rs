@@ -77,7 +77,7 @@ fn run() -> SealedRun {
         id: TransactionId { origin: origin("a", 3), trans_nr: TransNr(trans_nr) },
         tx_id: Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 + u128::try_from(trans_nr).unwrap()),
         schema_version: SchemaVersion(2),
-        author: "Zoë".to_owned(),
+        author: "Zoë".into(),
         appended_at: 1_700_000_000_000_000 + trans_nr,
         entries: (1..)
             .zip(changes)
@@ -134,11 +134,11 @@ fn no_field_of_a_run_can_change_unseen() {
         ("rejection", |run| run.rejections[0].detail.push('!')),
         ("rejection gone", |run| drop(run.rejections.pop())),
         ("tx_id", |run| run.transactions[0].tx_id = Uuid::nil()),
-        ("author", |run| run.transactions[0].author.push('!')),
+        ("author", |run| run.transactions[0].author = "Zoë!".into()),
         ("appended_at", |run| run.transactions[0].appended_at += 1),
         ("schema_version", |run| run.transactions[0].schema_version.0 += 1),
         ("entity", |run| run.transactions[0].entries[1].entity = "zo".into()),
-        ("op", |run| run.transactions[0].entries[1].op = "insert".to_owned()),
+        ("op", |run| run.transactions[0].entries[1].op = "insert".into()),
         ("row_key", |run| run.transactions[0].entries[1].row_key.push(' ')),
         ("codec", |run| run.transactions[0].entries[1].codec = 2),
     ];

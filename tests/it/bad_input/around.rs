@@ -133,7 +133,7 @@ async fn an_unknown_version_waits(store: &str, shop: &Shop) {
     let early = NewTransaction {
         tx_id: Uuid::now_v7(),
         schema_version: SchemaVersion(2),
-        author: "a later release".to_owned(),
+        author: "a later release".into(),
         entries: vec![entry.unwrap()],
     };
     shop.append("a", &[film(1)]);

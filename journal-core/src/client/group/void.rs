@@ -17,15 +17,10 @@ pub(super) fn void(tx_id: Uuid) -> NewTransaction {
     let entry = StoredEntry {
         entry_nr: 1,
         entity: ENTITY.into(),
-        op: Op::Call.as_str().to_owned(),
+        op: Op::Call.as_str().into(),
         row_key: "[]".to_owned(),
         codec: Codec::Json.id(),
         payload: b"{}".to_vec(),
     };
-    NewTransaction {
-        tx_id,
-        schema_version: SchemaVersion(1),
-        author: AUTHOR.to_owned(),
-        entries: vec![entry],
-    }
+    NewTransaction { tx_id, schema_version: SchemaVersion(1), author: AUTHOR.into(), entries: vec![entry] }
 }

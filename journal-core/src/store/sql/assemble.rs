@@ -1,18 +1,15 @@
 //! Journal rows put together into transactions again.
 
-use std::collections::HashMap;
-
 use crate::journal::ReadError;
-use crate::model::{
-    Name, Origin, SchemaVersion, SealNr, StoredEntry, StoredTransaction, TransNr, TransactionId,
-};
+use crate::model::names::Names;
+use crate::model::{Origin, SchemaVersion, SealNr, StoredEntry, StoredTransaction, TransNr, TransactionId};
 use crate::sql::{Record, SqlError};
 
 /// Puts rows together into transactions. What every row of a transaction repeats must agree: only the first row's
 /// header is hashed, so a difference would otherwise be an alteration that nobody sees.
 pub(super) fn group(origin: &Origin, records: &[Record]) -> Result<Vec<StoredTransaction>, ReadError> {
     let mut transactions: Vec<StoredTransaction> = Vec::new();
-    let mut names: HashMap<String, Name> = HashMap::new();
+    let mut names = Names::default();
     for record in records {
         let trans_nr = TransNr(record.i64(0)?);
         let entry = read_entry(record, &mut names)?;
@@ -24,7 +21,7 @@ pub(super) fn group(origin: &Origin, records: &[Record]) -> Result<Vec<StoredTra
                 open.entries.push(entry);
             }
             _ => {
-                let header = read_header(origin, trans_nr, record)?;
+                let header = read_header(origin, trans_nr, record, &mut names)?;
                 transactions.push(StoredTransaction { entries: vec![entry], ..header });
             }
         }
@@ -32,29 +29,28 @@ pub(super) fn group(origin: &Origin, records: &[Record]) -> Result<Vec<StoredTra
     Ok(transactions)
 }
 
-/// The names of tables repeat from row to row and are shared.
-fn read_entry(record: &Record, names: &mut HashMap<String, Name>) -> Result<StoredEntry, SqlError> {
-    let entity = record.text_ref(4)?;
-    let entity = match names.get(entity) {
-        Some(name) => name.clone(),
-        None => names.entry(entity.to_owned()).or_insert_with_key(|name| Name::from(name.as_str())).clone(),
-    };
+fn read_entry(record: &Record, names: &mut Names) -> Result<StoredEntry, SqlError> {
     Ok(StoredEntry {
         entry_nr: record.i64(1)?,
-        entity,
-        op: record.text(5)?,
+        entity: names.of(record.text_ref(4)?),
+        op: names.of(record.text_ref(5)?),
         row_key: record.text(6)?,
         codec: record.i64(7)?,
         payload: record.bytes(8)?,
     })
 }
 
-fn read_header(origin: &Origin, trans_nr: TransNr, record: &Record) -> Result<StoredTransaction, SqlError> {
+fn read_header(
+    origin: &Origin,
+    trans_nr: TransNr,
+    record: &Record,
+    names: &mut Names,
+) -> Result<StoredTransaction, SqlError> {
     Ok(StoredTransaction {
         id: TransactionId { origin: origin.clone(), trans_nr },
         tx_id: record.uuid(2)?,
         schema_version: SchemaVersion(record.i64(3)?),
-        author: record.text(9)?,
+        author: names.of(record.text_ref(9)?),
         appended_at: record.i64(10)?,
         entries: Vec::new(),
     })
@@ -63,7 +59,7 @@ fn read_header(origin: &Origin, trans_nr: TransNr, record: &Record) -> Result<St
 fn has_header_of(record: &Record, open: &StoredTransaction) -> Result<bool, SqlError> {
     Ok(record.uuid(2)? == open.tx_id
         && record.i64(3)? == open.schema_version.0
-        && record.text_ref(9)? == open.author
+        && record.text_ref(9)? == &*open.author
         && record.i64(10)? == open.appended_at)
 }
 

@@ -109,7 +109,7 @@ mod tests {
             id: TransactionId { origin: origin.clone(), trans_nr: TransNr(*nr) },
             tx_id: uuid::Uuid::nil(),
             schema_version: SchemaVersion(1),
-            author: String::new(),
+            author: "".into(),
             appended_at: 0,
             entries: Vec::new(),
         };

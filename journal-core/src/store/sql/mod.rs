@@ -27,6 +27,7 @@ pub use append::append_in;
 pub use id_block::{ID_BLOCK, skip_id_blocks, take_id_block};
 pub use migrate::install;
 pub use notice::{Notice, listen_to_appends};
+use packs::Keep;
 pub use packs::{Packed, count_packed};
 pub use read::{load_head, load_heads, lock_head, read_tail_rows, read_transaction};
 pub use runs::{read_rows, read_runs};
@@ -76,7 +77,18 @@ pub struct SqlJournal {
     conn: Option<Conn>,
     watch: Option<holes::Watch>,
     in_doubt: bool,
-    by_row: bool,
+    runs: Runs,
+}
+
+/// What runs are read from and come with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Runs {
+    /// The quickest form.
+    AsTheyStand,
+    /// Rows, where they stand.
+    ByRow,
+    /// The quickest form, and with it if it is packs.
+    WithPacks,
 }
 
 impl SqlJournal {
@@ -96,7 +108,7 @@ impl SqlJournal {
             conn: Some(conn),
             watch: None,
             in_doubt: false,
-            by_row: false,
+            runs: Runs::AsTheyStand,
         })
     }
 
@@ -104,7 +116,14 @@ impl SqlJournal {
     /// auditors.
     #[must_use]
     pub fn by_row(self) -> Self {
-        Self { by_row: true, ..self }
+        Self { runs: Runs::ByRow, ..self }
+    }
+
+    /// Reads runs together with the packs they stand in, so that the journal that takes them need not pack them again:
+    /// for who ships them. They weigh twice as much in memory.
+    #[must_use]
+    pub fn with_packs(self) -> Self {
+        Self { runs: Runs::WithPacks, ..self }
     }
 
     /// The site, as read when the journal was opened.
@@ -244,8 +263,9 @@ impl JournalStore for SqlJournal {
         limit: ReadLimit,
     ) -> Result<Vec<SealedRun>, ReadError> {
         let mut conn = self.connection().await?;
-        let mut runs = read_runs(conn.lend(), origin, after, limit).await?;
-        if self.by_row {
+        let keep = if self.runs == Runs::WithPacks { Keep::Packs } else { Keep::Transactions };
+        let mut runs = runs::read(conn.lend(), origin, after, limit, keep).await?;
+        if self.runs == Runs::ByRow {
             let rows = read_rows(conn.lend(), origin, &runs).await?;
             runs = runs.into_iter().zip(rows).map(|(run, rows)| rows.unwrap_or(run)).collect();
         }

@@ -1,9 +1,11 @@
 //! Sealed transactions as they are packed, a few values for a run: a peer's, and beside their rows the site's own, as
 //! peers read them. Begins and commits nothing.
 
-use crate::codec::packed::{Pack, Unpacking, count, pack};
+use std::borrow::Cow;
+
+use crate::codec::packed::{Unpacking, count, pack};
 use crate::journal::ReadError;
-use crate::model::{Origin, SealNr, SealedRun, StoredTransaction, TransNr};
+use crate::model::{Origin, Pack, SealNr, SealedRun, StoredTransaction, TransNr};
 use crate::sql::{ConnRef, Param, Record, SqlError};
 
 use super::chunks::chunked;
@@ -22,6 +24,15 @@ pub(super) enum Rows {
     None,
 }
 
+/// What is kept of packs that are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// The transactions in them.
+    Transactions,
+    /// Themselves, too.
+    Packs,
+}
+
 impl Rows {
     pub(super) fn param(self) -> Param {
         Param::from(self == Self::Kept)
@@ -34,15 +45,24 @@ pub(super) async fn insert_runs(
     origin: &Origin,
     runs: &[SealedRun],
 ) -> Result<(), SqlError> {
-    let packs: Vec<Pack> = runs.iter().flat_map(|run| pack(&run.transactions)).collect();
+    let packs: Vec<Cow<'_, [Pack]>> = runs.iter().map(of).collect();
+    let packs: Vec<&Pack> = packs.iter().flat_map(|packs| packs.iter()).collect();
     insert_packs(conn, origin, &packs, Rows::None).await
+}
+
+/// The packs of a run: those that it came in, else new ones.
+pub(super) fn of(run: &SealedRun) -> Cow<'_, [Pack]> {
+    match run.packs.is_empty() {
+        true => pack(&run.transactions).into(),
+        false => run.packs.as_slice().into(),
+    }
 }
 
 /// Writes packs.
 pub(super) async fn insert_packs(
     conn: &mut ConnRef<'_>,
     origin: &Origin,
-    packs: &[Pack],
+    packs: &[&Pack],
     rows: Rows,
 ) -> Result<(), SqlError> {
     for (chunk, template) in
@@ -92,14 +112,15 @@ pub(super) async fn in_both_forms(
     records.iter().map(|record| record.i64(0).map(TransNr)).collect()
 }
 
-/// Packed transactions with `after < number <= until`, where both are ends of seals.
+/// Packed transactions with `after < number <= until`, where both are ends of seals; and the packs, if they are wanted.
 pub(super) async fn load(
     conn: &mut ConnRef<'_>,
     origin: &Origin,
     after: TransNr,
     until: TransNr,
-) -> Result<Vec<StoredTransaction>, ReadError> {
-    fetch(conn, origin, text::PACKS, range_params(origin, after, until)).await
+    keep: Keep,
+) -> Result<(Vec<StoredTransaction>, Vec<Pack>), ReadError> {
+    fetch(conn, origin, text::PACKS, range_params(origin, after, until), keep).await
 }
 
 /// One packed transaction, if it is here.
@@ -110,7 +131,7 @@ pub(super) async fn load_one(
 ) -> Result<Option<StoredTransaction>, ReadError> {
     let mut params = origin_params(origin);
     params.push(trans_nr.0.into());
-    let mut packed = fetch(conn, origin, text::PACKS_OF, params).await?;
+    let (mut packed, _) = fetch(conn, origin, text::PACKS_OF, params, Keep::Transactions).await?;
     packed.retain(|transaction| transaction.id.trans_nr == trans_nr);
     Ok(packed.into_iter().next())
 }
@@ -147,14 +168,22 @@ async fn fetch(
     origin: &Origin,
     template: &'static str,
     params: Vec<Param>,
-) -> Result<Vec<StoredTransaction>, ReadError> {
+    keep: Keep,
+) -> Result<(Vec<StoredTransaction>, Vec<Pack>), ReadError> {
     let mut unpacking = Unpacking::new(origin);
+    let mut kept = Vec::new();
     for record in conn.fetch(template, params).await? {
         let (first_nr, last_nr) = (record.i64(0)?, record.i64(1)?);
         // Seal 0 stands for "not looked for"; who knows the seal puts it in.
         unpacking
             .add(first_nr, last_nr, record.text_ref(2)?, record.bytes_ref(3)?)
             .map_err(|detail| ReadError::Corrupt { origin: origin.clone(), seal_nr: SealNr(0), detail })?;
+        if keep == Keep::Packs {
+            let (first_nr, last_nr) = (TransNr(first_nr), TransNr(last_nr));
+            let before = kept.last().filter(|before: &&Pack| before.last_nr == last_nr);
+            let piece = before.map_or(1, |before| before.piece + 1);
+            kept.push(Pack { first_nr, last_nr, piece, heads: record.text(2)?, payloads: record.bytes(3)? });
+        }
     }
-    Ok(unpacking.finish())
+    Ok((unpacking.finish(), kept))
 }

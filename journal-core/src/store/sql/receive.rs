@@ -1,7 +1,6 @@
 //! Taking a peer's sealed runs: entries, seals, rejections and the received head in one database transaction.
 
 use crate::codec::chain::ChainFault;
-use crate::codec::packed::pack;
 use crate::journal::{Head, ReceiveError};
 use crate::model::seal::GENESIS;
 use crate::model::{Origin, Seal, SealNr, SealedRun, TransNr};
@@ -51,11 +50,12 @@ async fn try_take(mut conn: ConnRef<'_>, origin: &Origin, runs: &[SealedRun]) ->
 /// A small run on PostgreSQL, in one statement that is a database transaction by itself. `None` when it has to go the
 /// longer way, which tells why: it is no small one, or the head is elsewhere. Nothing was written then.
 pub(super) async fn take_small(mut conn: ConnRef<'_>, runs: &[SealedRun]) -> Result<Option<Head>, SqlError> {
-    let [SealedRun { seal, transactions, rejections }] = runs else { return Ok(None) };
-    if conn.dialect() != Dialect::Postgres || seal.seal_nr.0 < 2 || !rejections.is_empty() {
+    let [run] = runs else { return Ok(None) };
+    let seal = &run.seal;
+    if conn.dialect() != Dialect::Postgres || seal.seal_nr.0 < 2 || !run.rejections.is_empty() {
         return Ok(None);
     }
-    let mut packs = pack(transactions);
+    let mut packs = packs::of(run).into_owned();
     if packs.len() > 1 {
         return Ok(None);
     }

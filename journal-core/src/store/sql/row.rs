@@ -55,7 +55,7 @@ impl<'t> JournalRow<'t> {
             self.tx_id.into(),
             self.schema_version.into(),
             entry.entity.as_ref().into(),
-            entry.op.as_str().into(),
+            (&*entry.op).into(),
             entry.row_key.as_str().into(),
             entry.codec.into(),
             entry.payload.as_slice().into(),

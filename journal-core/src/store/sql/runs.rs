@@ -3,21 +3,33 @@
 
 use crate::codec::vector;
 use crate::journal::{ReadError, ReadLimit};
-use crate::model::{Hlc, Origin, Rejection, Seal, SealNr, SealedRun, StoredTransaction, TransNr};
+use crate::model::{Hlc, Origin, Pack, Rejection, Seal, SealNr, SealedRun, StoredTransaction, TransNr};
 use crate::sql::{ConnRef, Param, Record, SqlClass, SqlError};
 
+use super::packs::{self, Keep};
 use super::read::{load_transactions, origin_params, range_params, read_hash, sql_limit, too_much, weigh};
-use super::{packs, text};
+use super::text;
 
 /// Seals may be of no transactions, so that many at once are bounded too.
 const SEALS_MAX: usize = 512;
 
 /// The sealed runs of an origin after a seal, in seal order without a gap, within the limit, not verified.
 pub async fn read_runs(
+    conn: ConnRef<'_>,
+    origin: &Origin,
+    after: SealNr,
+    limit: ReadLimit,
+) -> Result<Vec<SealedRun>, ReadError> {
+    read(conn, origin, after, limit, Keep::Transactions).await
+}
+
+/// The same, with the packs where they are wanted and there are any.
+pub(super) async fn read(
     mut conn: ConnRef<'_>,
     origin: &Origin,
     after: SealNr,
     limit: ReadLimit,
+    keep: Keep,
 ) -> Result<Vec<SealedRun>, ReadError> {
     let (mut seals, rejected) = load_seals(&mut conn, origin, after, limit.transactions).await?;
     cut_by_count(&mut seals, limit.transactions);
@@ -34,13 +46,14 @@ pub async fn read_runs(
         }
     }
     let until = seals.last().map_or(until, |seal| seal.last_nr);
-    let transactions =
-        load(&mut conn, origin, (from, until), packed).await.map_err(|error| name(error, &seals))?;
+    let keep = packed.then_some(keep);
+    let loaded = load(&mut conn, origin, (from, until), keep).await;
+    let (transactions, packs) = loaded.map_err(|error| name(error, &seals))?;
     let rejections = match rejected {
         true => load_rejections(&mut conn, origin, from, until).await?,
         false => Vec::new(),
     };
-    Ok(split(seals, transactions, rejections))
+    Ok(split(seals, transactions, rejections, packs))
 }
 
 /// Transactions behind one number and up to another: packed ones where they are or may be packed, and rows where they are
@@ -49,13 +62,15 @@ async fn load(
     conn: &mut ConnRef<'_>,
     origin: &Origin,
     (from, until): (TransNr, TransNr),
-    packed: bool,
-) -> Result<Vec<StoredTransaction>, ReadError> {
-    let found = if packed { packs::load(conn, origin, from, until).await? } else { Vec::new() };
-    match found.is_empty() {
-        true => load_transactions(conn, origin, from, until).await,
-        false => Ok(found),
+    packed: Option<Keep>,
+) -> Result<(Vec<StoredTransaction>, Vec<Pack>), ReadError> {
+    if let Some(keep) = packed {
+        let found = packs::load(conn, origin, from, until, keep).await?;
+        if !found.0.is_empty() {
+            return Ok(found);
+        }
     }
+    Ok((load_transactions(conn, origin, from, until).await?, Vec::new()))
 }
 
 /// For each of the runs, which follow each other, the same run with the transactions that stand as rows. `None` for one
@@ -71,7 +86,7 @@ pub async fn read_rows(
     let loaded = load_transactions(&mut conn, origin, from, until).await;
     let transactions = loaded.map_err(|error| name(error, &seals))?;
     let rejections = runs.iter().flat_map(|run| run.rejections.clone()).collect();
-    let as_rows = split(seals, transactions, rejections).into_iter();
+    let as_rows = split(seals, transactions, rejections, Vec::new()).into_iter();
     Ok(as_rows
         .map(|run| (!run.transactions.is_empty() || has_any(&run.seal, &in_both)).then_some(run))
         .collect())
@@ -187,12 +202,14 @@ fn cut_by_count(seals: &mut Vec<Seal>, limit: usize) {
     seals.truncate(keep);
 }
 
-/// Deals transactions and rejections out to the seals whose numbers they have.
+/// Deals transactions, rejections and packs out to the seals whose numbers they have. No pack has transactions of two.
 fn split(
     seals: Vec<Seal>,
     transactions: Vec<StoredTransaction>,
     rejections: Vec<Rejection>,
+    packs: Vec<Pack>,
 ) -> Vec<SealedRun> {
+    let mut packs = packs.into_iter().peekable();
     let mut transactions = transactions.into_iter().peekable();
     let mut rejections = rejections.into_iter().peekable();
     seals
@@ -204,6 +221,7 @@ fn split(
             .collect(),
             rejections: std::iter::from_fn(|| rejections.next_if(|next| next.trans_nr <= seal.last_nr))
                 .collect(),
+            packs: std::iter::from_fn(|| packs.next_if(|next| next.last_nr <= seal.last_nr)).collect(),
             seal,
         })
         .collect()

@@ -1,10 +1,10 @@
 //! Writing seals and moving heads. Begins and commits nothing: a seal shares its database transaction with the ledger
 //! rows it stands for, a received run with its entries.
 
-use crate::codec::packed::{Pack, pack};
+use crate::codec::packed::pack;
 use crate::codec::vector;
 use crate::model::seal::GENESIS;
-use crate::model::{Origin, Rejection, Seal, SealNr, SealedRun};
+use crate::model::{Origin, Pack, Rejection, Seal, SealNr, SealedRun};
 use crate::sql::{ConnRef, Dialect, Param, SqlClass, SqlError};
 
 use super::packs::{Rows, insert_packs};
@@ -26,7 +26,7 @@ pub async fn write_seal(mut conn: ConnRef<'_>, run: &SealedRun) -> Result<(), Sq
     }
     // The head first: a second applier waits on its row rather than failing on the seal's key.
     advance_head(&mut conn, &run.seal).await?;
-    insert_packs(&mut conn, &run.seal.origin, &packs, Rows::Kept).await?;
+    insert_packs(&mut conn, &run.seal.origin, &packs.iter().collect::<Vec<_>>(), Rows::Kept).await?;
     insert_seals(&mut conn, &[run]).await
 }
 

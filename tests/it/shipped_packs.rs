@@ -1,0 +1,70 @@
+//! What is shipped stands at its peers as it was packed, if it says what the seal says; on every product.
+
+use journal_core::conformance::{Rig, SqlRig, UNLIMITED, new_transaction, origin, seal_next};
+use journal_core::journal::{JournalStore, ReceiveError};
+use journal_core::model::SealNr;
+use journal_core::sql::{Access, Conn, DbUrl};
+use journal_tests::servers::{mariadb_or_skip, postgres_or_skip};
+use journal_tests::tether;
+
+/// Two seals, the first with a transaction that is packed in pieces, go from one database into another; then altered.
+async fn ship(from: DbUrl, to: [DbUrl; 2]) {
+    let mut urls = [from.clone()].into_iter().chain(to.clone());
+    let mut rig = SqlRig::new(move || urls.next().unwrap());
+    let mut peer = rig.create(&origin("b")).await;
+    let (small, mut large) = (new_transaction(1, 2), new_transaction(2, 4));
+    large.entries.iter_mut().for_each(|entry| entry.payload = vec![7; 600_000]);
+    peer.append(&[small, large]).await.unwrap();
+    seal_next(&mut rig, &mut peer, &[]).await;
+    peer.append(&[new_transaction(3, 1)]).await.unwrap();
+    seal_next(&mut rig, &mut peer, &[]).await;
+    // Nothing writes a blank there: who packs anew loses it.
+    script(&from, "UPDATE {d}run SET heads = replace(heads, '[[', '[ [')").await;
+
+    let mut peer = peer.with_packs();
+    let runs = peer.read_runs(&origin("b"), SealNr(0), UNLIMITED).await.unwrap();
+    let mut own = rig.create(&origin("a")).await;
+    for run in &runs {
+        own.receive(std::slice::from_ref(run)).await.unwrap();
+    }
+    let packs = packs(&from).await;
+    assert_eq!((packs.len(), packs.iter().all(|pack| pack.contains("[ ["))), (6, true), "{packs:?}");
+    assert_eq!(self::packs(&to[0]).await, packs);
+    assert!(own.read_runs(&origin("b"), SealNr(0), UNLIMITED).await.unwrap() == runs);
+
+    script(&from, "UPDATE {d}run SET heads = replace(heads, 'insert', 'delete')").await;
+    let altered = peer.read_runs(&origin("b"), SealNr(0), UNLIMITED).await.unwrap();
+    let mut other = rig.create(&origin("a")).await;
+    let refused = other.receive(&altered).await;
+    assert!(matches!(refused, Err(ReceiveError::Chain { .. })), "{refused:?}");
+    assert!(self::packs(&to[1]).await.is_empty());
+}
+
+async fn script(url: &DbUrl, text: &str) {
+    Conn::open(url, Access::Write, "test").await.unwrap().lend().script(text).await.unwrap();
+}
+
+/// Each pack's place and head, and how long its payloads are.
+async fn packs(url: &DbUrl) -> Vec<String> {
+    let mut conn = Conn::open(url, Access::Read, "test").await.unwrap();
+    let text = "SELECT first_nr, last_nr, piece, heads, payloads FROM {d}run ORDER BY last_nr, piece";
+    let records = conn.lend().fetch(text, Vec::new()).await.unwrap();
+    let told = records.iter().map(|record| {
+        let number = |at| record.i64(at).unwrap();
+        let (heads, payloads) = (record.text(3).unwrap(), record.bytes(4).unwrap().len());
+        format!("{} to {}, piece {}: {heads}, {payloads} bytes", number(0), number(1), number(2))
+    });
+    told.collect()
+}
+
+#[tokio::test]
+async fn packs_stand_at_a_peer_as_their_origin_wrote_them_whatever_stores_the_two_are() {
+    let (Some(postgres), Some(mariadb)) = (postgres_or_skip(), mariadb_or_skip()) else { return };
+    let directory = tether::directory("daybook-packs-");
+    let sqlite = |name: &str| format!("sqlite:{}", directory.path().join(name).display()).parse().unwrap();
+    let on_postgres = || postgres.create_database().url.parse().unwrap();
+    let on_mariadb = || mariadb.create_database().url.parse().unwrap();
+    ship(sqlite("b"), [on_postgres(), on_postgres()]).await;
+    ship(on_postgres(), [on_mariadb(), on_mariadb()]).await;
+    ship(on_mariadb(), [sqlite("a"), sqlite("other")]).await;
+}

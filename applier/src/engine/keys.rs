@@ -1,8 +1,9 @@
 //! Which keys a transaction touches and how, so that concurrent writes and dependents are found. Keys are hashed to 128
 //! bits; they live in memory only.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 
+use foldhash::quality::FixedState;
 use journal_core::model::{Change, Name, Op, Row, Schema, Table, Value};
 use schema_mappers::MappedRow;
 
@@ -139,13 +140,12 @@ fn primary(table: &Name, values: &[Value]) -> KeyHash {
 }
 
 pub(super) fn hash(table: &Name, place: usize, values: &[Value]) -> KeyHash {
-    // Each value says where it ends, and is written once for both halves.
-    let mut bytes = Vec::with_capacity(32);
+    // Each part says where it ends. Written once, read by both halves.
+    let mut bytes = Vec::with_capacity(64);
+    bytes.extend_from_slice(&table.len().to_le_bytes());
+    bytes.extend_from_slice(table.as_bytes());
+    bytes.extend_from_slice(&place.to_le_bytes());
     values.iter().for_each(|value| value.write_canonical(&mut bytes));
-    let half = |seed: u8| {
-        let mut hasher = DefaultHasher::new();
-        (seed, table, place, bytes.as_slice()).hash(&mut hasher);
-        u128::from(hasher.finish())
-    };
+    let half = |seed| u128::from(FixedState::with_seed(seed).hash_one(bytes.as_slice()));
     (half(1) << 64) | half(2)
 }

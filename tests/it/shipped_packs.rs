@@ -7,6 +7,8 @@ use journal_core::sql::{Access, Conn, DbUrl};
 use journal_tests::servers::{mariadb_or_skip, postgres_or_skip};
 use journal_tests::tether;
 
+use crate::ledger_servers::script;
+
 /// Two seals, the first with a transaction that is packed in pieces, go from one database into another; then altered.
 async fn ship(from: DbUrl, to: [DbUrl; 2]) {
     let mut urls = [from.clone()].into_iter().chain(to.clone());
@@ -38,10 +40,6 @@ async fn ship(from: DbUrl, to: [DbUrl; 2]) {
     let refused = other.receive(&altered).await;
     assert!(matches!(refused, Err(ReceiveError::Chain { .. })), "{refused:?}");
     assert!(self::packs(&to[1]).await.is_empty());
-}
-
-async fn script(url: &DbUrl, text: &str) {
-    Conn::open(url, Access::Write, "test").await.unwrap().lend().script(text).await.unwrap();
 }
 
 /// Each pack's place and head, and how long its payloads are.

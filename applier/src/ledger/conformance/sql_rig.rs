@@ -46,7 +46,7 @@ impl SqlRig {
     /// A rig over a SQLite file in a directory that goes with it.
     ///
     /// # Panics
-    /// When there is no place for a file.
+    /// When the database refuses.
     pub async fn sqlite(directory: TempDir) -> Self {
         let url = format!("sqlite:{}", directory.path().join("site.db").display());
         let rig = Self::new(url.parse().expect("an address")).await;

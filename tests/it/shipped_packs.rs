@@ -10,7 +10,7 @@ use journal_tests::tether;
 use crate::ledger_servers::script;
 
 /// Two seals, the first with a transaction that is packed in pieces, go from one database into another; then altered.
-async fn ship(from: DbUrl, to: [DbUrl; 2]) {
+async fn ship(from: DbUrl, to: [DbUrl; 3]) {
     let mut urls = [from.clone()].into_iter().chain(to.clone());
     let mut rig = SqlRig::new(move || urls.next().unwrap());
     let mut peer = rig.create(&origin("b")).await;
@@ -34,17 +34,36 @@ async fn ship(from: DbUrl, to: [DbUrl; 2]) {
     assert_eq!(self::packs(&to[0]).await, packs);
     assert!(own.read_runs(&origin("b"), SealNr(0), UNLIMITED).await.unwrap() == runs);
 
+    // The last pack says its transaction twice, another that no seal covers between: what is verified is written, not that.
+    let last = "SELECT heads FROM {d}run WHERE first_nr = 3";
+    let heads = conn(&from).await.lend().fetch_one(last, Vec::new()).await.unwrap().text(0).unwrap();
+    let one = heads[1..heads.len() - 1].trim();
+    let nine = one.replacen("[3,", "[9,", 1).replace(",0,11]", ",11,0]");
+    let twice = format!("[{one},{nine},{}]", one.replace(",0,11]", ",11,0]"));
+    script(&from, &format!("UPDATE {{d}}run SET heads = '{twice}' WHERE first_nr = 3")).await;
+    let read = peer.read_runs(&origin("b"), SealNr(1), UNLIMITED).await.unwrap();
+    assert!(read == runs[1..], "the seal covers the first of them");
+    let mut third = rig.create(&origin("a")).await;
+    third.receive(&runs[..1]).await.unwrap();
+    third.receive(&read).await.unwrap();
+    let kept = self::packs(&to[1]).await;
+    assert!(kept[5].contains("piece 1: [[3,") && !kept[5].contains("[9,"), "{}", kept[5]);
+
     script(&from, "UPDATE {d}run SET heads = replace(heads, 'insert', 'delete')").await;
     let altered = peer.read_runs(&origin("b"), SealNr(0), UNLIMITED).await.unwrap();
     let mut other = rig.create(&origin("a")).await;
     let refused = other.receive(&altered).await;
     assert!(matches!(refused, Err(ReceiveError::Chain { .. })), "{refused:?}");
-    assert!(self::packs(&to[1]).await.is_empty());
+    assert!(self::packs(&to[2]).await.is_empty());
+}
+
+async fn conn(url: &DbUrl) -> Conn {
+    Conn::open(url, Access::Read, "test").await.unwrap()
 }
 
 /// Each pack's place and head, and how long its payloads are.
 async fn packs(url: &DbUrl) -> Vec<String> {
-    let mut conn = Conn::open(url, Access::Read, "test").await.unwrap();
+    let mut conn = conn(url).await;
     let text = "SELECT first_nr, last_nr, piece, heads, payloads FROM {d}run ORDER BY last_nr, piece";
     let records = conn.lend().fetch(text, Vec::new()).await.unwrap();
     let told = records.iter().map(|record| {
@@ -62,7 +81,7 @@ async fn packs_stand_at_a_peer_as_their_origin_wrote_them_whatever_stores_the_tw
     let sqlite = |name: &str| format!("sqlite:{}", directory.path().join(name).display()).parse().unwrap();
     let on_postgres = || postgres.create_database().url.parse().unwrap();
     let on_mariadb = || mariadb.create_database().url.parse().unwrap();
-    ship(sqlite("b"), [on_postgres(), on_postgres()]).await;
-    ship(on_postgres(), [on_mariadb(), on_mariadb()]).await;
-    ship(on_mariadb(), [sqlite("a"), sqlite("other")]).await;
+    ship(sqlite("b"), [on_postgres(), on_postgres(), on_postgres()]).await;
+    ship(on_postgres(), [on_mariadb(), on_mariadb(), on_mariadb()]).await;
+    ship(on_mariadb(), [sqlite("first"), sqlite("second"), sqlite("third")]).await;
 }

@@ -48,7 +48,10 @@ pub(super) async fn read(
     let until = seals.last().map_or(until, |seal| seal.last_nr);
     let keep = packed.then_some(keep);
     let loaded = load(&mut conn, origin, (from, until), keep).await;
-    let (transactions, packs) = loaded.map_err(|error| name(error, &seals))?;
+    let (transactions, mut packs) = loaded.map_err(|error| name(error, &seals))?;
+    if !say_just_this(&packs, &transactions, &seals) {
+        packs.clear();
+    }
     let rejections = match rejected {
         true => load_rejections(&mut conn, origin, from, until).await?,
         false => Vec::new(),
@@ -90,6 +93,16 @@ pub async fn read_rows(
     Ok(as_rows
         .map(|run| (!run.transactions.is_empty() || has_any(&run.seal, &in_both)).then_some(run))
         .collect())
+}
+
+/// Whether what each seal covers is just what its packs hold, so that verifying the one verifies the other: each pack is of
+/// one seal, and nothing in them is out of order, twice, or beside what the packs' bounds say. Else they are not passed on.
+fn say_just_this(packs: &[Pack], transactions: &[StoredTransaction], seals: &[Seal]) -> bool {
+    let of_one_seal = |pack: &Pack| {
+        let at = seals.partition_point(|seal| seal.last_nr < pack.last_nr);
+        seals.get(at).is_some_and(|seal| seal.first_nr <= pack.first_nr)
+    };
+    packs.iter().all(of_one_seal) && transactions.is_sorted_by(|a, b| a.id.trans_nr < b.id.trans_nr)
 }
 
 /// The numbers that seals cover: behind the first, up to the second.

@@ -1,7 +1,7 @@
 //! The client library on database servers: commits whose answer is lost, a server that goes away, the application's own
 //! transactions. The same cases on each product.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use journal_core::client::{AppendFailure, GroupCommit, Journal, Transaction};
@@ -22,7 +22,7 @@ macro_rules! cases {
             use super::*;
 
             cases!(@each $shared(); every_caller_gets_its_receipt_though_answers_to_commits_are_lost
-                ids_are_given_out_once_though_answers_are_lost);
+                callers_at_once_are_appended_once_though_answers_to_commits_are_lost ids_are_given_out_once_though_answers_are_lost);
             cases!(@each $own(Settings::default()); appends_outlast_a_restart_of_the_server
                 a_server_that_stays_away_is_told_after_the_callers_patience);
 
@@ -121,6 +121,25 @@ async fn every_caller_gets_its_receipt_though_answers_to_commits_are_lost(server
     assert_eq!(appended(&direct).await, expected);
 }
 
+/// As before, with callers who do not send before they have an answer, so that two commits may be under way.
+async fn callers_at_once_are_appended_once_though_answers_to_commits_are_lost(server: &Server) {
+    let proxy = Proxy::start(server);
+    let database = server.create_database();
+    let direct = shop(&database.url).await;
+    let through = proxy.url(server, &database.name).parse().unwrap();
+    let journal = Journal::open(&through, &origin("a").site).await.unwrap();
+    let mut expected = Vec::new();
+    for round in 0..12_i64 {
+        let cut = [Cut::ReplyLost, Cut::BeforeCommit, Cut::ReplyHalved][usize::try_from(round % 3).unwrap()];
+        proxy.cut_at_commit(cut, usize::from(round % 2 == 0));
+        expected.extend(callers(&journal, round * 40..(round + 1) * 40).join_all().await);
+    }
+    expected.sort_unstable();
+    let read = appended(&direct).await;
+    assert_eq!(read.iter().map(|(nr, _)| *nr).collect::<Vec<_>>(), expected);
+    assert_eq!(read.iter().map(|(_, tx_id)| tx_id).collect::<BTreeSet<_>>().len(), 480);
+}
+
 async fn appends_outlast_a_restart_of_the_server(server: &Server) {
     let url = shop(&server.create_database().url).await;
     let journal = Journal::open(&url, &origin("a").site).await.unwrap();
@@ -148,12 +167,94 @@ async fn a_server_that_stays_away_is_told_after_the_callers_patience(server: &Se
     assert_eq!(appended(&url).await.len(), 1);
 }
 
+/// A session that keeps every append to a journal waiting, as a long one of an application's own would.
+struct Barrier(PgConnection);
+
+impl Barrier {
+    async fn raise(database: &str) -> Self {
+        let mut session = PgConnection::connect(database).await.unwrap();
+        sqlx::raw_sql("BEGIN; LOCK TABLE daybook.journal IN EXCLUSIVE MODE")
+            .execute(&mut session)
+            .await
+            .unwrap();
+        Self(session)
+    }
+
+    /// Waits until so many sessions stand at it.
+    async fn met_by(&mut self, sessions: i64) {
+        let standing =
+            "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'daybook.journal'::regclass";
+        while sqlx::query_scalar::<_, i64>(standing).fetch_one(&mut self.0).await.unwrap() < sessions {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn drop(mut self) {
+        sqlx::raw_sql("ROLLBACK").execute(&mut self.0).await.unwrap();
+    }
+}
+
+/// Callers who append at once, and wait.
+fn callers(journal: &Journal, ids: std::ops::Range<i64>) -> tokio::task::JoinSet<TransNr> {
+    let mut callers = tokio::task::JoinSet::new();
+    for id in ids {
+        let journal = journal.clone();
+        callers.spawn(async move { journal.append(&item(id)).await.unwrap().id().trans_nr });
+    }
+    callers
+}
+
+#[tokio::test]
+async fn many_callers_have_two_commits_under_way_on_postgres_and_what_is_sent_keeps_its_order() {
+    let Some(server) = postgres_or_skip() else { return };
+    let database = server.create_database();
+    let url = shop(&database.url).await;
+    let journal = Journal::open(&url, &origin("a").site).await.unwrap();
+    let mut barrier = Barrier::raise(&database.url).await;
+    let at_once = callers(&journal, 0..40);
+    barrier.met_by(2).await;
+    let mut sent = Vec::new();
+    for id in 40..80 {
+        sent.push(journal.send(&item(id)).await.unwrap());
+    }
+    let after = callers(&journal, 80..120);
+    barrier.drop().await;
+    let mut in_order = Vec::new();
+    for pending in sent {
+        in_order.push(pending.durable().await.unwrap().id().trans_nr);
+    }
+    assert!(in_order.is_sorted());
+    let (at_once, after) = (at_once.join_all().await, after.join_all().await);
+    assert!(after.iter().min() > in_order.last());
+    let mut all = [at_once, in_order, after].concat();
+    all.sort_unstable();
+    assert_eq!(all, appended(&url).await.into_iter().map(|(nr, _)| nr).collect::<Vec<_>>());
+    assert_eq!(all.len(), 120);
+}
+
+#[tokio::test]
+async fn a_second_connection_that_cannot_be_had_keeps_nobody_waiting() {
+    let Some(server) = postgres_or_skip() else { return };
+    let database = server.create_database();
+    let url = shop(&database.url).await;
+    let journal = Journal::open(&url, &origin("a").site).await.unwrap();
+    let mut barrier = Barrier::raise(&database.url).await;
+    let mut elsewhere = PgConnection::connect(&server.url("postgres")).await.unwrap();
+    let closed = sqlx::query("UPDATE pg_database SET datallowconn = false WHERE datname = $1");
+    closed.bind(&database.name).execute(&mut elsewhere).await.unwrap();
+    let callers = callers(&journal, 0..100);
+    barrier.met_by(1).await;
+    barrier.drop().await;
+    let numbers: BTreeSet<TransNr> = callers.join_all().await.into_iter().collect();
+    assert_eq!(numbers.len(), 100);
+}
+
 async fn ids_are_given_out_once_though_answers_are_lost(server: &Server) {
     let proxy = Proxy::start(server);
     let database = server.create_database();
     shop(&database.url).await;
     let through = proxy.url(server, &database.name).parse().unwrap();
-    let mut given = std::collections::BTreeSet::new();
+    let mut given = BTreeSet::new();
     for cut in [Cut::ReplyLost, Cut::BeforeCommit, Cut::ReplyHalved] {
         let journal = Journal::open(&through, &origin("a").site).await.unwrap();
         proxy.cut_at_commit(cut, 0);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-use super::group_commit::Command;
+use super::group_commit::{Command, Errand};
 use crate::sql::{SqlClass, SqlError};
 
 /// What is left of each sequence's present block.
@@ -21,8 +21,8 @@ impl IdBlocks {
             Some((next, last)) if next <= last => (*next, *last),
             _ => {
                 let (reply, taken) = oneshot::channel();
-                let command = Command::TakeIds { sequence: sequence.to_owned(), reply };
-                writer.send(command).await.map_err(|_| closed())?;
+                let errand = Errand::TakeIds { sequence: sequence.to_owned(), reply };
+                writer.send(Command::Errand(errand)).await.map_err(|_| closed())?;
                 taken.await.map_err(|_| closed())??
             }
         };
@@ -38,8 +38,8 @@ impl IdBlocks {
     ) -> Result<(), SqlError> {
         let mut left = self.left.lock().await;
         let (reply, skipped) = oneshot::channel();
-        let command = Command::SkipIds { sequence: sequence.to_owned(), floor, reply };
-        writer.send(command).await.map_err(|_| closed())?;
+        let errand = Errand::SkipIds { sequence: sequence.to_owned(), floor, reply };
+        writer.send(Command::Errand(errand)).await.map_err(|_| closed())?;
         skipped.await.map_err(|_| closed())??;
         // The rest of the present block may lie below the floor.
         if left.get(sequence).is_some_and(|(next, _)| *next <= floor) {

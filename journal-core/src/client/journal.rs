@@ -6,11 +6,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::group::{GroupBuilder, GroupJournal};
-use super::group_commit::{AppendFailure, Command, GroupCommit, Pending, Writer};
+use super::group_commit::{AppendFailure, Command, GroupCommit, Pending, Waiting};
 use super::id_block::IdBlocks;
 use super::receipt::Receipt;
 use super::transaction::Transaction;
 use super::watcher::Watcher;
+use super::writer::Writer;
 use crate::journal::AppendError;
 use crate::model::{NewTransaction, Schema, SchemaVersion, SiteName, TransactionId};
 use crate::sql::{Access, ConnRef, DbUrl, SqlError};
@@ -19,7 +20,8 @@ use crate::store::sql::{self as store, Site, SqlJournal, append_in, list_schema_
 /// Who writes when nobody says so.
 const DEFAULT_AUTHOR: &str = "application";
 
-/// The journal of the application's site. Cheap to clone; all clones share one writing connection and its commits.
+/// The journal of the application's site. Cheap to clone; all clones share the connections that write, one or two, and their
+/// commits.
 #[derive(Debug, Clone)]
 pub struct Journal {
     shared: Arc<Shared>,
@@ -90,23 +92,38 @@ impl Journal {
     }
 
     /// Appends a transaction and returns once it is durable. Appended again, with the same key and content, it gives
-    /// the first receipt. Dropping the future does not stop an append that has begun.
+    /// the first receipt. Dropping the future does not stop an append that has begun. Its number is higher than that of
+    /// every transaction that was durable before, or sent before through this journal; two that are appended at the
+    /// same time are numbered in either order.
     pub async fn append(&self, transaction: &Transaction) -> Result<Receipt, AppendFailure> {
-        self.send(transaction).await?.durable().await
+        self.offer(transaction).await?.durable().await
+    }
+
+    /// The same in two steps.
+    pub(super) async fn offer(&self, transaction: &Transaction) -> Result<Pending, AppendFailure> {
+        let transaction = self.encode(transaction)?;
+        self.enqueue(transaction, false).await
     }
 
     /// Puts a transaction in the queue and returns at once, or when the queue has room: transactions are numbered in
     /// the order of their sends. For pipelines that wait for durability later.
     pub async fn send(&self, transaction: &Transaction) -> Result<Pending, AppendFailure> {
-        let transaction =
-            transaction.encode(&self.shared.schema, &self.shared.author).map_err(AppendFailure::Invalid)?;
-        self.send_encoded(transaction).await
+        let transaction = self.encode(transaction)?;
+        self.enqueue(transaction, true).await
     }
 
-    /// The same for a transaction that is encoded and known to be sound.
-    pub(super) async fn send_encoded(&self, transaction: NewTransaction) -> Result<Pending, AppendFailure> {
+    fn encode(&self, transaction: &Transaction) -> Result<NewTransaction, AppendFailure> {
+        transaction.encode(&self.shared.schema, &self.shared.author).map_err(AppendFailure::Invalid)
+    }
+
+    /// Queues a transaction that is encoded and known to be sound.
+    pub(super) async fn enqueue(
+        &self,
+        transaction: NewTransaction,
+        in_order: bool,
+    ) -> Result<Pending, AppendFailure> {
         let (reply, received) = oneshot::channel();
-        let command = Command::Append { transaction, reply };
+        let command = Command::Append(Waiting { transaction, reply, in_order });
         self.shared.writer.send(command).await.map_err(|_| AppendFailure::Closed)?;
         Ok(Pending { reply: received, watcher: self.shared.watcher.clone() })
     }

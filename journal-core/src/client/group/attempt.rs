@@ -109,7 +109,7 @@ impl<'g> Attempt<'g> {
         }
         self.claim.sending(at, origin.clone());
         let _under_way = member.write();
-        let answer = match journal.send(self.transaction).await {
+        let answer = match journal.offer(self.transaction).await {
             Ok(pending) => match timeout_at(self.until, pending.durable()).await {
                 Ok(answer) => answer,
                 // The task of that site still tries: whatever comes of it, this transaction stays with it.
@@ -195,7 +195,7 @@ impl<'g> Attempt<'g> {
         if *origin != sent.origin {
             return Err(Step::Ended(Err(self.unknown(member, format!("the site is {origin} now")))));
         }
-        let waited = async { journal.send_encoded(void(self.transaction.tx_id())).await?.durable().await };
+        let waited = async { journal.enqueue(void(self.transaction.tx_id()), false).await?.durable().await };
         match timeout_at(self.until, waited).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(AppendFailure::OtherContent { .. })) => Err(Step::Next),

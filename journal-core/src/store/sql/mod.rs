@@ -37,10 +37,16 @@ pub use serving::{Away, LEAVING_STEPS, Serving, read_away, read_posted, read_ser
 pub use site::{STRIPES, Site, create_site, read_site, set_ledger_version};
 pub use verdict::{Pause, Verdicts, newest_seen, read_pause, read_verdicts};
 
+use std::time::{Duration, Instant};
+
 use crate::journal::{AppendError, Appended, Head, JournalStore, ReadError, ReadLimit, ReceiveError, Tail};
 use crate::model::{NewTransaction, Origin, SealNr, SealedRun, TransNr};
 use crate::sql::{Access, Conn, ConnRef, DbUrl, Dialect, SqlClass, SqlError};
 use crate::store::check_batch;
+
+/// A connection that was silent for longer is asked whether it is still there before an append is sent. An append takes
+/// about as long, so less would leave hardly fewer of them in doubt when a server is lost.
+const ASK_AFTER: Duration = Duration::from_millis(1);
 
 /// Why a journal could not be opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -77,6 +83,8 @@ pub struct SqlJournal {
     conn: Option<Conn>,
     watch: Option<holes::Watch>,
     in_doubt: bool,
+    /// When the connection last answered an append.
+    answered: Option<Instant>,
     runs: Runs,
 }
 
@@ -108,8 +116,21 @@ impl SqlJournal {
             conn: Some(conn),
             watch: None,
             in_doubt: false,
+            answered: None,
             runs: Runs::AsTheyStand,
         })
+    }
+
+    /// Another one over the same database, whose connection is opened when it is first used.
+    pub(crate) fn beside(&self) -> Self {
+        let (url, purpose, site) = (self.url.clone(), self.purpose.clone(), self.site.clone());
+        Self { url, purpose, site, conn: None, watch: None, in_doubt: false, answered: None, ..*self }
+    }
+
+    /// Whether two connections can append at the same time. SQLite has one writer, and on MariaDB whoever has taken numbers
+    /// holds their row until it has committed.
+    pub(crate) fn takes_appends_beside_one_another(&self) -> bool {
+        self.url.dialect() == Dialect::Postgres
     }
 
     /// Reads runs from the rows that were appended, where those stand here, and not from the packs made of them: for
@@ -175,12 +196,15 @@ impl SqlJournal {
     ) -> Result<Vec<Appended>, AppendError> {
         // A connection that was lost before this says so here, where nothing was sent yet: the caller may go elsewhere at
         // once, while a statement whose answer is missing may have been carried out.
-        conn.lend().script("SELECT 1").await?;
+        if self.answered.is_none_or(|at| at.elapsed() > ASK_AFTER) {
+            conn.lend().script("SELECT 1").await?;
+        }
         self.in_doubt = true;
         let appended = at_once::append(conn.lend(), &self.site.origin, batch).await;
         self.in_doubt = matches!(&appended, Err(AppendError::Store(error)) if leaves_doubt(error));
         if appended.is_ok() || appended.as_ref().is_err_and(append::met_a_repetition) {
             self.conn = Some(conn);
+            self.answered = Some(Instant::now());
         }
         appended
     }

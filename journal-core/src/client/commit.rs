@@ -1,0 +1,182 @@
+//! One commit of the client's, and taking ids: tried until the outcome is known, or patience ends.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::group_commit::{AppendFailure, Errand, Reply, Waiting};
+use crate::journal::{AppendError, Appended, JournalStore as _};
+use crate::model::NewTransaction;
+use crate::sql::{SqlClass, SqlError};
+use crate::store::sql::{SqlJournal, skip_id_blocks, take_id_block};
+
+/// First wait before a failed commit is tried again; each further one is twice as long.
+const BACKOFF_MIN: Duration = Duration::from_millis(5);
+/// Longest wait between tries.
+const BACKOFF_MAX: Duration = Duration::from_secs(1);
+
+/// Appends what shares a commit, and answers every caller.
+pub(super) async fn commit(journal: &mut SqlJournal, batch: Vec<Waiting>, patience: Duration) {
+    let (transactions, replies): (Vec<NewTransaction>, Vec<Reply>) =
+        batch.into_iter().map(|waiting| (waiting.transaction, waiting.reply)).unzip();
+    match append(journal, &transactions, patience).await {
+        Ok(appended) => {
+            for (reply, appended) in replies.into_iter().zip(appended) {
+                answer(reply, Ok(appended));
+            }
+        }
+        // One of them is at fault and nothing of them was written: each for itself, in their order.
+        Err(failure) if transactions.len() > 1 && is_of_one(&failure) => {
+            for (reply, transaction) in replies.into_iter().zip(transactions) {
+                let alone = append(journal, std::slice::from_ref(&transaction), patience).await;
+                answer(reply, alone.map(|appended| appended[0]));
+            }
+        }
+        Err(failure) => {
+            for reply in replies {
+                answer(reply, Err(failure.clone()));
+            }
+        }
+    }
+}
+
+/// Appends until the outcome is known, or patience ends. The journal opens a new connection after each doubt, and the keys
+/// make the same batch again harmless.
+async fn append(
+    journal: &mut SqlJournal,
+    batch: &[NewTransaction],
+    patience: Duration,
+) -> Result<Vec<Appended>, AppendFailure> {
+    let mut tries = Tries::new(patience);
+    loop {
+        let error = match journal.append(batch).await {
+            Ok(appended) => return Ok(appended),
+            Err(AppendError::OtherContent { tx_id, trans_nr }) => {
+                return Err(AppendFailure::OtherContent { tx_id, trans_nr });
+            }
+            Err(AppendError::Store(error)) => error,
+        };
+        // Before its COMMIT was sent, the server rolls back whatever it had of it.
+        tries.in_doubt |= journal.is_in_doubt();
+        if !tries.again(&error).await {
+            return Err(if tries.in_doubt {
+                AppendFailure::InDoubt(error)
+            } else {
+                AppendFailure::Refused(error)
+            });
+        }
+    }
+}
+
+/// Does an errand. Whoever asked may have gone; a block taken for nobody is a hole in the ids and no harm.
+pub(super) async fn run_errand(journal: &mut SqlJournal, errand: Errand, patience: Duration) {
+    match errand {
+        Errand::TakeIds { sequence, reply } => drop(reply.send(take_ids(journal, &sequence, patience).await)),
+        Errand::SkipIds { sequence, floor, reply } => {
+            drop(reply.send(skip_ids(journal, &sequence, floor, patience).await));
+        }
+    }
+}
+
+async fn take_ids(
+    journal: &mut SqlJournal,
+    sequence: &str,
+    patience: Duration,
+) -> Result<(i64, i64), SqlError> {
+    let mut tries = Tries::new(patience);
+    loop {
+        match try_take_ids(journal, sequence).await {
+            Err(error) if tries.again(&error).await => {}
+            taken => return taken,
+        }
+    }
+}
+
+async fn try_take_ids(journal: &mut SqlJournal, sequence: &str) -> Result<(i64, i64), SqlError> {
+    let stripe = journal.site().stripe;
+    let mut conn = journal.connection().await?;
+    conn.begin().await?;
+    let taken = take_id_block(conn.lend(), stripe, sequence).await?;
+    conn.commit().await?;
+    journal.give_back(conn);
+    Ok(taken)
+}
+
+async fn skip_ids(
+    journal: &mut SqlJournal,
+    sequence: &str,
+    floor: i64,
+    patience: Duration,
+) -> Result<(), SqlError> {
+    let mut tries = Tries::new(patience);
+    loop {
+        match try_skip_ids(journal, sequence, floor).await {
+            Err(error) if tries.again(&error).await => {}
+            skipped => return skipped,
+        }
+    }
+}
+
+async fn try_skip_ids(journal: &mut SqlJournal, sequence: &str, floor: i64) -> Result<(), SqlError> {
+    let stripe = journal.site().stripe;
+    let mut conn = journal.connection().await?;
+    conn.begin().await?;
+    skip_id_blocks(conn.lend(), stripe, sequence, floor).await?;
+    conn.commit().await?;
+    journal.give_back(conn);
+    Ok(())
+}
+
+/// A bounded number of tries, further and further apart.
+struct Tries {
+    until: Instant,
+    wait: Duration,
+    in_doubt: bool,
+}
+
+impl Tries {
+    fn new(patience: Duration) -> Self {
+        Self { until: Instant::now() + patience, wait: BACKOFF_MIN, in_doubt: false }
+    }
+
+    /// Whether to try again after this error; waits before it says so.
+    async fn again(&mut self, error: &SqlError) -> bool {
+        match error.class {
+            SqlClass::Lost | SqlClass::Transient => {}
+            // No way to the server at all, and there was one when the journal was opened: it is being restarted.
+            SqlClass::Refused if error.code.is_empty() => {}
+            // The content cannot be taken, so an earlier try that was lost did not take it either.
+            SqlClass::Data => {
+                self.in_doubt = false;
+                return false;
+            }
+            SqlClass::Refused
+            | SqlClass::Constraint(_)
+            | SqlClass::Full
+            | SqlClass::Schema
+            | SqlClass::Unsafe
+            | SqlClass::Broken => return false,
+        }
+        let now = Instant::now();
+        if now >= self.until {
+            return false;
+        }
+        sleep(self.wait.min(self.until - now)).await;
+        self.wait = (self.wait * 2).min(BACKOFF_MAX);
+        true
+    }
+}
+
+/// Whether a batch failed for the content of one of its transactions.
+fn is_of_one(failure: &AppendFailure) -> bool {
+    match failure {
+        AppendFailure::OtherContent { .. } => true,
+        AppendFailure::Refused(error) => matches!(error.class, SqlClass::Data | SqlClass::Constraint(_)),
+        AppendFailure::Invalid(_) | AppendFailure::InDoubt(_) | AppendFailure::Closed => false,
+    }
+}
+
+/// The caller may have gone; the transaction is durable all the same, under its key.
+fn answer(reply: Reply, result: Result<Appended, AppendFailure>) {
+    drop(reply.send(result));
+}

@@ -1,6 +1,8 @@
 //! The ask queue: rows wait since the version's arrival or since the write that was posted, leave with the write that
 //! fills them in, and are waived on record.
 
+mod together;
+
 use applier::asks::{self, AskedRow, Waiver};
 use applier::audit::unwatched;
 use applier::control::ControlStore as _;

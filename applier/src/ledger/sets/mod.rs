@@ -76,7 +76,7 @@ pub(crate) struct Sum {
     pub(crate) spread: Value,
 }
 
-/// Plans a batch. `alone` names the tables whose changes are not to be put together.
+/// Plans a batch. `alone` tells of a change that it is not to be put together with others.
 ///
 /// # Errors
 /// A change that does not fit its table: the batch cannot be posted as it is.
@@ -84,7 +84,7 @@ pub(crate) fn plan<'c>(
     schema: &'c Schema,
     rules: &Rules,
     changes: &[&'c LedgerChange],
-    alone: impl Fn(&Name) -> bool,
+    alone: impl Fn(&LedgerChange) -> bool,
 ) -> Result<Vec<Step<'c>>, LedgerError> {
     if let [change] = changes {
         return Ok(vec![Step::One(change)]);
@@ -93,7 +93,7 @@ pub(crate) fn plan<'c>(
     let mut open = Places::new(rules);
     for change in changes.iter().copied() {
         let (table, key) = fit::check(schema, change)?;
-        if is_plain(table, change) && !alone(&table.name) && open.take(table, key, change) {
+        if is_plain(table, change) && !alone(change) && open.take(table, key, change) {
             continue;
         }
         steps.extend(std::mem::replace(&mut open, Places::new(rules)).steps());

@@ -2,6 +2,7 @@
 //! the ledger's rows alone; these notes give only its age. Tables in which nothing is asked pay nothing.
 
 mod holding;
+mod notes;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,9 +13,10 @@ use journal_core::sql::{ConnRef, Dialect, Param, SqlError};
 use super::SqlLedger;
 use super::apply::Work;
 use crate::control::sql::now;
-use crate::ledger::LedgerError;
+use crate::ledger::{LedgerChange, LedgerError};
 
 pub(crate) use holding::Holding;
+pub(super) use notes::{statements, told};
 
 const QUESTIONS: &str = "SELECT q.ask, q.version, q.entity, q.column_name, q.code, q.question, q.kept, q.since, \
      w.who, w.why, w.since FROM {d}ask q LEFT JOIN {d}ask_waiver w ON w.ask = q.ask WHERE q.closed = 0 \
@@ -82,12 +84,12 @@ pub(crate) async fn questions(mut conn: ConnRef<'_>, schema: &Schema) -> Result<
     Ok(all)
 }
 
-/// What the ledger's tables are asked, for the changes that pass.
-#[derive(Debug, Default)]
+/// What the ledger's tables are asked, for the changes that pass. Cheap to clone.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Asks {
-    tables: BTreeMap<Name, Arc<[Question]>>,
+    tables: Arc<BTreeMap<Name, Arc<[Question]>>>,
     /// Whether any row has a note; without, none needs to be taken out.
-    noted: bool,
+    pub(super) noted: bool,
 }
 
 impl Asks {
@@ -97,11 +99,21 @@ impl Asks {
             tables.entry(question.table.clone()).or_default().push(question);
         }
         let noted = conn.fetch_optional(ANY_NOTE, Vec::new()).await?.is_some();
-        Ok(Self { tables: tables.into_iter().map(|(table, all)| (table, all.into())).collect(), noted })
+        let tables = tables.into_iter().map(|(table, all)| (table, all.into())).collect();
+        Ok(Self { tables: Arc::new(tables), noted })
     }
 
     pub(super) fn of(&self, table: &Name) -> Option<Arc<[Question]>> {
         self.tables.get(table).cloned()
+    }
+
+    /// Whether what a change makes of a note depends on the row that stands there by then.
+    pub(super) fn depend_on_the_row(&self, image: &LedgerChange) -> bool {
+        let Some(questions) = self.tables.get(&image.change.entity) else { return false };
+        let new = image.if_new.as_ref().map(|new| &new.row);
+        let depends =
+            |asked: &Question| says(&image.change, new, &asked.column.name, &asked.code) == Says::Depends;
+        questions.iter().any(depends)
     }
 }
 
@@ -156,8 +168,8 @@ impl SqlLedger {
             };
             match (held, holds) {
                 (true, true) => {}
-                (false, true) => self.note(question, &after).await?,
-                (_, false) => self.forget(question, &after).await?,
+                (false, true) => self.note(question, &after.key_text()).await?,
+                (_, false) => self.forget(question, &after.key_text()).await?,
             }
         }
         Ok(())
@@ -168,8 +180,8 @@ impl SqlLedger {
         self.finds(work, &code).await
     }
 
-    async fn note(&mut self, question: &Question, work: &Work<'_>) -> Result<(), SqlError> {
-        if !is_noted(self.dialect(), &work.key_text()) {
+    pub(super) async fn note(&mut self, question: &Question, key: &str) -> Result<(), SqlError> {
+        if !is_noted(self.dialect(), key) {
             return Ok(());
         }
         let again = match self.dialect() {
@@ -179,17 +191,14 @@ impl SqlLedger {
             Dialect::MariaDb => "ON DUPLICATE KEY UPDATE since = VALUES(since)",
         };
         let template = format!("{NEW_NOTE} {again}").replace("{now}", now(self.dialect()));
-        self.conn
-            .lend()
-            .execute(&template, vec![question.id.as_str().into(), work.key_text().into()])
-            .await?;
+        self.conn.lend().execute(&template, vec![question.id.as_str().into(), key.into()]).await?;
         self.asks.noted = true;
         Ok(())
     }
 
-    async fn forget(&mut self, question: &Question, work: &Work<'_>) -> Result<(), SqlError> {
+    pub(super) async fn forget(&mut self, question: &Question, key: &str) -> Result<(), SqlError> {
         if self.asks.noted {
-            let params = vec![question.id.as_str().into(), work.key_text().into()];
+            let params = vec![question.id.as_str().into(), key.into()];
             self.conn.lend().execute(FORGET, params).await?;
         }
         Ok(())
@@ -202,12 +211,12 @@ impl SqlLedger {
         to: &Work<'_>,
     ) -> Result<(), SqlError> {
         if self.asks.noted && from.key != to.key {
-            self.forget(question, to).await?;
-            if !is_noted(self.dialect(), &to.key_text()) {
-                return self.forget(question, from).await;
+            let (from, to) = (from.key_text(), to.key_text());
+            self.forget(question, &to).await?;
+            if !is_noted(self.dialect(), &to) {
+                return self.forget(question, &from).await;
             }
-            let params =
-                vec![question.id.as_str().into(), from.key_text().into(), Param::from(to.key_text())];
+            let params = vec![question.id.as_str().into(), from.into(), Param::from(to)];
             self.conn.lend().execute(MOVE, params).await?;
         }
         Ok(())

@@ -1,15 +1,15 @@
 //! Batches that are planned, down to their statements, before their turn and beside the batch before them: what needs no
-//! look at the database. Not on SQLite; a table that is asked for, or a change that stands alone, takes the common way.
+//! look at the database. Not on SQLite; a change that stands alone takes the common way.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use journal_core::model::{Name, Schema};
+use journal_core::model::Schema;
 use journal_core::sql::Dialect;
 
 use super::SqlLedger;
-use super::statement::{Statement, statements};
+use super::asks::Asks;
+use super::statement::{Beside, Statement, statements};
 #[cfg(feature = "test-util")]
 use super::together::MANY_ROWS;
 use crate::ledger::sets::{self, Rules, Step};
@@ -21,17 +21,16 @@ pub struct Planner {
     dialect: Dialect,
     schema: Arc<Schema>,
     rules: Arc<Rules>,
-    asked: Arc<BTreeSet<Name>>,
+    asks: Asks,
     copied_from: usize,
-    /// Whether rows of the ledger may have complements.
-    complemented: bool,
+    beside: Beside,
 }
 
 /// The statements of a batch.
 pub struct Planned {
     statements: Vec<Statement>,
-    /// Whether rows of the ledger may have complements: before them, and after.
-    complemented: (bool, bool),
+    /// What may be kept beside rows of the ledger: before them, and after.
+    beside: (Beside, Beside),
 }
 
 impl fmt::Debug for Planned {
@@ -48,9 +47,9 @@ impl Planner {
             dialect: Dialect::Postgres,
             rules: Arc::new(Rules::of(&schema)),
             schema: Arc::new(schema),
-            asked: Arc::default(),
+            asks: Asks::default(),
             copied_from: MANY_ROWS,
-            complemented: false,
+            beside: Beside::default(),
         }
     }
 
@@ -61,7 +60,7 @@ impl Planner {
     }
 
     fn steps<'c>(&'c self, changes: &[&'c LedgerChange]) -> Result<Vec<Step<'c>>, LedgerError> {
-        sets::plan(&self.schema, &self.rules, changes, |table| self.asked.contains(table))
+        sets::plan(&self.schema, &self.rules, changes, |change| self.asks.depend_on_the_row(change))
     }
 
     /// The statements of changes, as [`Ledger::apply_together`](crate::ledger::Ledger::apply_together) would send them. `None`
@@ -71,12 +70,13 @@ impl Planner {
             return None;
         }
         let steps = self.steps(changes).ok()?;
-        let (mut made, mut complemented) = (Vec::with_capacity(steps.len()), self.complemented);
+        let (mut made, mut beside) = (Vec::with_capacity(steps.len()), self.beside);
         for step in &steps {
             let Step::Set(set) = step else { return None };
-            made.extend(statements(self.dialect, set, self.copied_from, &mut complemented).ok()?);
+            let questions = self.asks.of(&set.table.name).unwrap_or_default();
+            made.extend(statements(self.dialect, set, &questions, self.copied_from, &mut beside).ok()?);
         }
-        Some(Planned { statements: made, complemented: (self.complemented, complemented) })
+        Some(Planned { statements: made, beside: (self.beside, beside) })
     }
 }
 
@@ -85,25 +85,28 @@ impl SqlLedger {
         if self.dialect() == Dialect::Sqlite {
             return None;
         }
-        let asked = self.schema.tables.keys().filter(|table| self.asks.of(table).is_some());
         Some(Planner {
             dialect: self.dialect(),
             schema: self.held.clone(),
             rules: self.rules.clone(),
-            asked: Arc::new(asked.cloned().collect()),
+            asks: self.asks.clone(),
             copied_from: self.copied_from,
-            complemented: self.complemented,
+            beside: self.beside(),
         })
     }
 
-    /// Sends the statements. `false`, and nothing was done, when complements have come to be kept by a batch before, which
-    /// they know nothing of.
+    /// Sends the statements. `false`, and nothing was done, when something has come to be kept by a batch before, which they
+    /// know nothing of.
     pub(super) async fn carry_out_planned(&mut self, planned: Planned) -> Result<bool, LedgerError> {
-        let (before, after) = planned.complemented;
-        if self.complemented && !before {
+        let (before, after) = planned.beside;
+        let now = self.beside();
+        if (now.complements && !before.complements) || (now.notes && !before.notes) {
             return Ok(false);
         }
-        self.complemented |= after;
+        self.keeps(Beside {
+            complements: now.complements || after.complements,
+            notes: now.notes || after.notes,
+        });
         for statement in planned.statements {
             self.send(statement).await?;
         }

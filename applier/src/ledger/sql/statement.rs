@@ -9,6 +9,7 @@ use journal_core::model::{Column, Name, Table, Type, Value};
 use journal_core::sql::{CopyRows, Dialect, Param, quote};
 use smallvec::SmallVec;
 
+use super::asks::{self, Question};
 use super::values::bind;
 use super::{complement, statement_mariadb, text};
 use crate::ledger::LedgerError;
@@ -28,22 +29,33 @@ pub(super) enum Values {
     Copied(CopyRows),
 }
 
-/// The statements for a set, in order. From so many new rows on they are copied. `complemented` says whether rows of the
-/// ledger may have complements; it does from a row on that begins with one.
+/// What may be kept beside rows of the ledger. Where nothing is, nothing needs to be taken out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Beside {
+    /// Complements.
+    pub(super) complements: bool,
+    /// Notes of ask codes.
+    pub(super) notes: bool,
+}
+
+/// The statements for a set of a table that is asked these questions, in order. From so many new rows on they are copied.
+/// What they keep beside the ledger is known to those that follow.
 pub(super) fn statements(
     dialect: Dialect,
     set: &Set<'_>,
+    questions: &[Question],
     copied_from: usize,
-    complemented: &mut bool,
+    beside: &mut Beside,
 ) -> Result<SmallVec<[Statement; 1]>, LedgerError> {
     let mut all = SmallVec::new();
+    let table = || Param::from(set.table.name.as_ref());
     match dialect {
         Dialect::MariaDb => all.extend(statement_mariadb::statements(set)?),
         Dialect::Sqlite | Dialect::Postgres => all.push(of_rows(set, copied_from)?),
     }
-    if *complemented && !matches!(set.action, Action::Update { .. }) {
+    if beside.complements && !matches!(set.action, Action::Update { .. }) {
         let keys = set.rows.iter().map(|row| key_text(&row.key)).collect();
-        all.push(of_complements(dialect, set.table, text::drop_complements(dialect), vec![keys]));
+        all.push(of_lists(dialect, set.table, text::drop_complements(dialect), table(), vec![keys]));
     }
     let begun = set.rows.iter().filter_map(|row| {
         let complement = row.complement.filter(|complement| !complement.is_empty())?;
@@ -52,16 +64,24 @@ pub(super) fn statements(
     let (keys, kept): (Vec<String>, Vec<String>) = begun.unzip();
     if !keys.is_empty() {
         keys.iter().try_for_each(|key| complement::check_key(dialect, &set.table.name, key))?;
-        all.push(of_complements(dialect, set.table, text::keep_complements(dialect), vec![keys, kept]));
-        *complemented = true;
+        all.push(of_lists(dialect, set.table, text::keep_complements(dialect), table(), vec![keys, kept]));
+        beside.complements = true;
+    }
+    for question in questions {
+        all.extend(asks::statements(dialect, set, question, &mut beside.notes));
     }
     Ok(all)
 }
 
-/// A statement on the complements of a table: its lists are arrays, or one JSON text of as many lists.
-fn of_complements(dialect: Dialect, table: &Table, text: &str, lists: Vec<Vec<String>>) -> Statement {
-    let name = &table.name;
-    let mut params = vec![Param::from(name.as_ref())];
+/// A statement on what is kept beside rows of a table: its lists are arrays, or one JSON text of as many lists.
+pub(super) fn of_lists(
+    dialect: Dialect,
+    table: &Table,
+    text: &str,
+    first: Param,
+    lists: Vec<Vec<String>>,
+) -> Statement {
+    let mut params = vec![first];
     match dialect {
         Dialect::MariaDb => params.push(statement_mariadb::rows_of(&lists).into()),
         Dialect::Sqlite | Dialect::Postgres => {
@@ -69,7 +89,7 @@ fn of_complements(dialect: Dialect, table: &Table, text: &str, lists: Vec<Vec<St
             params.extend(lists.into_iter().map(list));
         }
     }
-    Statement { table: name.clone(), text: text.to_owned(), values: Values::Bound(params), rows: None }
+    Statement { table: table.name.clone(), text: text.to_owned(), values: Values::Bound(params), rows: None }
 }
 
 fn of_rows(set: &Set<'_>, copied_from: usize) -> Result<Statement, LedgerError> {

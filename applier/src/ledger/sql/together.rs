@@ -4,8 +4,8 @@
 use journal_core::model::{Name, Row};
 use journal_core::sql::Dialect;
 
-use super::statement::{Statement, Values, statements};
-use super::{SqlLedger, fault};
+use super::statement::{Beside, Statement, Values, statements};
+use super::{SqlLedger, asks, fault};
 use crate::ledger::sets::{self, Action, Set, Step};
 use crate::ledger::{Fault, LedgerChange, LedgerError};
 
@@ -15,8 +15,8 @@ pub(super) const MANY_ROWS: usize = 64;
 impl SqlLedger {
     pub(super) async fn carry_out_together(&mut self, changes: &[&LedgerChange]) -> Result<(), LedgerError> {
         let schema = self.held.clone();
-        let asked = |table: &Name| self.asks.of(table).is_some();
-        let steps = sets::plan(&schema, &self.rules, changes, asked)?;
+        let alone = |change: &LedgerChange| self.asks.depend_on_the_row(change);
+        let steps = sets::plan(&schema, &self.rules, changes, alone)?;
         for step in &steps {
             match step {
                 Step::One(change) => self.apply_one(&schema, change).await?,
@@ -27,10 +27,13 @@ impl SqlLedger {
     }
 
     async fn apply_set(&mut self, set: &Set<'_>) -> Result<(), LedgerError> {
+        let questions = self.asks.of(&set.table.name).unwrap_or_default();
         if self.dialect() != Dialect::Sqlite {
-            for statement in statements(self.dialect(), set, self.copied_from, &mut self.complemented)? {
+            let mut beside = self.beside();
+            for statement in statements(self.dialect(), set, &questions, self.copied_from, &mut beside)? {
                 self.send(statement).await?;
             }
+            self.keeps(beside);
             return Ok(());
         }
         let done = self.apply_listed(set).await?;
@@ -46,7 +49,26 @@ impl SqlLedger {
                 Action::Delete => break,
             }
         }
+        for question in questions.iter() {
+            let told = asks::told(set, question);
+            for key in &told.others {
+                self.forget(question, key).await?;
+            }
+            for key in &told.holding {
+                self.note(question, key).await?;
+            }
+        }
         Ok(())
+    }
+
+    /// What may be kept beside rows of the ledger.
+    pub(super) fn beside(&self) -> Beside {
+        Beside { complements: self.complemented, notes: self.asks.noted }
+    }
+
+    /// Notes what may be kept there from now on.
+    pub(super) fn keeps(&mut self, beside: Beside) {
+        (self.complemented, self.asks.noted) = (beside.complements, beside.notes);
     }
 
     /// Sends a statement, and sees that it touched as many rows as it is about.

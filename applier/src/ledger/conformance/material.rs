@@ -16,7 +16,8 @@ use crate::ledger::{Fault, Ledger, LedgerChange, LedgerError, LedgerReader, Post
 pub use memory::{MemoryRig, memory_rig};
 
 /// The tables of the suite: a parent, a child with a unique key, a table that is its own parent, one with a CHECK, one
-/// with a column of every type, one that is not folded, and one for each type a key may have.
+/// with a column of every type, one that is not folded, a child of two parents with no key but its own, and one for each
+/// type a key may have.
 pub fn schema() -> Schema {
     let mut tables = vec![
         table("shop", "id:int name:text", &["id"]),
@@ -37,6 +38,10 @@ pub fn schema() -> Schema {
         ),
         Table { fold: false, ..table("each", "id:int n:int? note:text?", &["id"]) },
     ];
+    let mut part = table("part", "id:int shop:int? a:int? b:int? n:int?", &["id"]);
+    part.parents.push(Parent { columns: vec!["shop".into()], table: "shop".into() });
+    part.parents.push(Parent { columns: vec!["a".into(), "b".into()], table: "cell".into() });
+    tables.extend([table("cell", "a:int b:int", &["a", "b"]), part]);
     for ty in ["bool", "int", "text", "bytes", "date", "timestamp", "uuid"] {
         tables.push(table(&format!("by_{ty}"), &format!("k:{ty} n:int?"), &["k"]));
     }

@@ -10,7 +10,7 @@ use crate::ledger::memory::MemoryLedger;
 use crate::ledger::{Ledger, LedgerChange, LedgerError};
 
 /// Tables that the batches write, parents first.
-const TABLES: [&str; 6] = ["shop", "item", "staff", "pair", "checked", "each"];
+const TABLES: [&str; 8] = ["shop", "item", "staff", "pair", "checked", "each", "cell", "part"];
 /// Changes of a batch, at most.
 const CHANGES_MAX: usize = 40;
 /// Of a hundred changes that the ledger would refuse, so many stay in the batch.
@@ -189,8 +189,11 @@ fn change(dice: &mut Dice) -> LedgerChange {
     let nr = |dice: &mut Dice| -> Value { dice.between(0, 4).into() };
     let own = nr(dice);
     let key = Row::new().with("id", own.clone());
-    let change = match dice.below(13) {
-        0 => Change::insert("shop", row([("id", own), ("name", "s".into())])),
+    let change = match dice.below(16) {
+        0 => {
+            let whole = row([("id", own), ("name", dice.between(0, 9).to_string().as_str().into())]);
+            either("shop", whole, dice)
+        }
         1 => Change::delete("shop", key),
         2 | 3 => {
             let cells =
@@ -209,14 +212,19 @@ fn change(dice: &mut Dice) -> LedgerChange {
         }
         8 => {
             let boss = maybe(nr(dice), dice);
-            Change::insert("staff", row([("id", own), ("boss", boss)]))
+            either("staff", row([("id", own), ("boss", boss)]), dice)
         }
         9 => pair(dice),
         10 => {
             let amount = dice.between(-1, 8);
-            Change::insert("checked", row([("id", own), ("amount", amount.into())]))
+            either("checked", row([("id", own), ("amount", amount.into())]), dice)
         }
         11 => each(key, dice),
+        12 | 13 => part(key, dice),
+        14 => {
+            let whole = row([("a", own), ("b", dice.between(0, 1).into())]);
+            if dice.percent(40) { Change::delete("cell", whole) } else { either("cell", whole, dice) }
+        }
         _ => {
             let amount = row([("amount", dice.between(-4, 4).into())]);
             if dice.percent(50) {
@@ -233,6 +241,11 @@ fn change(dice: &mut Dice) -> LedgerChange {
         image.complement.set = row([("2:left", dice.between(0, 9).into())]);
     }
     image
+}
+
+/// An insert of a row, now and then an upsert.
+fn either(table: &str, whole: Row, dice: &mut Dice) -> Change {
+    if dice.percent(25) { Change::upsert(table, whole) } else { Change::insert(table, whole) }
 }
 
 fn pair(dice: &mut Dice) -> Change {
@@ -254,6 +267,29 @@ fn pair(dice: &mut Dice) -> Change {
     }
 }
 
+/// A change of the child of two parents. Now and then it says nothing of a parent, or half.
+fn part(key: Row, dice: &mut Dice) -> Change {
+    let mut cells = Row::new();
+    for (column, most) in [("shop", 4), ("a", 4), ("b", 1), ("n", 9)] {
+        if dice.percent(85) {
+            cells.set(column, maybe(dice.between(0, most).into(), dice));
+        }
+    }
+    match dice.below(6) {
+        0 => Change::delete("part", key),
+        1 | 2 => {
+            cells.extend(key);
+            Change::upsert("part", cells)
+        }
+        3 => {
+            cells.extend(key);
+            Change::insert("part", cells)
+        }
+        4 => Change::add("part", key, row([("n", dice.between(-3, 3).into())])),
+        _ => Change::update("part", key, cells),
+    }
+}
+
 /// A change of the table whose changes are not folded.
 fn each(key: Row, dice: &mut Dice) -> Change {
     let n = row([("n", maybe(dice.between(-3, 3).into(), dice))]);
@@ -262,7 +298,7 @@ fn each(key: Row, dice: &mut Dice) -> Change {
         1 | 2 => {
             let mut whole = key;
             whole.extend(n);
-            Change::insert("each", whole)
+            either("each", whole, dice)
         }
         3 => Change::add("each", key, row([("n", dice.between(-3, 3).into())])),
         4 => Change::update("each", key, row([("note", "n".into())])),

@@ -12,6 +12,7 @@ use crate::ledger::{LedgerChange, fit};
 #[derive(Debug)]
 pub(super) enum Pending<'c> {
     Insert { cells: Cow<'c, Row>, complement: &'c Row },
+    Upsert { cells: Cow<'c, Row> },
     Update { sets: Cow<'c, Row>, sums: Sums },
     Delete,
 }
@@ -32,8 +33,9 @@ impl<'c> Pending<'c> {
                 }
                 Self::Update { sets: Cow::Owned(Row::new()), sums }
             }
+            Op::Upsert => Self::Upsert { cells: Cow::Borrowed(&change.cells) },
             Op::Delete => Self::Delete,
-            Op::Upsert | Op::Call => return None,
+            Op::Call => return None,
         })
     }
 
@@ -45,7 +47,7 @@ impl<'c> Pending<'c> {
             return false;
         }
         match (self, image.change.op) {
-            (Self::Insert { cells: row, .. }, Op::Update) => {
+            (Self::Insert { cells: row, .. } | Self::Upsert { cells: row }, Op::Update | Op::Upsert) => {
                 row.to_mut().extend(cells.iter().map(owned));
                 true
             }
@@ -65,14 +67,15 @@ impl<'c> Pending<'c> {
                 free
             }
             (Self::Update { sets, sums }, Op::Add) => add(table, sets, sums, cells),
-            (Self::Insert { .. } | Self::Update { .. } | Self::Delete, _) => false,
+            (Self::Insert { .. } | Self::Upsert { .. } | Self::Update { .. } | Self::Delete, _) => false,
         }
     }
 
     /// What a statement does to it.
-    pub(super) fn action(&self) -> Action {
+    pub(super) fn action(&self, table: &Table) -> Action {
         match self {
             Self::Insert { .. } => Action::Insert,
+            Self::Upsert { cells } => Action::Upsert { sets: upserted(table, cells).cloned().collect() },
             Self::Update { sets, sums } => Action::Update {
                 sets: sets.names().cloned().collect(),
                 adds: sums.names().cloned().collect(),
@@ -82,8 +85,9 @@ impl<'c> Pending<'c> {
     }
 
     /// Whether [`Self::action`] is this one.
-    pub(super) fn is_done_by(&self, action: &Action) -> bool {
+    pub(super) fn is_done_by(&self, table: &Table, action: &Action) -> bool {
         match (self, action) {
+            (Self::Upsert { cells }, Action::Upsert { sets }) => upserted(table, cells).eq(sets),
             (Self::Insert { .. }, Action::Insert) | (Self::Delete, Action::Delete) => true,
             (Self::Update { sets, sums }, Action::Update { sets: set, adds }) => {
                 sets.names().eq(set) && sums.names().eq(adds)
@@ -91,6 +95,11 @@ impl<'c> Pending<'c> {
             _ => false,
         }
     }
+}
+
+/// The columns that an upsert sets where its row stands: those outside the key.
+fn upserted<'r>(table: &Table, cells: &'r Row) -> impl Iterator<Item = &'r Name> {
+    cells.names().filter(|name| !table.key.contains(name))
 }
 
 /// The values of columns of a known row with deltas added; `None` where one has no place.

@@ -44,6 +44,8 @@ pub(crate) struct Set<'c> {
 pub(crate) enum Action {
     /// A whole row begins.
     Insert,
+    /// A whole row begins, or some columns of the one with its key get values.
+    Upsert { sets: Vec<Name> },
     /// Some columns get values, to others a delta is added.
     Update { sets: Vec<Name>, adds: Vec<Name> },
     /// The row ends.
@@ -55,7 +57,7 @@ pub(crate) enum Action {
 pub(crate) struct SetRow<'c> {
     /// Its key, in the key's order.
     pub(crate) key: Vec<Value>,
-    /// The whole row of an insert, the values of an update.
+    /// The whole row of an insert or upsert, the values of an update.
     pub(crate) cells: Cow<'c, Row>,
     /// The whole complement of an insert.
     pub(crate) complement: Option<&'c Row>,
@@ -104,7 +106,7 @@ pub(crate) fn plan<'c>(
 }
 
 /// Whether a change can be one of many: it relies on nothing but that its row is there or is not, names its row by a key
-/// that stays, and does to the complement no more than to begin or to end it.
+/// that stays, and does to the complement no more than to begin or to end it; an upsert nothing at all.
 fn is_plain(table: &Table, image: &LedgerChange) -> bool {
     let change = &image.change;
     match change.op {
@@ -117,7 +119,15 @@ fn is_plain(table: &Table, image: &LedgerChange) -> bool {
                 && !table.key.iter().any(|name| change.cells.contains(name))
         }
         Op::Add => image.complement.is_empty() && !change.cells.is_empty(),
-        Op::Upsert | Op::Call => false,
+        Op::Upsert => image.if_new.is_none() && image.complement.is_empty(),
+        Op::Call => false,
+    }
+}
+
+impl Action {
+    /// Whether each row is touched, or refused. An upsert that sets nothing leaves a row that stands there.
+    pub(crate) fn touches_each(&self) -> bool {
+        !matches!(self, Self::Upsert { sets } if sets.is_empty())
     }
 }
 
@@ -131,6 +141,7 @@ impl<'c> SetRow<'c> {
     fn of(key: Vec<Value>, pending: Pending<'c>) -> Self {
         let (cells, complement, sums) = match pending {
             Pending::Insert { cells, complement } => (cells, Some(complement), Sums::default()),
+            Pending::Upsert { cells } => (cells, None, Sums::default()),
             Pending::Update { sets, sums } => (sets, None, sums),
             Pending::Delete => (Cow::Owned(Row::new()), None, Sums::default()),
         };
@@ -150,6 +161,7 @@ impl SetRow<'_> {
                 insert.complement.set = self.complement.cloned().unwrap_or_default();
                 return vec![insert];
             }
+            Action::Upsert { .. } => vec![Change::upsert(name, self.cells.as_ref().clone())],
             Action::Delete => vec![Change::delete(name, key)],
             Action::Update { sets, adds } => {
                 let deltas: Row =

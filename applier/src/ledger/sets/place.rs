@@ -82,6 +82,10 @@ impl<'r, 'c> Places<'r, 'c> {
         let Some(rules) = rules.0.get(&table.name).filter(|rules| !rules.refers_to_itself) else {
             return false;
         };
+        // It may meet a row by another key than its own.
+        if image.change.op == Op::Upsert && !rules.unique.is_empty() {
+            return false;
+        }
         let row = (table.name.as_ref(), key);
         let before = self.last_of(&row);
         if let Some(before) = before
@@ -133,14 +137,18 @@ impl<'r, 'c> Places<'r, 'c> {
         }
         let has_unique = !rules.unique.is_empty();
         let cells = &image.change.cells;
+        let refers_anew = || cells.names().any(|name| rules.refers.contains(name));
         match image.change.op {
-            Op::Insert => {
+            Op::Insert | Op::Upsert => {
                 // A row that was referred to before it was there: that was refused.
                 if !self.referred.is_empty() {
                     self.referred.get(row).into_iter().for_each(|wave| not_before(&[wave + 1]));
                 }
                 if has_unique {
                     not_before(&[own.delete + 1, own.rekey + 1]);
+                }
+                if image.change.op == Op::Upsert && refers_anew() {
+                    parents().for_each(|parent| not_before(&[parent.delete + 1]));
                 }
             }
             Op::Delete => {
@@ -161,7 +169,8 @@ impl<'r, 'c> Places<'r, 'c> {
                 if cells.names().any(|name| rules.unique.contains(name)) {
                     not_before(&[own.insert, own.delete + 1, own.rekey + 1]);
                 }
-                if cells.names().any(|name| rules.refers.contains(name)) {
+                // Whose old parent went before it: that was refused.
+                if refers_anew() {
                     parents().for_each(|parent| not_before(&[parent.delete + 1]));
                 }
             }
@@ -185,7 +194,11 @@ impl<'r, 'c> Places<'r, 'c> {
         match image.change.op {
             Op::Insert => last.insert = last.insert.max(wave),
             Op::Delete => last.delete = last.delete.max(wave),
-            _ => {
+            op => {
+                // It may be either.
+                if op == Op::Upsert {
+                    last.insert = last.insert.max(wave);
+                }
                 let writes =
                     |names: &BTreeSet<Name>| image.change.cells.names().any(|name| names.contains(name));
                 if writes(&rules.unique) {
@@ -208,16 +221,17 @@ impl<'r, 'c> Places<'r, 'c> {
         for Work { table, rank, key, wave, pending } in self.work {
             let rank = i64::try_from(rank).unwrap_or(i64::MAX);
             let (phase, rank) = match pending {
-                Pending::Insert { .. } => (0, rank),
+                Pending::Insert { .. } | Pending::Upsert { .. } => (0, rank),
                 Pending::Update { .. } => (1, rank),
                 Pending::Delete => (2, -rank),
             };
             let sets = sets.entry((wave, phase, rank)).or_default();
             // Few shapes, as a rule the one that came last.
-            let at = sets.iter().rposition(|set| pending.is_done_by(&set.action)).unwrap_or_else(|| {
-                sets.push(Set::new(table, pending.action()));
-                sets.len() - 1
-            });
+            let at =
+                sets.iter().rposition(|set| pending.is_done_by(table, &set.action)).unwrap_or_else(|| {
+                    sets.push(Set::new(table, pending.action(table)));
+                    sets.len() - 1
+                });
             sets[at].rows.push(SetRow::of(key, pending));
         }
         sets.into_values().flatten().map(|mut set| {
@@ -233,7 +247,7 @@ fn references<'c>(table: &'c Table, rules: &TableRules, image: &LedgerChange) ->
     let change = &image.change;
     let writes = match change.op {
         Op::Insert => true,
-        Op::Update | Op::Add => change.cells.names().any(|name| rules.refers.contains(name)),
+        Op::Update | Op::Add | Op::Upsert => change.cells.names().any(|name| rules.refers.contains(name)),
         _ => false,
     };
     if change.op == Op::Add && writes {

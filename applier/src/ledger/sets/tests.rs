@@ -32,6 +32,10 @@ fn moved(id: i64) -> Change {
     Change::update("stock", key(id), Row::new().with("place", "there"))
 }
 
+fn upsert(id: i64) -> Change {
+    Change::upsert("stock", key(id).with("n", 5).with("place", "there"))
+}
+
 fn delete(id: i64) -> Change {
     Change::delete("stock", key(id))
 }
@@ -53,6 +57,7 @@ fn told(step: &Step<'_>) -> String {
         Action::Update { sets, adds } if adds.is_empty() => format!("set {}", list(sets)),
         Action::Update { sets, adds } if sets.is_empty() => format!("add {}", list(adds)),
         Action::Update { sets, adds } => format!("set {} add {}", list(sets), list(adds)),
+        Action::Upsert { sets } => format!("upsert {}", list(sets)),
         Action::Delete => "delete".to_owned(),
     };
     let keys: Vec<String> = set.rows.iter().map(|row| row.key[0].to_string()).collect();
@@ -73,6 +78,20 @@ fn of_a_table_that_is_not_folded_each_change_of_a_row_is_made_in_its_order() {
     assert_eq!(
         planned(false, [add(1), add(1), moved(1), moved(1)]),
         ["add n: 1", "add n: 1", "set place: 1", "set place: 1"]
+    );
+}
+
+#[test]
+fn upserts_of_many_rows_go_together_and_those_of_one_row_are_one() {
+    let changes = || [upsert(1), upsert(2), insert(3), upsert(1), moved(2), upsert(3), add(1)];
+    assert_eq!(planned(true, changes()), ["upsert n place: 1 2", "insert: 3", "add n: 1"]);
+    assert_eq!(
+        planned(false, [upsert(1), upsert(1), upsert(2)]),
+        ["upsert n place: 1 2", "upsert n place: 1"]
+    );
+    assert_eq!(
+        planned(true, [delete(1), upsert(1), upsert(2)]),
+        ["upsert n place: 2", "delete: 1", "upsert n place: 1"]
     );
 }
 

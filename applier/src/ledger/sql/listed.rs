@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use journal_core::model::{Column, Name, Row, Table, Value};
 use journal_core::sql::{Dialect, Param, quote};
 
+use super::text::on_conflict;
 use super::values::{bind, read, select};
 use super::{SqlLedger, fault};
 use crate::ledger::fit::{self, Misfit};
@@ -27,7 +28,7 @@ impl SqlLedger {
     pub(super) async fn apply_listed(&mut self, set: &Set<'_>) -> Result<u64, LedgerError> {
         let table = set.table;
         let columns: Vec<&Column> = match &set.action {
-            Action::Insert => table.columns.iter().collect(),
+            Action::Insert | Action::Upsert { .. } => table.columns.iter().collect(),
             Action::Update { sets, adds } => {
                 sets.iter().chain(adds).filter_map(|name| table.column(name)).collect()
             }
@@ -36,8 +37,9 @@ impl SqlLedger {
         let rows = self.listed(set).await?;
         let mut done = 0;
         for chunk in chunks(&rows) {
-            let text = match set.action {
+            let text = match &set.action {
                 Action::Insert => insert(table, chunk.len()),
+                Action::Upsert { sets } => insert(table, chunk.len()) + &on_conflict(table, sets),
                 Action::Update { .. } => update(table, &columns, chunk.len()),
                 Action::Delete => {
                     format!("DELETE FROM {} WHERE {}", quote(&table.name), of_keys(table, chunk.len()))
@@ -45,7 +47,7 @@ impl SqlLedger {
             };
             let mut params = Vec::with_capacity(chunk.len() * (table.key.len() + columns.len()));
             for row in chunk {
-                if set.action != Action::Insert {
+                if matches!(set.action, Action::Update { .. } | Action::Delete) {
                     bind_key(table, row.key, &mut params)?;
                 }
                 for column in &columns {

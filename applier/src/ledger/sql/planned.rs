@@ -12,6 +12,7 @@ use super::asks::Asks;
 use super::statement::{Beside, Statement, statements};
 #[cfg(feature = "test-util")]
 use super::together::MANY_ROWS;
+use super::together::stands_alone;
 use crate::ledger::sets::{self, Rules, Step};
 use crate::ledger::{LedgerChange, LedgerError};
 
@@ -60,7 +61,9 @@ impl Planner {
     }
 
     fn steps<'c>(&'c self, changes: &[&'c LedgerChange]) -> Result<Vec<Step<'c>>, LedgerError> {
-        sets::plan(&self.schema, &self.rules, changes, |change| self.asks.depend_on_the_row(change))
+        sets::plan(&self.schema, &self.rules, changes, |change| {
+            stands_alone(self.dialect, &self.asks, change)
+        })
     }
 
     /// The statements of changes, as [`Ledger::apply_together`](crate::ledger::Ledger::apply_together) would send them. `None`

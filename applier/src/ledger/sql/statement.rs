@@ -20,8 +20,17 @@ pub(super) struct Statement {
     pub(super) table: Name,
     pub(super) text: String,
     pub(super) values: Values,
-    /// How many rows it is to touch, where that is known.
-    pub(super) rows: Option<usize>,
+    pub(super) rows: Rows,
+}
+
+/// The rows that a statement is about.
+pub(super) enum Rows {
+    /// So many of the table, and each is touched.
+    Each(usize),
+    /// Some of the table.
+    Some,
+    /// None of the table, but what is kept beside it.
+    Beside,
 }
 
 pub(super) enum Values {
@@ -53,7 +62,7 @@ pub(super) fn statements(
         Dialect::MariaDb => all.extend(statement_mariadb::statements(set)?),
         Dialect::Sqlite | Dialect::Postgres => all.push(of_rows(set, copied_from)?),
     }
-    if beside.complements && !matches!(set.action, Action::Update { .. }) {
+    if beside.complements && matches!(set.action, Action::Insert | Action::Delete) {
         let keys = set.rows.iter().map(|row| key_text(&row.key)).collect();
         all.push(of_lists(dialect, set.table, text::drop_complements(dialect), table(), vec![keys]));
     }
@@ -89,7 +98,12 @@ pub(super) fn of_lists(
             params.extend(lists.into_iter().map(list));
         }
     }
-    Statement { table: table.name.clone(), text: text.to_owned(), values: Values::Bound(params), rows: None }
+    Statement {
+        table: table.name.clone(),
+        text: text.to_owned(),
+        values: Values::Bound(params),
+        rows: Rows::Beside,
+    }
 }
 
 fn of_rows(set: &Set<'_>, copied_from: usize) -> Result<Statement, LedgerError> {
@@ -102,7 +116,8 @@ fn of_rows(set: &Set<'_>, copied_from: usize) -> Result<Statement, LedgerError> 
         let (text, params) = statement(table, &set.action, &set.rows)?;
         (text, Values::Bound(params))
     };
-    Ok(Statement { table: table.name.clone(), text, values, rows: Some(rows) })
+    let rows = if set.action.touches_each() { Rows::Each(rows) } else { Rows::Some };
+    Ok(Statement { table: table.name.clone(), text, values, rows })
 }
 
 fn copied(table: &Table, rows: &[SetRow<'_>]) -> Result<CopyRows, LedgerError> {
@@ -174,14 +189,19 @@ fn statement(
     let mut arrays = Arrays::default();
     let name = quote(&table.name);
     let text = match action {
-        Action::Insert => {
+        Action::Insert | Action::Upsert { .. } => {
             let mut columns = Vec::new();
             for column in &table.columns {
                 let cell = |row| cell(row, &column.name);
                 arrays.add(table, column, rows.iter().map(cell))?;
                 columns.push(quote(&column.name));
             }
-            format!("INSERT INTO {name} ({}) SELECT * FROM {}", columns.join(", "), arrays.source())
+            let insert =
+                format!("INSERT INTO {name} ({}) SELECT * FROM {}", columns.join(", "), arrays.source());
+            match action {
+                Action::Upsert { sets } => insert + &text::on_conflict(table, sets),
+                _ => insert,
+            }
         }
         Action::Update { sets, adds } => {
             let mut condition = by_key(&mut arrays, table, rows)?;

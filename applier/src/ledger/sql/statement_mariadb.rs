@@ -6,7 +6,7 @@ use journal_core::model::{Column, Table, Type, Value};
 use journal_core::sql::{Dialect, Param, quote};
 use serde_json::Value as Json;
 
-use super::statement::{Statement, Values, cell};
+use super::statement::{Rows, Statement, Values, cell};
 use super::values::{bind, placeholder};
 use crate::ledger::LedgerError;
 use crate::ledger::sets::{Action, Set, SetRow};
@@ -23,11 +23,13 @@ pub(super) fn statements(set: &Set<'_>) -> Result<Vec<Statement>, LedgerError> {
         Action::Insert => inserts(set),
         Action::Update { .. } => updates(set),
         Action::Delete => deletes(set),
+        // Each stands alone here: see `together::stands_alone`.
+        Action::Upsert { .. } => Err(LedgerError::Damaged("MariaDB upserts no sets".to_owned())),
     }
 }
 
 fn statement(set: &Set<'_>, text: String, params: Vec<Param>, rows: usize) -> Statement {
-    Statement { table: set.table.name.clone(), text, values: Values::Bound(params), rows: Some(rows) }
+    Statement { table: set.table.name.clone(), text, values: Values::Bound(params), rows: Rows::Each(rows) }
 }
 
 fn inserts(set: &Set<'_>) -> Result<Vec<Statement>, LedgerError> {

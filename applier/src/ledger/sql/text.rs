@@ -277,7 +277,8 @@ fn selected(dialect: Dialect, table: &Table) -> String {
     columns.collect::<Vec<_>>().join(", ")
 }
 
-fn on_conflict(table: &Table, cells: &[Name]) -> String {
+/// What an upsert does where a row with its key stands, on SQLite and PostgreSQL.
+pub(super) fn on_conflict(table: &Table, cells: &[Name]) -> String {
     let key = list(&table.key);
     let sets: Vec<String> =
         cells.iter().map(|name| format!("{} = excluded.{}", quote(name), quote(name))).collect();

@@ -1,11 +1,12 @@
 //! Carrying out a batch by sets: one statement for all rows of a table that are changed alike, made in advance (`statement`)
 //! but on SQLite, where sums are reckoned with what stands there (`listed`).
 
-use journal_core::model::{Name, Row};
+use journal_core::model::{Name, Op, Row};
 use journal_core::sql::Dialect;
 
-use super::statement::{Beside, Statement, Values, statements};
-use super::{SqlLedger, asks, fault};
+use super::asks::{self, Asks};
+use super::statement::{Beside, Rows, Statement, Values, statements};
+use super::{SqlLedger, fault};
 use crate::ledger::sets::{self, Action, Set, Step};
 use crate::ledger::{Fault, LedgerChange, LedgerError};
 
@@ -15,7 +16,7 @@ pub(super) const MANY_ROWS: usize = 64;
 impl SqlLedger {
     pub(super) async fn carry_out_together(&mut self, changes: &[&LedgerChange]) -> Result<(), LedgerError> {
         let schema = self.held.clone();
-        let alone = |change: &LedgerChange| self.asks.depend_on_the_row(change);
+        let alone = |change: &LedgerChange| stands_alone(self.dialect(), &self.asks, change);
         let steps = sets::plan(&schema, &self.rules, changes, alone)?;
         for step in &steps {
             match step {
@@ -37,14 +38,16 @@ impl SqlLedger {
             return Ok(());
         }
         let done = self.apply_listed(set).await?;
-        expect_rows(done, set.rows.len(), &set.table.name)?;
+        if set.action.touches_each() {
+            expect_rows(done, set.rows.len(), &set.table.name)?;
+        }
         for row in &set.rows {
             match set.action {
                 Action::Insert => {
                     let none = Row::new();
                     self.begin_complement(&set.table.name, &row.key, row.complement.unwrap_or(&none)).await?;
                 }
-                Action::Update { .. } => break,
+                Action::Upsert { .. } | Action::Update { .. } => break,
                 Action::Delete if self.complemented => self.end_complement(&set.table.name, &row.key).await?,
                 Action::Delete => break,
             }
@@ -80,10 +83,19 @@ impl SqlLedger {
             Values::Copied(rows) => conn.copy_rows(&text, &rows).await,
         };
         match rows {
-            Some(rows) => expect_rows(done.map_err(|error| fault::of_set(error, &table))?, rows, &table),
-            None => Ok(done.map(drop)?),
+            Rows::Each(rows) => {
+                expect_rows(done.map_err(|error| fault::of_set(error, &table))?, rows, &table)
+            }
+            Rows::Some => done.map(drop).map_err(|error| fault::of_set(error, &table)),
+            Rows::Beside => Ok(done.map(drop)?),
         }
     }
+}
+
+/// Whether a change cannot be one of a set here: a note depends on its row, or it is an upsert on MariaDB, whose own takes the
+/// row of any unique key for the one that is meant.
+pub(super) fn stands_alone(dialect: Dialect, asks: &Asks, change: &LedgerChange) -> bool {
+    (dialect == Dialect::MariaDb && change.change.op == Op::Upsert) || asks.depend_on_the_row(change)
 }
 
 fn expect_rows(done: u64, expected: usize, table: &Name) -> Result<(), LedgerError> {

@@ -19,8 +19,11 @@ pub(in crate::ledger::sql) struct Told {
 /// What a set tells of a column that is asked for; nothing where it leaves the column as it is.
 pub(in crate::ledger::sql) fn told(set: &Set<'_>, question: &Question) -> Told {
     let column = &question.column.name;
-    if matches!(&set.action, Action::Update { sets, .. } if !sets.contains(column)) {
-        return Told::default();
+    match &set.action {
+        Action::Update { sets, .. } | Action::Upsert { sets } if !sets.contains(column) => {
+            return Told::default();
+        }
+        _ => {}
     }
     let mut told = Told::default();
     for row in &set.rows {

@@ -36,7 +36,7 @@ impl Judged {
         if self.verdicts.iter().any(Option::is_some) {
             return None;
         }
-        let mut changes = Vec::new();
+        let mut changes = Vec::with_capacity(self.members.iter().map(|member| member.ready.len()).sum());
         for part in self.members.iter().flat_map(|member| &member.ready.parts) {
             match part {
                 Part::Changes(mapped) => changes.extend(mapped),
@@ -71,7 +71,12 @@ pub(super) struct Terms {
 impl Terms {
     /// Prepares what the runs, all of one origin, bring after a number.
     pub(super) fn judge(&self, runs: &[SealedRun], passed: TransNr) -> Judged {
-        let mut judged = Judged::default();
+        let most = runs.iter().map(|run| run.transactions.len()).sum();
+        let mut judged = Judged {
+            members: Vec::with_capacity(most),
+            verdicts: Vec::with_capacity(most),
+            ..Judged::default()
+        };
         for (place, run) in runs.iter().enumerate() {
             let member = judged.members.len();
             for transaction in run.accepted().filter(|transaction| transaction.id.trans_nr > passed) {

@@ -93,7 +93,8 @@ pub fn prepare(
     let from = transaction.schema_version;
     let schema = registry.schema(from).map_err(|_| NotReady::UnknownVersion(from))?;
     let target = registry.ledger(to).map_err(|_| NotReady::UnknownVersion(to))?;
-    let mut parts = Parts { done: Vec::with_capacity(1), touches: Vec::new() };
+    let mut parts =
+        Parts { done: Vec::with_capacity(1), left: transaction.entries.len(), touches: Vec::new() };
     for entry in &transaction.entries {
         let place = |detail: &dyn std::fmt::Display| at_entry(entry.entry_nr, detail);
         let mut change = payload::decode(entry, schema)
@@ -115,8 +116,9 @@ pub fn prepare(
             | MapError::CannotMap { .. }) => NotReady::Fault(Fault::Unmappable, place(&error)),
         })?;
         parts.take(entry.entry_nr, plan);
+        parts.left -= 1;
     }
-    let Parts { done: parts, touches: mut roots } = parts;
+    let Parts { done: parts, touches: mut roots, .. } = parts;
     if keys == Keys::Told {
         touch_parts(&parts, registry, (schema, from), (target, to), &mut roots);
     }
@@ -141,6 +143,8 @@ fn touch_parts(
 /// Parts in the making.
 struct Parts {
     done: Vec<Part>,
+    /// Entries that are still to come, the one at hand included.
+    left: usize,
     touches: Vec<Touch>,
 }
 
@@ -150,7 +154,11 @@ impl Parts {
         match plan {
             Plan::Images(images) => match self.done.last_mut() {
                 Some(Part::Changes(changes)) => changes.extend(images),
-                _ => self.done.push(Part::Changes(images.into_iter().collect())),
+                _ => {
+                    let mut changes = Vec::with_capacity(self.left);
+                    changes.extend(images);
+                    self.done.push(Part::Changes(changes));
+                }
             },
             Plan::Meets(meeting) => self.done.push(Part::Meets { entry_nr, meeting }),
             Plan::Several(plans) => plans.into_iter().for_each(|plan| self.take(entry_nr, plan)),

@@ -15,8 +15,10 @@ use super::param::Param;
 /// Bytes gathered before they are sent: large enough that sending costs little, and small beside a batch, so that the
 /// server writes the first rows while the last are still being laid out.
 const PIECE: usize = 32 * 1024;
-/// Bytes sent at once of rows that are laid out already.
+/// Bytes sent at once of rows that are laid out already, and the last row beyond them.
 const LARGE_PIECE: usize = 256 * 1024;
+/// Room for a piece with such a row, as most are.
+const PIECE_ROOM: usize = LARGE_PIECE + 4 * 1024;
 /// How binary COPY data begins: the signature, no flags, no header extension.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 /// In place of a row's count of cells: the end.
@@ -87,37 +89,50 @@ impl ConnRef<'_> {
     pub fn copy_rows<'a>(&'a mut self, template: &'a str, rows: &'a CopyRows) -> Answer<'a, u64> {
         Box::pin(async move {
             let mut pieces = Pieces::begin(self, template).await?;
-            for piece in rows.text.chunks(LARGE_PIECE) {
-                pieces.copy.send(piece).await?;
+            for piece in &rows.pieces {
+                pieces.copy.send(piece.as_slice()).await?;
             }
             pieces.finish().await
         })
     }
 }
 
-/// Rows as text, which a column reads as it reads a literal.
+/// Rows as text, which a column reads as it reads a literal. Laid out by the piece: one buffer for all of them would be
+/// copied whole each time it grows.
 #[derive(Default)]
 pub struct CopyRows {
-    text: Vec<u8>,
+    pieces: Vec<Vec<u8>>,
 }
 
 impl CopyRows {
     /// Adds a row: a cell for each column of the statement, in its order.
     pub fn row(&mut self, cells: impl Iterator<Item = Param>) -> Result<(), SqlError> {
+        let piece = self.piece();
         for (at, cell) in cells.enumerate() {
             if at > 0 {
-                self.text.push(b'\t');
+                piece.push(b'\t');
             }
-            write_text(&cell, &mut self.text)?;
+            write_text(&cell, piece)?;
         }
-        self.text.push(b'\n');
+        piece.push(b'\n');
         Ok(())
+    }
+
+    /// The piece that the next row goes to. The first grows as it needs to: most batches have no second.
+    fn piece(&mut self) -> &mut Vec<u8> {
+        match self.pieces.last() {
+            None => self.pieces.push(Vec::new()),
+            Some(last) if last.len() >= LARGE_PIECE => self.pieces.push(Vec::with_capacity(PIECE_ROOM)),
+            Some(_) => {}
+        }
+        let at = self.pieces.len() - 1;
+        &mut self.pieces[at]
     }
 }
 
 impl std::fmt::Debug for CopyRows {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} bytes", self.text.len()) // What they hold is user data and stays out of logs.
+        write!(f, "{} bytes", self.pieces.iter().map(Vec::len).sum::<usize>()) // What they hold is user data and stays out of logs.
     }
 }
 
@@ -126,11 +141,11 @@ fn write_text(cell: &Param, out: &mut Vec<u8>) -> Result<(), SqlError> {
     // Writing to memory does not fail.
     let _ = match cell {
         Param::Bool(Some(value)) => out.write_all(if *value { b"t" } else { b"f" }),
-        Param::I64(Some(value)) => write!(out, "{value}"),
+        Param::I64(Some(value)) => out.write_all(itoa::Buffer::new().format(*value).as_bytes()),
         // The shortest text that reads back as the same number; NaN and infinities by the names PostgreSQL knows, too.
         Param::F64(Some(value)) => write!(out, "{value:e}"),
         Param::Text(Some(value)) => {
-            value.bytes().for_each(|byte| escape(byte, out));
+            escape(value.as_bytes(), out);
             Ok(())
         }
         Param::Bytes(Some(value)) => {
@@ -149,14 +164,20 @@ fn write_text(cell: &Param, out: &mut Vec<u8>) -> Result<(), SqlError> {
     Ok(())
 }
 
-fn escape(byte: u8, out: &mut Vec<u8>) {
-    match byte {
-        b'\\' => out.extend_from_slice(br"\\"),
-        b'\n' => out.extend_from_slice(br"\n"),
-        b'\r' => out.extend_from_slice(br"\r"),
-        b'\t' => out.extend_from_slice(br"\t"),
-        byte => out.push(byte),
+/// Copies what stands for itself by the stretch.
+fn escape(mut text: &[u8], out: &mut Vec<u8>) {
+    let is_special = |byte: &u8| matches!(byte, b'\\' | b'\n' | b'\r' | b'\t');
+    while let Some(at) = text.iter().position(is_special) {
+        out.extend_from_slice(&text[..at]);
+        out.extend_from_slice(match text[at] {
+            b'\n' => br"\n",
+            b'\r' => br"\r",
+            b'\t' => br"\t",
+            _ => br"\\",
+        });
+        text = &text[at + 1..];
     }
+    out.extend_from_slice(text);
 }
 
 /// Rows on their way into a table in the binary format. Cells are written in the order of the statement's columns and in
@@ -229,6 +250,20 @@ mod tests {
         assert_eq!(text(vec![0_u8, 92, 255].into()), "\\\\x005cff");
         assert_eq!(text(i64::MIN.into()), "-9223372036854775808");
         assert_eq!(text(false.into()), "f");
+    }
+
+    #[test]
+    fn rows_are_laid_out_by_the_piece_and_none_is_cut() {
+        let mut rows = CopyRows::default();
+        let long = "x".repeat(LARGE_PIECE / 4);
+        for at in 0..9_i64 {
+            rows.row([Param::from(at), long.as_str().into()].into_iter()).unwrap();
+        }
+        assert_eq!(rows.pieces.len(), 3);
+        let all = String::from_utf8(rows.pieces.concat()).unwrap();
+        let expected: Vec<String> = (0..9).map(|at| format!("{at}\t{long}\n")).collect();
+        assert!(all == expected.concat());
+        assert!(rows.pieces.iter().all(|piece| piece.ends_with(b"\n")));
     }
 
     #[test]

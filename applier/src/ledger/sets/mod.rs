@@ -92,13 +92,13 @@ pub(crate) fn plan<'c>(
         return Ok(vec![Step::One(change)]);
     }
     let mut steps = Vec::new();
-    let mut open = Places::new(rules);
+    let mut open = Places::with_capacity(rules, changes.len());
     for change in changes.iter().copied() {
         let (table, key) = fit::check(schema, change)?;
         if is_plain(table, change) && !alone(change) && open.take(table, key, change) {
             continue;
         }
-        steps.extend(std::mem::replace(&mut open, Places::new(rules)).steps());
+        steps.extend(std::mem::replace(&mut open, Places::with_capacity(rules, 0)).steps());
         steps.push(Step::One(change));
     }
     steps.extend(open.steps());

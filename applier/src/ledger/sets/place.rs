@@ -41,7 +41,45 @@ struct Work<'c> {
     pending: Pending<'c>,
 }
 
+/// When a statement comes: its wave, its phase there, and its table's rank in it.
+type Place = (Wave, u8, i64);
+
+/// The sets of one place, by shape.
+#[derive(Debug, Default)]
+struct Sets<'c> {
+    made: Vec<Set<'c>>,
+    /// How many rows come to the place.
+    expected: usize,
+}
+
+impl<'c> Sets<'c> {
+    fn take(&mut self, Work { table, key, pending, .. }: Work<'c>) {
+        // Few shapes, as a rule the one that came last.
+        let at = self.made.iter().rposition(|set| pending.is_done_by(table, &set.action));
+        let at = at.unwrap_or_else(|| {
+            let mut set = Set::new(table, pending.action(table));
+            // The first shape is most rows' as a rule.
+            if self.made.is_empty() {
+                set.rows.reserve_exact(self.expected);
+            }
+            self.made.push(set);
+            self.made.len() - 1
+        });
+        self.made[at].rows.push(SetRow::of(key, pending));
+    }
+}
+
 impl<'c> Work<'c> {
+    /// Parents first where rows begin, children first where they end.
+    fn place(&self) -> Place {
+        let rank = i64::try_from(self.rank).unwrap_or(i64::MAX);
+        match self.pending {
+            Pending::Insert { .. } | Pending::Upsert { .. } => (self.wave, 0, rank),
+            Pending::Update { .. } => (self.wave, 1, rank),
+            Pending::Delete => (self.wave, 2, -rank),
+        }
+    }
+
     fn name(&self) -> &'c str {
         &self.table.name
     }
@@ -65,11 +103,12 @@ struct Last {
 const NONE: Last = Last { insert: -1, delete: -1, rekey: -1, refer: -1 };
 
 impl<'r, 'c> Places<'r, 'c> {
-    pub(super) fn new(rules: &'r Rules) -> Self {
+    /// With room for so many: growing would copy what is there already, again and again.
+    pub(super) fn with_capacity(rules: &'r Rules, changes: usize) -> Self {
         Self {
             rules,
-            work: Vec::new(),
-            rows: HashTable::new(),
+            work: Vec::with_capacity(changes),
+            rows: HashTable::with_capacity(changes),
             hasher: RandomState::default(),
             referred: HashMap::default(),
             last: HashMap::default(),
@@ -217,24 +256,14 @@ impl<'r, 'c> Places<'r, 'c> {
 
     /// The statements, in order.
     pub(super) fn steps(self) -> impl Iterator<Item = Step<'c>> {
-        let mut sets: BTreeMap<(Wave, u8, i64), Vec<Set<'c>>> = BTreeMap::new();
-        for Work { table, rank, key, wave, pending } in self.work {
-            let rank = i64::try_from(rank).unwrap_or(i64::MAX);
-            let (phase, rank) = match pending {
-                Pending::Insert { .. } | Pending::Upsert { .. } => (0, rank),
-                Pending::Update { .. } => (1, rank),
-                Pending::Delete => (2, -rank),
-            };
-            let sets = sets.entry((wave, phase, rank)).or_default();
-            // Few shapes, as a rule the one that came last.
-            let at =
-                sets.iter().rposition(|set| pending.is_done_by(table, &set.action)).unwrap_or_else(|| {
-                    sets.push(Set::new(table, pending.action(table)));
-                    sets.len() - 1
-                });
-            sets[at].rows.push(SetRow::of(key, pending));
+        let mut sets: BTreeMap<Place, Sets<'c>> = BTreeMap::new();
+        for some in self.work.chunk_by(|one, next| one.place() == next.place()) {
+            sets.entry(some[0].place()).or_default().expected += some.len();
         }
-        sets.into_values().flatten().map(|mut set| {
+        for work in self.work {
+            sets.entry(work.place()).or_default().take(work);
+        }
+        sets.into_values().flat_map(|sets| sets.made).map(|mut set| {
             // Neighbours in the table and its indexes one after the other: each page is looked up and changed once.
             set.rows.sort_unstable_by(|row, other| row.key.cmp(&other.key));
             Step::Set(set)

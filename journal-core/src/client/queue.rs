@@ -51,8 +51,15 @@ impl Queue {
         self.until.filter(|_| !self.limits.window.is_zero() && self.has_room())
     }
 
-    /// How many the next commit takes now; none while it is better to wait. `last`: nothing more comes.
-    pub(super) fn ready(&self, under_way: &UnderWay, now: Instant, last: bool) -> Option<usize> {
+    /// How many the next commit takes now; none while it is better to wait. `shared`: another may begin beside it. `last`:
+    /// nothing more comes.
+    pub(super) fn ready(
+        &self,
+        under_way: &UnderWay,
+        shared: bool,
+        now: Instant,
+        last: bool,
+    ) -> Option<usize> {
         let full = last || !self.has_room();
         if self.waiting.is_empty() || under_way.in_order || !(full || self.until.is_some_and(|at| at <= now))
         {
@@ -62,7 +69,7 @@ impl Queue {
         match under_way.sizes.iter().max() {
             // Those that were let go by one commit are about to come back: as many as that go beside the other.
             Some(largest) => (full || fits >= BESIDE_MIN.max(largest / 2)).then_some(fits),
-            None if full || fits < 2 * BESIDE_MIN || self.limits.commits_max < 2 => Some(fits),
+            None if full || fits < 2 * BESIDE_MIN || !shared => Some(fits),
             None if self.waiting.iter().any(|waiting| waiting.in_order) => Some(fits),
             None => Some(fits.div_ceil(2)),
         }
@@ -143,7 +150,7 @@ mod tests {
     /// What begins, one commit after the other, while none ends.
     fn begun(queue: &mut Queue, under_way: &mut UnderWay) -> Vec<usize> {
         let mut begun = Vec::new();
-        while let Some(count) = queue.ready(under_way, Instant::now(), false) {
+        while let Some(count) = queue.ready(under_way, true, Instant::now(), false) {
             under_way.begins(&queue.take(count));
             begun.push(count);
         }
@@ -161,7 +168,8 @@ mod tests {
         assert_eq!(beginning(limits, 1, 0), [1]);
         assert_eq!(beginning(limits, 15, 0), [15]);
         assert_eq!(beginning(limits, 33, 0), [17, 16]);
-        assert_eq!(beginning(GroupCommit { commits_max: 1, ..limits }, 33, 0), [33]);
+        let queue = queue(limits, 33, 0);
+        assert_eq!(queue.ready(&UnderWay::default(), false, Instant::now(), false), Some(33));
     }
 
     #[test]
@@ -197,7 +205,7 @@ mod tests {
             queue.push(waiting(true, bytes), Instant::now());
         }
         let mut taken = Vec::new();
-        while let Some(count) = queue.ready(&UnderWay::default(), Instant::now(), false) {
+        while let Some(count) = queue.ready(&UnderWay::default(), true, Instant::now(), false) {
             taken.push(queue.take(count).len());
         }
         assert_eq!(taken, [1, 2, 3, 2]);
@@ -209,10 +217,10 @@ mod tests {
         let window = Duration::from_secs(1);
         let mut queue = queue(GroupCommit { window, transactions_max: 3, ..GroupCommit::default() }, 2, 0);
         let (none, now) = (UnderWay::default(), Instant::now());
-        assert_eq!(queue.ready(&none, now, false), None);
-        assert_eq!(queue.ready(&none, queue.until().unwrap(), false), Some(2));
-        assert_eq!(queue.ready(&none, now, true), Some(2));
+        assert_eq!(queue.ready(&none, true, now, false), None);
+        assert_eq!(queue.ready(&none, true, queue.until().unwrap(), false), Some(2));
+        assert_eq!(queue.ready(&none, true, now, true), Some(2));
         queue.push(waiting(false, 10), now);
-        assert_eq!((queue.ready(&none, now, false), queue.until()), (Some(3), None));
+        assert_eq!((queue.ready(&none, true, now, false), queue.until()), (Some(3), None));
     }
 }

@@ -60,7 +60,7 @@ impl Writer {
             limits,
             commands,
             last: false,
-            queue: Queue::new(GroupCommit { commits_max: beside + 1, ..limits }),
+            queue: Queue::new(limits),
             errands: VecDeque::new(),
             unopened: (0..beside).map(|_| journal.beside()).collect(),
             idle: vec![journal],
@@ -112,10 +112,16 @@ impl Writer {
             };
             self.run_errand(journal, errand);
         }
-        while let Some(count) = self.queue.ready(&self.commits, Instant::now(), self.last) {
+        while let Some(count) = self.ready() {
             let Some(journal) = self.idle.pop() else { return self.open_another() };
             self.commit(journal, count);
         }
+    }
+
+    fn ready(&self) -> Option<usize> {
+        let now = Instant::now();
+        let shared = self.idle.len() > 1 || (!self.unopened.is_empty() && now >= self.open_after);
+        self.queue.ready(&self.commits, shared, now, self.last)
     }
 
     fn commit(&mut self, mut journal: SqlJournal, count: usize) {

@@ -155,7 +155,9 @@ impl Parts {
             Plan::Images(images) => match self.done.last_mut() {
                 Some(Part::Changes(changes)) => changes.extend(images),
                 _ => {
-                    let mut changes = Vec::with_capacity(self.left);
+                    // Room for all once: a later part begins behind a change that meets rows, and so may each.
+                    let room = if self.done.is_empty() { self.left } else { 0 };
+                    let mut changes = Vec::with_capacity(room);
                     changes.extend(images);
                     self.done.push(Part::Changes(changes));
                 }

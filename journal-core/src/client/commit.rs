@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::group_commit::{AppendFailure, Errand, Reply, Waiting};
+use super::queue::Batch;
 use crate::journal::{AppendError, Appended, JournalStore as _};
 use crate::model::NewTransaction;
 use crate::sql::{SqlClass, SqlError};
@@ -16,10 +17,47 @@ const BACKOFF_MIN: Duration = Duration::from_millis(5);
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
 
 /// Appends what shares a commit, and answers every caller.
-pub(super) async fn commit(journal: &mut SqlJournal, batch: Vec<Waiting>, patience: Duration) {
-    let (transactions, replies): (Vec<NewTransaction>, Vec<Reply>) =
-        batch.into_iter().map(|waiting| (waiting.transaction, waiting.reply)).unzip();
-    match append(journal, &transactions, patience).await {
+pub(super) async fn commit(journal: &mut SqlJournal, batch: Batch, patience: Duration) {
+    let (transactions, replies) = apart(batch);
+    let appended = append(journal, &transactions, Tries::new(patience)).await;
+    tell(journal, transactions, replies, appended, patience).await;
+}
+
+/// The same on a connection beside others: if that turns out to be lost before anything was sent, gives the batch back.
+pub(super) async fn try_to_commit(journal: &mut SqlJournal, batch: Batch, patience: Duration) -> Batch {
+    let in_order = batch.iter().any(|waiting| waiting.in_order);
+    let (transactions, replies) = apart(batch);
+    let appended = match append(journal, &transactions, Tries::new(Duration::ZERO)).await {
+        Err(failure @ AppendFailure::Refused(_)) if !journal.is_connected() && !is_of_one(&failure) => {
+            let together = transactions.into_iter().zip(replies);
+            return together.map(|(transaction, reply)| Waiting { transaction, reply, in_order }).collect();
+        }
+        Err(AppendFailure::InDoubt(_)) => {
+            append(journal, &transactions, Tries { in_doubt: true, ..Tries::new(patience) }).await
+        }
+        // What was refused for a moment is tried on.
+        Err(AppendFailure::Refused(error)) if error.class == SqlClass::Transient => {
+            append(journal, &transactions, Tries::new(patience)).await
+        }
+        appended => appended,
+    };
+    tell(journal, transactions, replies, appended, patience).await;
+    Batch::new()
+}
+
+fn apart(batch: Batch) -> (Vec<NewTransaction>, Vec<Reply>) {
+    batch.into_iter().map(|waiting| (waiting.transaction, waiting.reply)).unzip()
+}
+
+/// Answers every caller.
+async fn tell(
+    journal: &mut SqlJournal,
+    transactions: Vec<NewTransaction>,
+    replies: Vec<Reply>,
+    appended: Result<Vec<Appended>, AppendFailure>,
+    patience: Duration,
+) {
+    match appended {
         Ok(appended) => {
             for (reply, appended) in replies.into_iter().zip(appended) {
                 answer(reply, Ok(appended));
@@ -28,7 +66,7 @@ pub(super) async fn commit(journal: &mut SqlJournal, batch: Vec<Waiting>, patien
         // One of them is at fault and nothing of them was written: each for itself, in their order.
         Err(failure) if transactions.len() > 1 && is_of_one(&failure) => {
             for (reply, transaction) in replies.into_iter().zip(transactions) {
-                let alone = append(journal, std::slice::from_ref(&transaction), patience).await;
+                let alone = append(journal, std::slice::from_ref(&transaction), Tries::new(patience)).await;
                 answer(reply, alone.map(|appended| appended[0]));
             }
         }
@@ -45,9 +83,8 @@ pub(super) async fn commit(journal: &mut SqlJournal, batch: Vec<Waiting>, patien
 async fn append(
     journal: &mut SqlJournal,
     batch: &[NewTransaction],
-    patience: Duration,
+    mut tries: Tries,
 ) -> Result<Vec<Appended>, AppendFailure> {
-    let mut tries = Tries::new(patience);
     loop {
         let error = match journal.append(batch).await {
             Ok(appended) => return Ok(appended),

@@ -25,7 +25,8 @@ pub struct GroupCommit {
     /// Commits under way at once on PostgreSQL, each on a connection of its own, which is opened when many callers wait.
     /// The other stores take one after the other.
     pub commits_max: usize,
-    /// Transactions that may wait for a commit. When the queue is full, callers wait: that is the back-pressure.
+    /// Transactions that may wait beside those that the next commit holds. When the queue is full, callers wait: that is
+    /// the back-pressure.
     pub queue_max: usize,
     /// How long a commit is tried again when the database is away or busy, before its callers are told.
     pub patience: Duration,
@@ -76,6 +77,16 @@ pub(super) enum Command {
 pub(super) enum Errand {
     TakeIds { sequence: String, reply: oneshot::Sender<Result<(i64, i64), SqlError>> },
     SkipIds { sequence: String, floor: i64, reply: oneshot::Sender<Result<(), SqlError>> },
+}
+
+impl Errand {
+    /// Whether somebody still waits for it.
+    pub(super) fn is_wanted(&self) -> bool {
+        match self {
+            Self::TakeIds { reply, .. } => !reply.is_closed(),
+            Self::SkipIds { reply, .. } => !reply.is_closed(),
+        }
+    }
 }
 
 /// A transaction that is to be appended.

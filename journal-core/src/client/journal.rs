@@ -20,8 +20,8 @@ use crate::store::sql::{self as store, Site, SqlJournal, append_in, list_schema_
 /// Who writes when nobody says so.
 const DEFAULT_AUTHOR: &str = "application";
 
-/// The journal of the application's site. Cheap to clone; all clones share the connections that write, one or two, and their
-/// commits.
+/// The journal of the application's site. Cheap to clone; all clones share the connections that write
+/// ([`GroupCommit::commits_max`]) and their commits.
 #[derive(Debug, Clone)]
 pub struct Journal {
     shared: Arc<Shared>,

@@ -9,7 +9,7 @@ use super::group_commit::{GroupCommit, Waiting};
 /// Fewest transactions that are worth a commit beside another one; fewer share the next.
 const BESIDE_MIN: usize = 8;
 
-/// First come, first numbered.
+/// First come, first taken.
 #[derive(Debug)]
 pub(super) struct Queue {
     limits: GroupCommit,
@@ -21,8 +21,12 @@ pub(super) struct Queue {
 
 /// The commits under way.
 #[derive(Debug, Default)]
-pub(super) struct UnderWay {
-    sizes: Vec<usize>,
+pub(super) struct UnderWay(Vec<Begun>);
+
+/// One of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Begun {
+    size: usize,
     /// Whether it has a transaction that later ones must not overtake: nothing begins beside it.
     in_order: bool,
 }
@@ -41,9 +45,15 @@ impl Queue {
         self.waiting.push_back(waiting);
     }
 
-    /// Whether more may be taken in: no more than one commit holds waits here, the rest with its callers.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Whether more may be taken in: no more than one commit holds waits here, the rest in the channel and with its callers.
     pub(super) fn has_room(&self) -> bool {
-        self.waiting.len() < self.limits.transactions_max && self.bytes < self.limits.bytes_max
+        let holds_more =
+            self.waiting.len() < self.limits.transactions_max && self.bytes < self.limits.bytes_max;
+        self.waiting.is_empty() || holds_more
     }
 
     /// When something that waits for company is to go without more, if anything does.
@@ -61,12 +71,14 @@ impl Queue {
         last: bool,
     ) -> Option<usize> {
         let full = last || !self.has_room();
-        if self.waiting.is_empty() || under_way.in_order || !(full || self.until.is_some_and(|at| at <= now))
+        if self.waiting.is_empty()
+            || under_way.is_in_order()
+            || !(full || self.until.is_some_and(|at| at <= now))
         {
             return None;
         }
         let fits = self.fits();
-        match under_way.sizes.iter().max() {
+        match under_way.0.iter().map(|begun| begun.size).max() {
             // Those that were let go by one commit are about to come back: as many as that go beside the other.
             Some(largest) => (full || fits >= BESIDE_MIN.max(largest / 2)).then_some(fits),
             None if full || fits < 2 * BESIDE_MIN || !shared => Some(fits),
@@ -85,6 +97,15 @@ impl Queue {
         self.waiting.iter().take(self.limits.transactions_max).take_while(fits).count().max(1)
     }
 
+    /// Puts back what was taken and could not be tried, before all others.
+    pub(super) fn put_back(&mut self, batch: Batch, now: Instant) {
+        self.until = Some(now);
+        for waiting in batch.into_iter().rev() {
+            self.bytes += waiting.weight();
+            self.waiting.push_front(waiting);
+        }
+    }
+
     /// Takes the first ones out.
     pub(super) fn take(&mut self, count: usize) -> Batch {
         let batch: Batch = self.waiting.drain(..count).collect();
@@ -97,17 +118,20 @@ impl Queue {
 }
 
 impl UnderWay {
-    pub(super) fn begins(&mut self, batch: &Batch) {
-        self.sizes.push(batch.len());
-        self.in_order = batch.iter().any(|waiting| waiting.in_order);
+    pub(super) fn begins(&mut self, batch: &Batch) -> Begun {
+        let begun = Begun { size: batch.len(), in_order: batch.iter().any(|waiting| waiting.in_order) };
+        self.0.push(begun);
+        begun
     }
 
-    pub(super) fn ends(&mut self, size: usize) {
-        if let Some(at) = self.sizes.iter().position(|other| *other == size) {
-            self.sizes.swap_remove(at);
+    pub(super) fn ends(&mut self, begun: Begun) {
+        if let Some(at) = self.0.iter().position(|other| *other == begun) {
+            self.0.swap_remove(at);
         }
-        // Nothing begins beside one that is in order, and one that is may begin beside others: it is the last to begin.
-        self.in_order &= !self.sizes.is_empty();
+    }
+
+    fn is_in_order(&self) -> bool {
+        self.0.iter().any(|begun| begun.in_order)
     }
 }
 
@@ -193,8 +217,29 @@ mod tests {
         assert_eq!(begun(&mut queue, &mut under_way), [40]);
         (0..400).for_each(|_| queue.push(waiting(false, 10), Instant::now()));
         assert_eq!(begun(&mut queue, &mut under_way), [0; 0]);
-        under_way.ends(40);
+        under_way.ends(Begun { size: 40, in_order: true });
         assert_eq!(begun(&mut queue, &mut under_way), [200, 200]);
+    }
+
+    #[test]
+    fn what_is_in_order_holds_back_others_only_until_it_has_ended() {
+        let (mut queue, mut under_way) = (queue(GroupCommit::default(), 10, 0), UnderWay::default());
+        under_way.begins(&queue.take(10));
+        (0..10).for_each(|_| queue.push(waiting(true, 10), Instant::now()));
+        assert_eq!(begun(&mut queue, &mut under_way), [10]);
+        (0..10).for_each(|_| queue.push(waiting(false, 10), Instant::now()));
+        assert_eq!(begun(&mut queue, &mut under_way), [0; 0]);
+        under_way.ends(Begun { size: 10, in_order: true });
+        assert_eq!(begun(&mut queue, &mut under_way), [10]);
+    }
+
+    #[test]
+    fn limits_of_nothing_let_one_at_a_time_through() {
+        let mut queue =
+            Queue::new(GroupCommit { transactions_max: 0, bytes_max: 0, ..GroupCommit::default() });
+        assert!(queue.has_room());
+        queue.push(waiting(false, 10), Instant::now());
+        assert_eq!(queue.ready(&UnderWay::default(), true, Instant::now(), false), Some(1));
     }
 
     #[test]

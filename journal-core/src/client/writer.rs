@@ -13,9 +13,9 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::commit::{commit, run_errand};
+use super::commit::{commit, run_errand, try_to_commit};
 use super::group_commit::{Command, Errand, GroupCommit};
-use super::queue::{Queue, UnderWay};
+use super::queue::{Batch, Begun, Queue, UnderWay};
 use crate::sql::SqlError;
 use crate::store::sql::SqlJournal;
 
@@ -32,16 +32,19 @@ pub(super) struct Writer {
     errands: VecDeque<Errand>,
     /// Journals that nothing is under way on; the last is taken first, so that one connection does most.
     idle: Vec<SqlJournal>,
-    /// Those without a connection.
+    /// Those without a connection, which is opened before they take part.
     unopened: Vec<SqlJournal>,
     open_after: Instant,
     commits: UnderWay,
+    /// Journals that something is under way on.
+    busy: usize,
     work: FuturesUnordered<Pin<Box<dyn Future<Output = Done> + Send>>>,
 }
 
 /// What has come to its end, and the journal it was done on.
 enum Done {
-    Commit(SqlJournal, usize),
+    /// With what of it was not tried.
+    Commit(SqlJournal, Begun, Batch),
     Errand(SqlJournal),
     Open(SqlJournal, Result<(), SqlError>),
 }
@@ -66,21 +69,26 @@ impl Writer {
             idle: vec![journal],
             open_after: Instant::now(),
             commits: UnderWay::default(),
+            busy: 0,
             work: FuturesUnordered::new(),
         }
     }
 
     pub(super) async fn run(mut self) {
         loop {
-            self.begin();
-            if self.last && self.work.is_empty() {
+            let now = Instant::now();
+            self.begin(now);
+            // A connection that is still being opened is for nobody then.
+            if self.last && self.busy == 0 && self.queue.is_empty() && self.errands.is_empty() {
                 break;
             }
-            let (has_room, until) = (!self.last && self.queue.has_room(), self.queue.until());
+            let has_room = !self.last && self.queue.has_room();
+            // What is due and has not begun waits for a commit to end, not for the clock.
+            let until = self.queue.until().filter(|until| *until > now);
             tokio::select! {
                 Some(done) = self.work.next() => self.ended(done),
                 command = self.commands.recv(), if has_room => self.take_in(command),
-                () = sleep_until(until.unwrap_or_else(Instant::now)), if until.is_some() => {}
+                () = sleep_until(until.unwrap_or(now)), if until.is_some() => {}
             }
             // Callers that a commit let go are about to send again. Without this turn for them, the first of them would
             // have a commit to itself, and all others would wait for two.
@@ -96,7 +104,11 @@ impl Writer {
     fn take_in(&mut self, command: Option<Command>) {
         match command {
             Some(Command::Append(waiting)) => self.queue.push(waiting, Instant::now()),
-            Some(Command::Errand(errand)) => self.errands.push_back(errand),
+            Some(Command::Errand(errand)) => {
+                // One caller at a time asks for ids, so all but one are of callers that went away.
+                self.errands.retain(Errand::is_wanted);
+                self.errands.push_back(errand);
+            }
             // What is queued is still appended; nothing new gets in.
             Some(Command::Close) => self.commands.close(),
             None => self.last = true,
@@ -104,7 +116,8 @@ impl Writer {
     }
 
     /// Begins what can be begun.
-    fn begin(&mut self) {
+    fn begin(&mut self, now: Instant) {
+        self.errands.retain(Errand::is_wanted);
         while let Some(errand) = self.errands.pop_front() {
             let Some(journal) = self.idle.pop() else {
                 self.errands.push_front(errand);
@@ -112,29 +125,36 @@ impl Writer {
             };
             self.run_errand(journal, errand);
         }
-        while let Some(count) = self.ready() {
-            let Some(journal) = self.idle.pop() else { return self.open_another() };
+        while let Some(count) = self.ready(now) {
+            let Some(journal) = self.idle.pop() else { return self.open_another(now) };
             self.commit(journal, count);
         }
     }
 
-    fn ready(&self) -> Option<usize> {
-        let now = Instant::now();
+    fn ready(&self, now: Instant) -> Option<usize> {
         let shared = self.idle.len() > 1 || (!self.unopened.is_empty() && now >= self.open_after);
         self.queue.ready(&self.commits, shared, now, self.last)
     }
 
     fn commit(&mut self, mut journal: SqlJournal, count: usize) {
         let (batch, patience) = (self.queue.take(count), self.limits.patience);
-        self.commits.begins(&batch);
+        let begun = self.commits.begins(&batch);
+        let beside_another = self.busy + self.idle.len() > 0;
+        self.busy += 1;
         self.work.push(Box::pin(async move {
-            commit(&mut journal, batch, patience).await;
-            Done::Commit(journal, count)
+            let left = if beside_another {
+                try_to_commit(&mut journal, batch, patience).await
+            } else {
+                commit(&mut journal, batch, patience).await;
+                Batch::new()
+            };
+            Done::Commit(journal, begun, left)
         }));
     }
 
     fn run_errand(&mut self, mut journal: SqlJournal, errand: Errand) {
         let patience = self.limits.patience;
+        self.busy += 1;
         self.work.push(Box::pin(async move {
             run_errand(&mut journal, errand, patience).await;
             Done::Errand(journal)
@@ -142,8 +162,8 @@ impl Writer {
     }
 
     /// Nothing waits for this connection: what could use it shares the next commit if it cannot be had.
-    fn open_another(&mut self) {
-        if Instant::now() < self.open_after {
+    fn open_another(&mut self, now: Instant) {
+        if now < self.open_after {
             return;
         }
         let Some(mut journal) = self.unopened.pop() else { return };
@@ -161,17 +181,34 @@ impl Writer {
 
     fn ended(&mut self, done: Done) {
         match done {
-            Done::Commit(journal, size) => {
-                self.commits.ends(size);
-                self.idle.push(journal);
+            Done::Commit(journal, begun, left) => {
+                self.busy -= 1;
+                self.commits.ends(begun);
+                if !left.is_empty() {
+                    self.queue.put_back(left, Instant::now());
+                    self.open_after = Instant::now() + OPEN_AGAIN;
+                }
+                self.rest(journal);
             }
-            Done::Errand(journal) => self.idle.push(journal),
+            Done::Errand(journal) => {
+                self.busy -= 1;
+                self.rest(journal);
+            }
             Done::Open(journal, Ok(())) => self.idle.insert(0, journal),
             Done::Open(journal, Err(error)) => {
                 tracing::debug!(%error, "no second connection for appends; they share the first");
                 self.open_after = Instant::now() + OPEN_AGAIN;
                 self.unopened.push(journal);
             }
+        }
+    }
+
+    /// Takes a journal back. One that lost its connection opens another before it takes part again, but for the only one.
+    fn rest(&mut self, journal: SqlJournal) {
+        if journal.is_connected() || self.busy + self.idle.len() == 0 {
+            self.idle.push(journal);
+        } else {
+            self.unopened.push(journal);
         }
     }
 }

@@ -41,7 +41,7 @@ impl fmt::Debug for Planned {
 }
 
 impl Planner {
-    /// One for a PostgreSQL ledger without complements, for the benches.
+    /// One for a PostgreSQL ledger without complements or questions, for the benches.
     #[cfg(feature = "test-util")]
     pub fn new(schema: Schema) -> Self {
         Self {

@@ -44,8 +44,8 @@ use crate::model::{NewTransaction, Origin, SealNr, SealedRun, TransNr};
 use crate::sql::{Access, Conn, ConnRef, DbUrl, Dialect, SqlClass, SqlError};
 use crate::store::check_batch;
 
-/// A connection that was silent for longer is asked whether it is still there before an append is sent. An append takes
-/// about as long, so less would leave hardly fewer of them in doubt when a server is lost.
+/// A connection that was silent for longer is asked whether it is still there before appends are sent, and before one alone
+/// in any case. Where many callers append, some are under way, and in doubt, whenever a server is lost.
 const ASK_AFTER: Duration = Duration::from_millis(1);
 
 /// Why a journal could not be opened.
@@ -183,6 +183,11 @@ impl SqlJournal {
         self.conn = Some(conn);
     }
 
+    /// Whether it has a connection at hand, as it has after each call that went well.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.conn.is_some()
+    }
+
     /// Whether the last append or receive ended between its COMMIT and the answer: only then is its outcome unknown.
     pub fn is_in_doubt(&self) -> bool {
         self.in_doubt
@@ -196,7 +201,7 @@ impl SqlJournal {
     ) -> Result<Vec<Appended>, AppendError> {
         // A connection that was lost before this says so here, where nothing was sent yet: the caller may go elsewhere at
         // once, while a statement whose answer is missing may have been carried out.
-        if self.answered.is_none_or(|at| at.elapsed() > ASK_AFTER) {
+        if batch.len() == 1 || self.answered.is_none_or(|at| at.elapsed() > ASK_AFTER) {
             conn.lend().script("SELECT 1").await?;
         }
         self.in_doubt = true;

@@ -194,6 +194,14 @@ impl Barrier {
     }
 }
 
+/// Has a database take no new connections; the session that said so.
+async fn take_no_more(server: &Server, database: &str) -> PgConnection {
+    let mut elsewhere = PgConnection::connect(&server.url("postgres")).await.unwrap();
+    let closed = sqlx::query("UPDATE pg_database SET datallowconn = false WHERE datname = $1");
+    closed.bind(database).execute(&mut elsewhere).await.unwrap();
+    elsewhere
+}
+
 /// Callers who append at once, and wait.
 fn callers(journal: &Journal, ids: std::ops::Range<i64>) -> tokio::task::JoinSet<TransNr> {
     let mut callers = tokio::task::JoinSet::new();
@@ -239,14 +247,37 @@ async fn a_second_connection_that_cannot_be_had_keeps_nobody_waiting() {
     let url = shop(&database.url).await;
     let journal = Journal::open(&url, &origin("a").site).await.unwrap();
     let mut barrier = Barrier::raise(&database.url).await;
-    let mut elsewhere = PgConnection::connect(&server.url("postgres")).await.unwrap();
-    let closed = sqlx::query("UPDATE pg_database SET datallowconn = false WHERE datname = $1");
-    closed.bind(&database.name).execute(&mut elsewhere).await.unwrap();
+    let _elsewhere = take_no_more(server, &database.name).await;
     let callers = callers(&journal, 0..100);
     barrier.met_by(1).await;
     barrier.drop().await;
     let numbers: BTreeSet<TransNr> = callers.join_all().await.into_iter().collect();
     assert_eq!(numbers.len(), 100);
+}
+
+#[tokio::test]
+async fn a_second_connection_that_is_lost_keeps_nobody_waiting() {
+    let Some(server) = postgres_or_skip() else { return };
+    let database = server.create_database();
+    let url = shop(&database.url).await;
+    // Longer than the test may take: who waited for it would be seen.
+    let group_commit = GroupCommit { patience: Duration::from_secs(600), ..GroupCommit::default() };
+    let journal = Journal::builder(&url, &origin("a").site).group_commit(group_commit).open().await.unwrap();
+    let mut barrier = Barrier::raise(&database.url).await;
+    let first = callers(&journal, 0..40);
+    barrier.met_by(2).await;
+    barrier.drop().await;
+    first.join_all().await;
+    let mut elsewhere = take_no_more(server, &database.name).await;
+    let ended = sqlx::query_scalar::<_, i64>(
+        "SELECT count(*) FROM (SELECT pg_terminate_backend(pid, 10000) AS gone FROM pg_stat_activity \
+         WHERE datname = $1 AND application_name = 'daybook client' ORDER BY backend_start DESC LIMIT 1) AS ended WHERE gone",
+    );
+    assert_eq!(ended.bind(&database.name).fetch_one(&mut elsewhere).await.unwrap(), 1);
+    callers(&journal, 40..140).join_all().await;
+    let reopened = sqlx::query("UPDATE pg_database SET datallowconn = true WHERE datname = $1");
+    reopened.bind(&database.name).execute(&mut elsewhere).await.unwrap();
+    assert_eq!(appended(&url).await.len(), 140);
 }
 
 async fn ids_are_given_out_once_though_answers_are_lost(server: &Server) {

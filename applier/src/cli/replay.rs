@@ -47,8 +47,8 @@ struct Report {
     equal: Option<bool>,
 }
 
-/// What tells whether a ledger changed between two looks. Seals are not in it: a site that only acknowledges seals nothing,
-/// and its ledger stays as it is.
+/// What tells whether a ledger changed between two looks. Seals are not in it, nor a site of which nothing was posted: one
+/// that only acknowledges seals nothing, from its first seal on, and the ledger stays as it is.
 type Position = (Vec<(Origin, TransNr)>, Vec<(Quarantined, Asked)>);
 
 pub(super) async fn run(args: Args, session: &Session) -> anyhow::Result<()> {
@@ -105,7 +105,8 @@ async fn position(url: &DbUrl) -> anyhow::Result<Position> {
 }
 
 fn passed(posted: Vec<(Origin, Posted)>) -> Vec<(Origin, TransNr)> {
-    posted.into_iter().map(|(origin, posted)| (origin, posted.trans_nr)).collect()
+    let passed = posted.into_iter().map(|(origin, posted)| (origin, posted.trans_nr));
+    passed.filter(|(_, trans_nr)| *trans_nr > TransNr(0)).collect()
 }
 
 impl Report {
@@ -151,5 +152,17 @@ mod tests {
         };
         assert_eq!(at(3, 128), at(4, 128));
         assert_ne!(at(3, 128), at(4, 129));
+    }
+
+    /// A replay was once "not compared" when a site that had just been added acknowledged for the first time meanwhile.
+    #[test]
+    fn a_first_acknowledging_seal_does_not_move_the_ledger() {
+        let origin = Origin { site: SiteName::new("c").unwrap(), epoch: Epoch(1) };
+        let at = |trans_nr| {
+            let posted = Posted { seal_nr: SealNr(1), trans_nr: TransNr(trans_nr) };
+            passed(vec![(origin.clone(), posted)])
+        };
+        assert_eq!(passed(Vec::new()), at(0));
+        assert_ne!(passed(Vec::new()), at(1));
     }
 }

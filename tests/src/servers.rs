@@ -5,6 +5,7 @@
 
 mod cluster;
 mod mariadb;
+mod mysql;
 mod postgres;
 mod server;
 mod software;
@@ -19,6 +20,7 @@ pub use software::Software;
 /// What to do about missing servers, in the words of the report.
 const INSTALL_POSTGRES: &str = "install postgresql, for instance with `apt-get install postgresql`";
 const INSTALL_MARIADB: &str = "install mariadb-server, for instance with `apt-get install mariadb-server`";
+const INSTALL_MYSQL: &str = "on Debian tests/get-mysql unpacks it into a directory of its own";
 
 /// The first shared server, or `None` with one line on standard error when PostgreSQL is not installed.
 ///
@@ -110,7 +112,15 @@ fn postgres_installed() -> bool {
 }
 
 fn mariadb_installed() -> bool {
-    installed(Software::mariadb(), ("mariadb", "mariadb"), INSTALL_MARIADB)
+    match on_mysql() {
+        true => installed(Software::mysql(), ("mysql", "mysql"), INSTALL_MYSQL),
+        false => installed(Software::mariadb(), ("mariadb", "mariadb"), INSTALL_MARIADB),
+    }
+}
+
+/// Whether the tests of MariaDB are to run on MySQL: with `MARIADB_TESTS_ON=mysql`.
+pub fn on_mysql() -> bool {
+    std::env::var("MARIADB_TESTS_ON").is_ok_and(|product| product == "mysql")
 }
 
 /// The name is what `REQUIRE_SERVERS` calls the server, then what the report does.

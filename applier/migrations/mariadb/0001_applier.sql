@@ -11,7 +11,7 @@ CREATE TABLE IF NOT EXISTS daybook_posted (
     seal_nr         BIGINT   NOT NULL,
     trans_nr        BIGINT   NOT NULL,
     PRIMARY KEY (origin, epoch)
-) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */;
 
 CREATE TABLE IF NOT EXISTS daybook_control (
     one_row         INTEGER  NOT NULL DEFAULT 1 PRIMARY KEY CHECK (one_row = 1),
@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS daybook_control (
     who             LONGTEXT NOT NULL,
     why             LONGTEXT NOT NULL,
     since           BIGINT   NOT NULL
-) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */;
 
 INSERT INTO daybook_control (generation, desired, who, why, since)
 SELECT 1, 'running', 'init', '', 0 FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM daybook_control);
@@ -29,7 +29,7 @@ CREATE TABLE IF NOT EXISTS daybook_lease (
     one_row         INTEGER  NOT NULL DEFAULT 1 PRIMARY KEY CHECK (one_row = 1),
     fence           BIGINT   NOT NULL,
     holder          LONGTEXT NOT NULL
-) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */;
 
 INSERT INTO daybook_lease (fence, holder)
 SELECT 0, '' FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM daybook_lease);
@@ -39,7 +39,7 @@ SELECT 0, '' FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM daybook_lease);
 CREATE TABLE IF NOT EXISTS daybook_beat (
     one_row         INTEGER  NOT NULL DEFAULT 1 PRIMARY KEY CHECK (one_row = 1),
     beat            BIGINT   NOT NULL
-) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */;
 
 INSERT INTO daybook_beat (beat)
 SELECT 0 FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM daybook_beat);
@@ -49,7 +49,7 @@ CREATE TABLE IF NOT EXISTS daybook_waiting (
     one_row         INTEGER  NOT NULL DEFAULT 1 PRIMARY KEY CHECK (one_row = 1),
     reason          LONGTEXT NOT NULL,
     since           BIGINT   NOT NULL
-) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */;
 
 INSERT INTO daybook_waiting (reason, since)
 SELECT '', 0 FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM daybook_waiting);
@@ -70,7 +70,7 @@ CREATE TABLE IF NOT EXISTS daybook_quarantine (
     since           BIGINT   NOT NULL,
     PRIMARY KEY (origin, epoch, trans_nr),
     KEY daybook_quarantine_open (state, arrival)
-) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */;
 
 -- What mappings dropped, beside the row it belongs to: {"2:fax":{"text":"555"}}.
 CREATE TABLE IF NOT EXISTS daybook_complement (
@@ -78,7 +78,7 @@ CREATE TABLE IF NOT EXISTS daybook_complement (
     row_key         VARCHAR(680) NOT NULL,
     cells           LONGTEXT NOT NULL,
     PRIMARY KEY (entity, row_key)
-) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */;
 
 -- Who did what, and why.
 CREATE TABLE IF NOT EXISTS daybook_action (
@@ -87,7 +87,7 @@ CREATE TABLE IF NOT EXISTS daybook_action (
     who             LONGTEXT NOT NULL,
     what            LONGTEXT NOT NULL,
     why             LONGTEXT NOT NULL
-) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */;
 
 -- The upgrade this site is in or was in last. One command at a time moves it: each change compares the step before.
 CREATE TABLE IF NOT EXISTS daybook_upgrade (
@@ -105,7 +105,7 @@ CREATE TABLE IF NOT EXISTS daybook_upgrade (
     why             LONGTEXT NOT NULL,
     started_at      BIGINT   NOT NULL,
     changed_at      BIGINT   NOT NULL
-) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */;
 
 -- Every step that was carried out here, with its SQL.
 CREATE TABLE IF NOT EXISTS daybook_upgrade_step (
@@ -120,7 +120,7 @@ CREATE TABLE IF NOT EXISTS daybook_upgrade_step (
     who             LONGTEXT NOT NULL,
     started_at      BIGINT   NOT NULL,
     ended_at        BIGINT   NOT NULL
-) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */;
 
 -- The new tables that stand beside the old ones, made in one pause; none while the row is not there.
 CREATE TABLE IF NOT EXISTS daybook_staging (
@@ -130,7 +130,7 @@ CREATE TABLE IF NOT EXISTS daybook_staging (
     generation      BIGINT   NOT NULL,
     checksum        LONGTEXT NOT NULL,
     began_at        BIGINT   NOT NULL
-) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */;
 
 -- How far the rows of each old table are moved into them; changes in the transaction that moves rows.
 CREATE TABLE IF NOT EXISTS daybook_staging_move (
@@ -140,7 +140,7 @@ CREATE TABLE IF NOT EXISTS daybook_staging_move (
     moved_rows      BIGINT   NOT NULL,
     total_rows      BIGINT   NOT NULL,
     ended           BOOLEAN  NOT NULL
-) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */;
 
 -- The references of the new tables, off while rows move.
 CREATE TABLE IF NOT EXISTS daybook_staging_reference (
@@ -148,14 +148,14 @@ CREATE TABLE IF NOT EXISTS daybook_staging_reference (
     name            VARCHAR(64) NOT NULL,
     definition      LONGTEXT NOT NULL,
     PRIMARY KEY (table_name, name)
-) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */;
 
 -- A row while the new tables take the place of the old ones, by statements that each commit by themselves: until it is gone
 -- the site stays paused.
 CREATE TABLE IF NOT EXISTS daybook_switching (
     one_row         INTEGER  NOT NULL DEFAULT 1 PRIMARY KEY CHECK (one_row = 1),
     began_at        BIGINT   NOT NULL
-) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */;
 
 -- How far this site's schema has gone: each expansion, each contraction, each way back.
 CREATE TABLE IF NOT EXISTS daybook_upgrade_record (
@@ -169,7 +169,7 @@ CREATE TABLE IF NOT EXISTS daybook_upgrade_record (
     who             LONGTEXT NOT NULL,
     why             LONGTEXT NOT NULL,
     done_at         BIGINT   NOT NULL
-) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */;
 
 -- Whether applications are to use this site: sent away before a pause, asked back once it has caught up.
 CREATE TABLE IF NOT EXISTS daybook_traffic (
@@ -178,7 +178,7 @@ CREATE TABLE IF NOT EXISTS daybook_traffic (
     who             LONGTEXT NOT NULL,
     why             LONGTEXT NOT NULL,
     since           BIGINT   NOT NULL
-) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */;
 
 INSERT INTO daybook_traffic (wanted, who, why, since)
 SELECT 'here', 'init', '', 0 FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM daybook_traffic);
@@ -194,7 +194,7 @@ CREATE TABLE IF NOT EXISTS daybook_ask (
     kept            LONGTEXT,
     since           BIGINT   NOT NULL,
     closed          BIGINT   NOT NULL DEFAULT 0
-) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */;
 
 -- Rows that came to hold a code by posting, after the question was asked. The others hold it since then, and so do those
 -- whose key is too long to stand here.
@@ -203,7 +203,7 @@ CREATE TABLE IF NOT EXISTS daybook_ask_row (
     row_key         VARCHAR(500) NOT NULL,
     since           BIGINT   NOT NULL,
     PRIMARY KEY (ask, row_key)
-) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */;
 
 -- Questions given up, by whom and why.
 CREATE TABLE IF NOT EXISTS daybook_ask_waiver (
@@ -211,7 +211,7 @@ CREATE TABLE IF NOT EXISTS daybook_ask_waiver (
     who             LONGTEXT NOT NULL,
     why             LONGTEXT NOT NULL,
     since           BIGINT   NOT NULL
-) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */;
 
 -- Where the time of the poster goes that runs here, or ran last: microseconds since then, by what it was at.
 CREATE TABLE IF NOT EXISTS daybook_spent (
@@ -222,7 +222,7 @@ CREATE TABLE IF NOT EXISTS daybook_spent (
     preparing       BIGINT   NOT NULL,
     applying        BIGINT   NOT NULL,
     committing      BIGINT   NOT NULL
-) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */;
 
 INSERT INTO daybook_spent (since, transactions, reading, preparing, applying, committing)
 SELECT 0, 0, 0, 0, 0, 0 FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM daybook_spent);

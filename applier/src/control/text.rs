@@ -78,7 +78,7 @@ pub(super) fn posting_sessions(dialect: Dialect) -> Option<&'static str> {
         ),
         Dialect::MariaDb => Some(
             "SELECT CAST(p.id AS SIGNED), concat(p.user, '@', p.host) FROM information_schema.innodb_trx t \
-             JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id \
+             JOIN {processlist} p ON p.id = t.trx_mysql_thread_id \
              WHERE p.db = database() AND p.id <> connection_id() AND t.trx_tables_locked > 0 ORDER BY 1",
         ),
     }

@@ -22,7 +22,7 @@ const END: &str = "DELETE FROM {d}switching";
 const KIND: &str =
     "SELECT table_type FROM information_schema.tables WHERE table_schema = database() AND table_name = $1";
 const SESSIONS: &str = "SELECT CAST(p.id AS SIGNED), concat(p.user, '@', p.host) FROM information_schema.innodb_trx t \
-     JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id WHERE p.id <> connection_id() ORDER BY 1";
+     JOIN {processlist} p ON p.id = t.trx_mysql_thread_id WHERE p.id <> connection_id() ORDER BY 1";
 
 /// Carries the switch out, from wherever an earlier try came to.
 pub(super) async fn switch(

@@ -10,7 +10,7 @@ CREATE TABLE IF NOT EXISTS daybook_site (
     group_name      LONGTEXT NOT NULL,
     stripe          BIGINT   NOT NULL,
     ledger_version  BIGINT   NOT NULL
-) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */;
 
 -- A counter row, locked by the append that takes numbers from it: numbers are dense, and in the order of commits.
 CREATE TABLE IF NOT EXISTS daybook_trans_nr (
@@ -39,7 +39,7 @@ CREATE TABLE IF NOT EXISTS daybook_journal (
     first_tx_id     BINARY(16) AS (CASE WHEN entry_nr = 1 THEN tx_id END) STORED,
     PRIMARY KEY (origin, epoch, trans_nr, entry_nr),
     UNIQUE KEY daybook_journal_tx_id (origin, epoch, first_tx_id)
-) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */;
 
 CREATE TABLE IF NOT EXISTS daybook_seal (
     origin          VARCHAR(64) NOT NULL,
@@ -61,7 +61,7 @@ CREATE TABLE IF NOT EXISTS daybook_seal (
     sealed_at       BIGINT   NOT NULL,
     PRIMARY KEY (origin, epoch, seal_nr),
     KEY daybook_seal_run (origin, epoch, last_nr)
-) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */;
 
 CREATE TABLE IF NOT EXISTS daybook_rejection (
     origin          VARCHAR(64) NOT NULL,
@@ -70,7 +70,7 @@ CREATE TABLE IF NOT EXISTS daybook_rejection (
     code            LONGTEXT NOT NULL,
     detail          LONGTEXT NOT NULL,
     PRIMARY KEY (origin, epoch, trans_nr)
-) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */;
 
 -- How far each origin's seals stand here; the own origin's row is its last own seal.
 CREATE TABLE IF NOT EXISTS daybook_received (
@@ -81,7 +81,7 @@ CREATE TABLE IF NOT EXISTS daybook_received (
     hash            LONGBLOB NOT NULL,
     hlc             BIGINT   NOT NULL,
     PRIMARY KEY (origin, epoch)
-) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */;
 
 -- Released schema versions: the set's files as released, and the tables as the client library reads them.
 CREATE TABLE IF NOT EXISTS daybook_schema_version (
@@ -90,13 +90,13 @@ CREATE TABLE IF NOT EXISTS daybook_schema_version (
     tables          LONGTEXT NOT NULL,
     files           LONGTEXT NOT NULL,
     released_at     BIGINT   NOT NULL
-) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */;
 
 -- The next block of ids of each sequence the application asks for.
 CREATE TABLE IF NOT EXISTS daybook_id_block (
     sequence        VARCHAR(255) NOT NULL PRIMARY KEY,
     next_block      BIGINT   NOT NULL
-) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */;
 
 -- What was received of peers, and beside their rows the site's own sealed transactions: packed (docs/format.md).
 CREATE TABLE IF NOT EXISTS daybook_run (
@@ -109,7 +109,7 @@ CREATE TABLE IF NOT EXISTS daybook_run (
     payloads        LONGBLOB NOT NULL,
     in_journal      BOOLEAN  NOT NULL DEFAULT FALSE,
     PRIMARY KEY (origin, epoch, last_nr, piece)
-) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin;
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */;
 
 -- Every entry, own or received, as a row. Who looks for few received ones bounds run_first_nr and run_last_nr as well:
 -- others are not opened then.

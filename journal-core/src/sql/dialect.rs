@@ -9,13 +9,21 @@ pub enum Dialect {
     Sqlite,
     /// PostgreSQL 13 or newer.
     Postgres,
-    /// MariaDB 10.6 or newer, and MySQL 8 where it reads the same.
+    /// MariaDB 10.6 or newer, and MySQL 8.4 or newer. One text serves both: what only one of them reads stands in a
+    /// comment that the other skips.
     MariaDb,
 }
 
+/// What MariaDB and MySQL each call the collation that compares texts byte by byte, blanks at the end included.
+pub const BYTEWISE: &str = "/*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */";
+
+/// MySQL's older list, of MariaDB's name, fails while a session has a statement that is no text throughout.
+const PROCESSLIST: &str = "/*M! information_schema.processlist */ /*!80022 performance_schema.processlist */";
+
 impl Dialect {
     /// The statement for this database. `{d}` becomes the prefix of Daybook's own tables, `{bigint}` the type to which CAST
-    /// makes a whole number of 64 bits; `{for_update}` and `{for_share}` become row locks where the database has them
+    /// makes a whole number of 64 bits; on MariaDB `{bytewise}` becomes [`BYTEWISE`] and `{processlist}` the list of sessions;
+    /// `{for_update}` and `{for_share}` become row locks where the database has them
     /// (SQLite's writer lock is held already).
     pub fn render(self, template: &str) -> String {
         let (prefix, bigint, for_update, for_share) = match self {
@@ -25,7 +33,11 @@ impl Dialect {
             Self::MariaDb => ("daybook_", "SIGNED", " FOR UPDATE", " LOCK IN SHARE MODE"),
         };
         let text = template.replace("{d}", prefix).replace("{bigint}", bigint);
-        text.replace("{for_update}", for_update).replace("{for_share}", for_share)
+        let text = text.replace("{for_update}", for_update).replace("{for_share}", for_share);
+        match self {
+            Self::Sqlite | Self::Postgres => text,
+            Self::MariaDb => text.replace("{bytewise}", BYTEWISE).replace("{processlist}", PROCESSLIST),
+        }
     }
 }
 

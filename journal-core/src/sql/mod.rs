@@ -26,7 +26,7 @@ pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, SqlError>> + Send
 pub use conn::{Access, Conn, ConnRef, NewRow};
 pub(crate) use copy::CopyIn;
 pub use copy::CopyRows;
-pub use dialect::{Dialect, quote};
+pub use dialect::{BYTEWISE, Dialect, quote};
 pub use error::{Constraint, SqlClass, SqlError};
 pub use migrate::MigrationFile;
 pub use notices::Notices;

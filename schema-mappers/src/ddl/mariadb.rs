@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use journal_core::model::schema::Index;
 use journal_core::model::{Column, Name, Schema, Table, Type};
+use journal_core::sql::BYTEWISE;
 
 use super::quote::{ident, idents, text};
 use super::{Dialect, ObjectNames, indexed};
@@ -52,7 +53,7 @@ pub(crate) fn moment(e: &str, form: &str) -> String {
 
 /// The text's own collation for an expression that comes with another.
 pub(crate) fn collated(e: &str) -> String {
-    format!("({e} COLLATE utf8mb4_nopad_bin)")
+    format!("({e} COLLATE {BYTEWISE})")
 }
 
 /// Any value as a text. Views keep the character set of a CAST and forget its collation.
@@ -135,7 +136,7 @@ pub(super) fn create_table(schema: &Schema, table: &Table, names: &mut ObjectNam
         lines.push(super::check(table, check, &name, Dialect::MariaDb));
     }
     vec![format!(
-        "CREATE TABLE {} (\n  {}\n) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin",
+        "CREATE TABLE {} (\n  {}\n) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE={BYTEWISE}",
         ident(&table.name),
         lines.join(",\n  ")
     )]

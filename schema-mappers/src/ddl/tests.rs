@@ -74,7 +74,7 @@ fn postgres_tables_name_their_constraints_and_compare_keys_by_bytes() {
 #[test]
 fn mariadb_tables_are_one_statement_each_and_bound_the_texts_of_keys() {
     let statements = create_tables(child(V1).newest(), Dialect::MariaDb);
-    let end = ") ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_nopad_bin";
+    let end = ") ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=/*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */";
     assert_eq!(
         statements,
         [
@@ -257,7 +257,7 @@ fn a_version_of_which_something_is_kept_reads_it_beside_the_ledgers_table() {
         (
             Place::mariadb("shop"),
             "daybook_complement",
-            "'[' || (CAST(t.\"nr\" AS CHAR) COLLATE utf8mb4_nopad_bin) || ']'",
+            "'[' || (CAST(t.\"nr\" AS CHAR) COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */) || ']'",
         ),
     ] {
         let created = views(&persons(), SchemaVersion(2), &place).expect("a version");

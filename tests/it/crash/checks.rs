@@ -60,7 +60,7 @@ fn entries(line: &str) -> Vec<String> {
 /// versions they were decided at never going back (S13).
 pub(super) async fn seals_are_whole(shop: &Shop, site: &str, origin: &str, lines: usize) -> Vec<Vec<u8>> {
     let sql = format!(
-        "SELECT seal_nr, first_nr, last_nr, tx_count, rejected_count, hash, schema, \
+        "SELECT seal_nr, first_nr, last_nr, tx_count, rejected_count, hash, s.schema, \
          (SELECT count(*) FROM {{d}}entry j WHERE j.origin = s.origin AND j.entry_nr = 1 \
          AND j.trans_nr BETWEEN s.first_nr AND s.last_nr), \
          (SELECT count(*) FROM {{d}}rejection r WHERE r.origin = s.origin \

@@ -18,10 +18,10 @@ use super::software::Software;
 use crate::proxy;
 
 /// The socket's name; MariaDB prescribes none.
-const SOCKET_FILE: &str = "mariadb.sock";
+pub(super) const SOCKET_FILE: &str = "mariadb.sock";
 
 /// What the server carries out at each start, beside its data.
-const FIRST_STATEMENTS: &str = "daybook-init.sql";
+pub(super) const FIRST_STATEMENTS: &str = "daybook-init.sql";
 
 pub(super) static MARIADB: Product = Product {
     wire: proxy::MARIADB,

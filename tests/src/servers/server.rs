@@ -116,12 +116,15 @@ impl Server {
         Self::start(&super::postgres::POSTGRES, settings)
     }
 
-    /// The same of MariaDB.
+    /// The same of MariaDB, or of MySQL where that stands in its place.
     ///
     /// # Panics
     /// As [`postgres`](Self::postgres).
     pub fn mariadb(settings: Settings) -> Self {
-        Self::start(&super::mariadb::MARIADB, settings)
+        match super::on_mysql() {
+            true => Self::start(&super::mysql::MYSQL, settings),
+            false => Self::start(&super::mariadb::MARIADB, settings),
+        }
     }
 
     fn start(product: &'static Product, settings: Settings) -> Self {

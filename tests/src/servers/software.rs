@@ -26,6 +26,9 @@ const SYSTEM: &[&str] = &[
     "/opt/homebrew/bin",
 ];
 
+/// Where `tests/get-mysql` puts MySQL on machines whose packages have MariaDB in its place.
+const MYSQL_BESIDE: &str = "/opt/daybook-tests/mysql/bin";
+
 /// The servers refuse to run as root, so root hands over to these users, which the distributions' packages make.
 const POSTGRES_USER: &str = "postgres";
 const MARIADB_USER: &str = "mysql";
@@ -75,6 +78,22 @@ impl Software {
                 program.map(|program| (name, program)).ok_or_else(|| format!("no `{name}` was found"))
             };
             Self::with(vec![find("mariadbd")?, find("mariadb-install-db")?], MARIADB_USER)
+        };
+        FOUND.get_or_init(look).as_ref().map_err(String::as_str)
+    }
+
+    /// The MySQL that is installed, looked up once: of its own directory, in `PATH`, or in a distribution's directories, where
+    /// it must not be MariaDB under the old name.
+    ///
+    /// # Errors
+    /// What is missing, in words.
+    pub fn mysql() -> Result<&'static Self, &'static str> {
+        static FOUND: OnceLock<Result<Software, String>> = OnceLock::new();
+        let look = || {
+            let places = [MYSQL_BESIDE].iter().chain(SYSTEM).map(|place| Path::new(place).join("mysqld"));
+            let found = tether::find_program("mysqld").into_iter().chain(places).find(|program| is_mysql(program));
+            let program = found.ok_or("no `mysqld` of MySQL was found")?;
+            Self::with(vec![("mysqld", program)], MARIADB_USER)
         };
         FOUND.get_or_init(look).as_ref().map_err(String::as_str)
     }
@@ -136,6 +155,11 @@ fn versioned() -> Vec<PathBuf> {
     }
     found.sort();
     found.into_iter().rev().map(|(_, bin)| bin).collect()
+}
+
+fn is_mysql(program: &Path) -> bool {
+    let asked = Command::new(program).arg("--version").output();
+    asked.is_ok_and(|told| told.status.success() && !String::from_utf8_lossy(&told.stdout).contains("MariaDB"))
 }
 
 fn user_exists(user: &str) -> bool {

@@ -29,7 +29,7 @@ fn create_table(schema: &Schema, table: &Table, dialect: Dialect) -> String {
     let strict = match dialect {
         Dialect::Sqlite => " STRICT",
         Dialect::Postgres => "",
-        Dialect::MariaDb => " ENGINE=InnoDB COLLATE=utf8mb4_nopad_bin",
+        Dialect::MariaDb => " ENGINE=InnoDB COLLATE={bytewise}",
     };
     format!("CREATE TABLE {} ({}){strict};\n", quote(&table.name), lines.join(", "))
 }

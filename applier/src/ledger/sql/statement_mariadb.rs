@@ -3,7 +3,7 @@
 //! first row holds, and a text that is the same for any number of rows. Pure.
 
 use journal_core::model::{Column, Table, Type, Value};
-use journal_core::sql::{Dialect, Param, quote};
+use journal_core::sql::{BYTEWISE, Dialect, Param, quote};
 use serde_json::Value as Json;
 
 use super::statement::{Rows, Statement, Values, cell};
@@ -171,7 +171,7 @@ fn declared(ty: Type) -> String {
         Type::Time => "TIME(6)".to_owned(),
         Type::Timestamp => "DATETIME(6)".to_owned(),
         Type::Text { .. } | Type::Bytes | Type::Uuid | Type::Json => {
-            "LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin".to_owned()
+            format!("LONGTEXT CHARACTER SET utf8mb4 COLLATE {BYTEWISE}")
         }
     }
 }

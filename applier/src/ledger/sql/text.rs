@@ -66,7 +66,7 @@ pub(super) fn drop_complements(dialect: Dialect) -> &'static str {
         }
         Dialect::MariaDb => {
             "DELETE c FROM json_table($2, '$[*]' COLUMNS (row_key LONGTEXT CHARACTER SET utf8mb4 \
-             COLLATE utf8mb4_nopad_bin PATH '$[0]')) AS s STRAIGHT_JOIN {d}complement AS c \
+             COLLATE {bytewise} PATH '$[0]')) AS s STRAIGHT_JOIN {d}complement AS c \
              ON c.entity = $1 AND c.row_key = s.row_key"
         }
     }
@@ -82,8 +82,8 @@ pub(super) fn keep_complements(dialect: Dialect) -> &'static str {
         }
         Dialect::MariaDb => {
             "INSERT INTO {d}complement (entity, row_key, cells) SELECT $1, s.row_key, s.kept \
-             FROM json_table($2, '$[*]' COLUMNS (row_key LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin \
-             PATH '$[0]', kept LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin PATH '$[1]')) AS s \
+             FROM json_table($2, '$[*]' COLUMNS (row_key LONGTEXT CHARACTER SET utf8mb4 COLLATE {bytewise} \
+             PATH '$[0]', kept LONGTEXT CHARACTER SET utf8mb4 COLLATE {bytewise} PATH '$[1]')) AS s \
              ON DUPLICATE KEY UPDATE cells = VALUES(cells)"
         }
     }

@@ -11,17 +11,27 @@ const OTHER_ENGINES: &str = "SELECT TABLE_NAME, coalesce(ENGINE, 'none') FROM in
      WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'BASE TABLE' AND coalesce(ENGINE, 'none') <> 'InnoDB' \
      ORDER BY TABLE_NAME LIMIT 4";
 
-/// The oldest release whose statements are known here. MySQL never was tried: no release of it.
-const MARIADB_FROM: (u32, u32) = (10, 6);
-
 /// Of a session, because its meaning depends on them: `sql_mode` has them all.
-const MODES: [&str; 5] = [
-    "STRICT_ALL_TABLES",
-    "ANSI_QUOTES",
-    "NO_BACKSLASH_ESCAPES",
-    "PIPES_AS_CONCAT",
-    "SIMULTANEOUS_ASSIGNMENT",
-];
+const MODES: [&str; 4] = ["STRICT_ALL_TABLES", "ANSI_QUOTES", "NO_BACKSLASH_ESCAPES", "PIPES_AS_CONCAT"];
+
+/// What differs between the two products that are told apart here.
+#[derive(Debug)]
+struct Product {
+    /// The oldest release that knows every statement: its name, then its number.
+    from: (&'static str, (u32, u32, u32)),
+    /// What each calls the bytewise collation; see [`BYTEWISE`](crate::sql::BYTEWISE).
+    collation: &'static str,
+    /// A mode that only one of them has. Nothing relies on it where it is missing.
+    mode: Option<&'static str>,
+}
+
+const MARIADB: Product = Product {
+    from: ("MariaDB 10.6", (10, 6, 0)),
+    collation: "utf8mb4_nopad_bin",
+    mode: Some("SIMULTANEOUS_ASSIGNMENT"),
+};
+/// 8.0.23 has invisible columns, the last that came of what is needed.
+const MYSQL: Product = Product { from: ("MySQL 8.0.23", (8, 0, 23)), collation: "utf8mb4_0900_bin", mode: None };
 
 /// What the server and the session say of themselves.
 #[derive(Debug, Clone)]
@@ -68,7 +78,10 @@ fn faults(settings: &Settings) -> Vec<String> {
             wrong.push(fault);
         }
     };
-    hold(is_known(&settings.version), format!("version {} is not MariaDB 10.6 or newer", settings.version));
+    let product = if settings.version.contains("MariaDB") { &MARIADB } else { &MYSQL };
+    let (name, oldest) = product.from;
+    let known = release(&settings.version).is_some_and(|release| release >= oldest);
+    hold(known, format!("version {} is not {name} or newer", settings.version));
     let flushes = ["1", "3"].contains(&settings.flush.as_str());
     hold(flushes, format!("innodb_flush_log_at_trx_commit is {}, not 1", settings.flush));
     if settings.binlog != "OFF" {
@@ -79,7 +92,7 @@ fn faults(settings: &Settings) -> Vec<String> {
         let fits = settings.binlog_format != "STATEMENT";
         hold(fits, "binlog_format is STATEMENT, which READ COMMITTED cannot be written in".to_owned());
     }
-    for mode in MODES {
+    for mode in MODES.into_iter().chain(product.mode) {
         let set = settings.sql_mode.split(',').any(|have| have == mode);
         hold(set, format!("the session's sql_mode lacks {mode}, which was set on connecting"));
     }
@@ -88,18 +101,17 @@ fn faults(settings: &Settings) -> Vec<String> {
         format!("the session's time_zone is {}, not +00:00", settings.time_zone),
     );
     hold(
-        settings.collation == "utf8mb4_nopad_bin",
-        format!("the session's collation is {}, not utf8mb4_nopad_bin", settings.collation),
+        settings.collation == product.collation,
+        format!("the session's collation is {}, not {}", settings.collation, product.collation),
     );
     wrong
 }
 
-fn is_known(version: &str) -> bool {
+fn release(version: &str) -> Option<(u32, u32, u32)> {
     // A prefix that old replicas need, and that has nothing to do with the version.
     let numbers = version.strip_prefix("5.5.5-").unwrap_or(version);
-    let mut parts = numbers.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
-    let (Some(Ok(major)), Some(Ok(minor))) = (parts.next(), parts.next()) else { return false };
-    version.contains("MariaDB") && (major, minor) >= MARIADB_FROM
+    let mut parts = numbers.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().ok());
+    Some((parts.next()??, parts.next()??, parts.next()??))
 }
 
 #[cfg(test)]
@@ -113,7 +125,7 @@ mod tests {
             binlog: "OFF".to_owned(),
             sync_binlog: "0".to_owned(),
             binlog_format: "MIXED".to_owned(),
-            sql_mode: MODES.join(","),
+            sql_mode: MODES.into_iter().chain(MARIADB.mode).collect::<Vec<_>>().join(","),
             time_zone: "+00:00".to_owned(),
             collation: "utf8mb4_nopad_bin".to_owned(),
         }
@@ -145,17 +157,39 @@ mod tests {
     }
 
     #[test]
-    fn a_release_that_was_tried_is_told_from_others() {
-        for (version, fits) in [
-            ("10.6.2-MariaDB", true),
-            ("11.8.3-MariaDB-log", true),
-            ("5.5.5-10.5.9-MariaDB", false),
-            ("8.0.36", false),
-            ("8.4.0-debug", false),
-            ("5.7.44-log", false),
-            ("", false),
+    fn mysql_is_held_to_what_it_has() {
+        let mysql = |settings: &mut Settings| {
+            settings.version = "8.4.7".to_owned();
+            settings.sql_mode = MODES.join(",");
+            settings.collation = MYSQL.collation.to_owned();
+        };
+        check(mysql, "");
+        check(
+            |settings| {
+                mysql(settings);
+                settings.collation = MARIADB.collation.to_owned();
+            },
+            "collation is utf8mb4_nopad_bin, not utf8mb4_0900_bin",
+        );
+        check(|settings| settings.sql_mode = MODES.join(","), "lacks SIMULTANEOUS_ASSIGNMENT");
+    }
+
+    #[test]
+    fn a_release_that_is_too_old_is_told_from_others() {
+        let fault = |version: &str| {
+            let settings = Settings { version: version.to_owned(), ..good() };
+            faults(&settings).into_iter().find(|fault| fault.starts_with("version"))
+        };
+        for version in ["10.6.2-MariaDB", "11.8.3-MariaDB-log", "8.0.23", "8.4.0-debug", "9.7.4-2"] {
+            assert_eq!(fault(version), None);
+        }
+        for (version, oldest) in [
+            ("5.5.5-10.5.9-MariaDB", "MariaDB 10.6"),
+            ("8.0.22", "MySQL 8.0.23"),
+            ("5.7.44-log", "MySQL 8.0.23"),
+            ("", "MySQL 8.0.23"),
         ] {
-            assert_eq!(is_known(version), fits, "{version}");
+            assert_eq!(fault(version), Some(format!("version {version} is not {oldest} or newer")));
         }
     }
 }

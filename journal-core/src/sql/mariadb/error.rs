@@ -26,7 +26,7 @@ fn class(number: u16, state: &str, said: &str) -> SqlClass {
         4025 if state == "23000" => SqlClass::Constraint(Constraint::Check),
         // Locks (lock wait, deadlock, the row changed behind a snapshot), memory, too many of something, ended by
         // somebody, a table that changed under the statement.
-        1205 | 1213 | 1020 | 1206 | 1614 | 1637 => SqlClass::Transient,
+        1205 | 1213 | 1020 | 1206 | 1614 | 1637 | 3058 | 3572 => SqlClass::Transient,
         1037 | 1038 | 1040 | 1041 | 1203 | 1226 | 1317 | 1412 | 1461 | 1615 | 1969 | 3024 => {
             SqlClass::Transient
         }
@@ -38,12 +38,11 @@ fn class(number: u16, state: &str, said: &str) -> SqlClass {
             SqlClass::Broken
         }
         // Shutting down, cut, killed, idle for too long; a commit that failed half-way.
-        1053 | 1077..=1080 | 1152 | 1154..=1161 | 1180 | 1184 | 1927 | 2002 | 2003 | 2006 | 2013 => {
-            SqlClass::Lost
-        }
+        1053 | 1077..=1080 | 1152 | 1154..=1161 | 1180 | 1184 | 1927 | 2002 | 2003 | 2006 | 2013 | 3168
+        | 3169 | 4031 => SqlClass::Lost,
         // No way in, no right, a server that only reads.
         1044 | 1045 | 1046 | 1049 | 1129 | 1130 | 1142 | 1143 | 1227 | 1290 | 1370 | 1419 | 1524 | 1665
-        | 1698 | 1820 | 1836 | 1862 | 3118 | 4151 => SqlClass::Refused,
+        | 1698 | 1820 | 1836 | 1862 | 3118 | 3159 | 3955 | 4151 => SqlClass::Refused,
         // No such table, column, key, routine or view.
         1051 | 1054 | 1109 | 1146 | 1176 | 1305 | 1356 | 1449 => SqlClass::Schema,
         _ => match state.get(..2).unwrap_or_default() {
@@ -72,7 +71,8 @@ fn object(number: u16, said: &str) -> Option<String> {
         Some(name[..name.find(quote)?].to_owned())
     };
     match number {
-        1062 | 1586 => after("for key "),
+        // MySQL has the table's name in front.
+        1062 | 1586 => after("for key ").map(|key| key.rsplit('.').next().map(str::to_owned).unwrap_or(key)),
         1451 | 1452 | 4025 => after("CONSTRAINT "),
         3819 => after("Check constraint "),
         1048 | 1364 => said.split('\'').nth(1).map(str::to_owned),
@@ -106,6 +106,7 @@ mod tests {
         let said = "Duplicate entry 'it's for key 'x'-7' for key 'PRIMARY'";
         assert_eq!(without_values(1062, said), "Duplicate entry for key 'PRIMARY'");
         assert_eq!(object(1062, said).as_deref(), Some("PRIMARY"));
+        assert_eq!(object(1062, "Duplicate entry '7' for key 'item.PRIMARY'").as_deref(), Some("PRIMARY"));
         let said = "Incorrect integer value: 'secret for column `z`' for column `shop`.`item`.`n` at row 1";
         assert_eq!(
             without_values(1366, said),

@@ -18,7 +18,7 @@ pub(in crate::sql) async fn run(
 ) -> Result<(), SqlError> {
     let history = Dialect::MariaDb.render(history);
     // A name of the whole server, so the database is part of it; at most 64 characters.
-    let lock = "MD5(CONCAT('daybook ', DATABASE(), ' ', ?))";
+    let lock = "SHA2(CONCAT('daybook ', DATABASE(), ' ', ?), 224)";
     let taken = sqlx::query(AssertSqlSafe(format!(
         "SELECT CAST(COALESCE(GET_LOCK({lock}, {TURN_WAIT}), 0) AS SIGNED)"
     )));

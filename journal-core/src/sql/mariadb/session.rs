@@ -12,7 +12,7 @@ use crate::sql::quote;
 /// columns all get values of before it; and errors in place of values that are bent to fit. A text that a server does not know (MySQL's, MariaDB's) stands in a comment that
 /// only the other executes. Locks are waited for 5 s, and a transaction that a client left idle ends after 60 s, so that
 /// it cannot hold a pause for ever.
-const SETTINGS: &str = "SET NAMES utf8mb4 COLLATE /*M! utf8mb4_nopad_bin */ /*!80000 utf8mb4_0900_bin */; \
+const SETTINGS: &str = "SET NAMES utf8mb4 COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */; \
      SET SESSION sql_mode = concat('ANSI_QUOTES,STRICT_ALL_TABLES,STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION,\
      NO_BACKSLASH_ESCAPES,ERROR_FOR_DIVISION_BY_ZERO,NO_ZERO_DATE,NO_ZERO_IN_DATE,PIPES_AS_CONCAT',\
      /*M! ',SIMULTANEOUS_ASSIGNMENT', */ ''), \

@@ -1,6 +1,8 @@
 //! [`Listed`] in SQL, for views. A list in the spelling in which it was written is shown so as long as it has just the parts
 //! that stand there, and rows that a list does not spell as long as they are what it says.
 
+use journal_core::sql::BYTEWISE;
+
 use super::listed::Listed;
 use crate::ddl::kept::CELLS;
 use crate::ddl::quote::{ident, same, text};
@@ -194,7 +196,7 @@ fn all_in((value, source): (&str, &str), (other, others): (&str, &str), dialect:
 fn mariadb_texts(array: &str, name: &str) -> String {
     format!(
         "json_table({array}, '$[*]' COLUMNS (nr FOR ORDINALITY, {} LONGTEXT CHARACTER SET utf8mb4 \
-         COLLATE utf8mb4_nopad_bin PATH '$'))",
+         COLLATE {BYTEWISE} PATH '$'))",
         ident(name)
     )
 }

@@ -61,7 +61,7 @@ fn note_all(dialect: Dialect) -> String {
         ),
         Dialect::MariaDb => format!(
             "INSERT INTO {{d}}ask_row (ask, row_key, since) SELECT $1, s.row_key, {now} \
-             FROM json_table($2, '$[*]' COLUMNS (row_key LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin \
+             FROM json_table($2, '$[*]' COLUMNS (row_key LONGTEXT CHARACTER SET utf8mb4 COLLATE {{bytewise}} \
              PATH '$[0]')) AS s ON DUPLICATE KEY UPDATE since = VALUES(since)"
         ),
     }
@@ -74,7 +74,7 @@ fn forget_all(dialect: Dialect) -> String {
         }
         Dialect::MariaDb => {
             "DELETE n FROM json_table($2, '$[*]' COLUMNS (row_key LONGTEXT CHARACTER SET utf8mb4 \
-             COLLATE utf8mb4_nopad_bin PATH '$[0]')) AS s STRAIGHT_JOIN {d}ask_row AS n \
+             COLLATE {bytewise} PATH '$[0]')) AS s STRAIGHT_JOIN {d}ask_row AS n \
              ON n.ask = $1 AND n.row_key = s.row_key"
                 .to_owned()
         }

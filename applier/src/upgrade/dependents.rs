@@ -51,7 +51,8 @@ pub(super) async fn insist_on_none(mut conn: ConnRef<'_>, layout: &Layout) -> Re
 
 async fn referring(conn: &mut ConnRef<'_>, table: &str) -> Result<Vec<String>, SqlError> {
     match names(conn, REFERENCES_MARIADB, table).await {
-        Err(error) if matches!(error.class, SqlClass::Refused | SqlClass::Schema) => {
+        // MySQL does not know the character set.
+        Err(error) if error.class == SqlClass::Refused || error.code == "1115" => {
             names(conn, REFERENCES_BY_TABLES, table).await
         }
         found => found,

@@ -115,6 +115,11 @@ async fn done(mut conn: ConnRef<'_>) -> Result<Option<Stage>, SqlError> {
 }
 
 /// Tries that wait for nobody at first, and then for a bounded time only.
+/// MySQL waits a second at least.
+fn lock_wait(seconds: u64) -> String {
+    format!("SET SESSION lock_wait_timeout = /*M! {seconds} */ /*!80017 {} */", seconds.max(1))
+}
+
 struct Tries {
     patience: LockPatience,
     started: Instant,
@@ -125,7 +130,7 @@ impl Tries {
         let mut rest = REST_FIRST;
         for tries in 0.. {
             let wait = if tries < TRIES_WITHOUT_WAIT { 0 } else { self.whole_seconds() };
-            conn.lend().script(&format!("SET SESSION lock_wait_timeout = {wait}")).await?;
+            conn.lend().script(&lock_wait(wait)).await?;
             match conn.lend().ddl(statement).await {
                 Ok(()) => break,
                 Err(error) if error.class == SqlClass::Transient => {

@@ -94,7 +94,7 @@ pub(crate) fn cell(source: &str, name: &Name, ty: Type, dialect: Dialect) -> Kep
             let path = |rest: &str| text(&format!("$.\"{name}\"{rest}"));
             Kept {
                 there: format!("(coalesce(json_contains_path({source}, 'one', {}), 0) = 1)", path("")),
-                value: mariadb_value(&format!("json_value({source}, {})", path(&format!(".\"{kind}\""))), ty),
+                value: mariadb_value(&mariadb::json_at(source, &path(&format!(".\"{kind}\""))), ty),
             }
         }
     }

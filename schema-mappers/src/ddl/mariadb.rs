@@ -61,6 +61,14 @@ pub(crate) fn cast_text(e: &str) -> String {
     collated(&format!("CAST({e} AS CHAR)"))
 }
 
+/// What stands at a path of a JSON text, no NULL of JSON, as a text. MySQL's `json_value` would cut it off.
+pub(crate) fn json_at(json: &str, path: &str) -> String {
+    format!(
+        "/*M! json_value({json}, {path}) */ \
+         /*!80017 (json_unquote(json_extract({json}, {path})) COLLATE utf8mb4_0900_bin) */"
+    )
+}
+
 /// A text as JSON has it here. The server's own function writes the letters of some control characters' numbers large.
 pub(crate) fn json_text(e: &str) -> String {
     let large: Vec<char> = [0x0b, 0x0e, 0x0f].into_iter().chain(0x1a..=0x1f_u8).map(char::from).collect();

@@ -29,6 +29,8 @@ impl Writer<'_> {
             What::Value(Value::Null) => match (self.dialect, node.kind) {
                 (Dialect::Postgres, Kind::Number { .. }) => "CAST(NULL AS numeric)".to_owned(),
                 (Dialect::MariaDb, Kind::Number { .. }) => format!("CAST(NULL AS {UNITS})"),
+                // MySQL takes a bare one for bytes, which fit into no function of texts.
+                (Dialect::MariaDb, Kind::Text { .. }) => "CAST(NULL AS CHAR)".to_owned(),
                 _ => quote::literal(&Value::Null, any_length(node.kind.ty()), self.dialect),
             },
             What::Value(value) => quote::literal(value, any_length(node.kind.ty()), self.dialect),

@@ -312,7 +312,7 @@ async fn an_altered_seal_is_named_and_so_is_a_missing_one() {
         for column in ["sealed_at", "hlc", "rejected_count", "schema"] {
             let add = |sign: &str| {
                 format!(
-                    "UPDATE {{d}}seal SET {column} = {column} {sign} 1 WHERE origin = 'a' AND seal_nr = $1"
+                    "UPDATE {{d}}seal SET \"{column}\" = \"{column}\" {sign} 1 WHERE origin = 'a' AND seal_nr = $1"
                 )
             };
             vandal.run(&add("+"), vec![seal.into()]).await;

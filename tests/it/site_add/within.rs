@@ -108,7 +108,8 @@ async fn take_name(house: &House, table: &str) -> Result<(), SqlError> {
     conn.begin().await?;
     match conn.dialect() {
         Dialect::MariaDb => {
-            conn.lend().script("SET SESSION lock_wait_timeout = 0").await?;
+            // Without a wait; MySQL waits a second at least.
+            conn.lend().script("SET SESSION lock_wait_timeout = /*M! 0 */ /*!80017 1 */").await?;
             conn.lend().script(&format!("RENAME TABLE {table} TO elsewhere")).await
         }
         _ => conn.lend().script(&format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE NOWAIT")).await,

@@ -58,8 +58,8 @@ pub(super) fn decimals() -> Vec<Edge> {
 
 pub(super) fn fractions() -> Vec<Edge> {
     numbers([
-        ("38 digits 9", format!("0.{}", "9".repeat(38))),
-        ("the smallest below zero", format!("-0.{}1", "0".repeat(37))),
+        ("30 digits 9", format!("0.{}", "9".repeat(30))),
+        ("the smallest below zero", format!("-0.{}1", "0".repeat(29))),
         ("1", "1".to_owned()),
     ])
 }

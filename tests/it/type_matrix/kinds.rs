@@ -98,8 +98,8 @@ pub(super) fn all() -> Vec<Kind> {
         ),
         Kind::new(
             "fraction",
-            "decimal(38,38)",
-            "Nothing but digits behind the point, as many as MariaDB has.",
+            "decimal(30,30)",
+            "Nothing but digits behind the point, as many as MySQL has; MariaDB has 38.",
             edges::fractions(),
         ),
         Kind::new(
@@ -154,7 +154,7 @@ pub(super) fn wide() -> Vec<Kind> {
         "wide",
         "decimal(1000,500)",
         "As wide as decimals get. A schema set with a decimal of more than 65 digits, or of more than 38 behind the \
-         point, is refused at sites on MariaDB before anything is made there.",
+         point, is refused at sites on MariaDB before anything is made there. MySQL refuses more than 30 behind the point.",
         edges::wide_decimals(),
     )]
 }

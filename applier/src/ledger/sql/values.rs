@@ -79,7 +79,8 @@ pub(super) fn placeholder(dialect: Dialect, ty: Type, number: usize) -> String {
             return format!("CAST(${number} AS DECIMAL({precision},{scale}))");
         }
         (Dialect::MariaDb, Type::Date) => return format!("CAST(${number} AS DATE)"),
-        (Dialect::MariaDb, Type::Time) => return format!("CAST(${number} AS TIME(6))"),
+        // A parameter that MySQL itself takes for a time it reads as a day and an hour: '10:11:12.000005' as 05:00:00.
+        (Dialect::MariaDb, Type::Time) => return format!("CAST(CAST(${number} AS CHAR) AS TIME(6))"),
         (Dialect::MariaDb, Type::Timestamp) => return format!("CAST(${number} AS DATETIME(6))"),
         (Dialect::MariaDb, _) => "",
         (Dialect::Sqlite, _) => "",

@@ -142,9 +142,10 @@ impl KeptRows {
                     "{} AS c WHERE {named}",
                     mariadb_texts(&format!("json_keys({cells})"), "key")
                 ),
-                value: format!("json_value({cells}, '$.\"' || c.key || '\".\"text\"')"),
+                value: mariadb::json_at(&cells, "'$.\"' || c.key || '\".\"text\"'"),
                 nr: format!(
-                    "CAST(json_value({cells}, '$.\"' || {mark} || {place} || '/nr\".\"int\"') AS SIGNED)"
+                    "CAST({} AS SIGNED)",
+                    mariadb::json_at(&cells, &format!("'$.\"' || {mark} || {place} || '/nr\".\"int\"'"))
                 ),
                 place: format!("CAST({place} AS SIGNED)"),
             },

@@ -156,7 +156,10 @@ async fn locks_deadlocks_and_ended_sessions_are_told_apart() {
     two.begin().await.unwrap();
     script(&mut one, "UPDATE t SET n = 1 WHERE id = 1").await;
     let busy = error(&mut two, "SELECT n FROM t WHERE id = 1 FOR UPDATE NOWAIT", vec![]).await;
-    assert_eq!((busy.class, busy.code.as_str()), (SqlClass::Transient, if on_mysql() { "3572" } else { "1205" }));
+    assert_eq!(
+        (busy.class, busy.code.as_str()),
+        (SqlClass::Transient, if on_mysql() { "3572" } else { "1205" })
+    );
     script(&mut two, "UPDATE t SET n = 2 WHERE id = 2").await;
     // Each wants what the other has: one of them is told.
     let waits = async { one.lend().execute("UPDATE t SET n = 3 WHERE id = 2", vec![]).await };
@@ -175,8 +178,7 @@ async fn locks_deadlocks_and_ended_sessions_are_told_apart() {
     script(&mut two, &format!("SET SESSION {timeout} = 1")).await;
     two.begin().await.unwrap();
     let mut watch = open(&database.url).await;
-    let id =
-        "SELECT count(*) FROM {processlist} WHERE DB = DATABASE() AND ID <> connection_id()";
+    let id = "SELECT count(*) FROM {processlist} WHERE DB = DATABASE() AND ID <> connection_id()";
     let gone = async { while number(&mut watch, id).await > 0 {} };
     tokio::time::timeout(Duration::from_secs(60), gone).await.expect("an idle transaction goes on for ever");
     let idle = two.lend().execute("SELECT 1", vec![]).await.unwrap_err();

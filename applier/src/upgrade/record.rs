@@ -213,10 +213,11 @@ pub(crate) async fn begin(mut conn: ConnRef<'_>, upgrade: &Upgrade) -> Result<()
 /// The statement that brings a site from one place to another, for the transaction that does the step; with `turn` its
 /// versions change ends. It must touch one row: none means that another command was faster.
 pub(crate) fn advance(upgrade: &Upgrade, to: Place, turn: bool, dialect: Dialect) -> (String, Vec<Param>) {
-    let ends = if turn { "version_from = version_to, version_to = version_from, " } else { "" };
+    let (version_from, version_to) =
+        if turn { (upgrade.to, upgrade.from) } else { (upgrade.from, upgrade.to) };
     let statement = format!(
-        "UPDATE {{d}}upgrade SET {ends}direction = $4, step = $5, trouble = '', changed_at = {} \
-         WHERE operation = $1 AND direction = $2 AND step = $3",
+        "UPDATE {{d}}upgrade SET version_from = $6, version_to = $7, direction = $4, step = $5, trouble = '', \
+         changed_at = {} WHERE operation = $1 AND direction = $2 AND step = $3",
         now(dialect)
     );
     let params = vec![
@@ -224,7 +225,9 @@ pub(crate) fn advance(upgrade: &Upgrade, to: Place, turn: bool, dialect: Dialect
         direction_name(upgrade.place.direction).into(),
         upgrade.place.step.name().into(),
         direction_name(to.direction).into(),
-        Param::from(to.step.name()),
+        to.step.name().into(),
+        version_from.0.into(),
+        Param::from(version_to.0),
     ];
     (statement, params)
 }

@@ -29,8 +29,6 @@ impl Writer<'_> {
             What::Value(Value::Null) => match (self.dialect, node.kind) {
                 (Dialect::Postgres, Kind::Number { .. }) => "CAST(NULL AS numeric)".to_owned(),
                 (Dialect::MariaDb, Kind::Number { .. }) => format!("CAST(NULL AS {UNITS})"),
-                // MySQL takes a bare one for bytes, which fit into no function of texts.
-                (Dialect::MariaDb, Kind::Text { .. }) => "CAST(NULL AS CHAR)".to_owned(),
                 _ => quote::literal(&Value::Null, any_length(node.kind.ty()), self.dialect),
             },
             What::Value(value) => quote::literal(value, any_length(node.kind.ty()), self.dialect),
@@ -55,7 +53,7 @@ impl Writer<'_> {
                 let part = self.part(part);
                 format!("CASE WHEN {} <= {max} THEN {part} END", quote::length(&part, self.dialect))
             }
-            What::Join(left, right) => self.between(left, "||", right),
+            What::Join(left, right) => format!("({} || {})", self.text(left), self.text(right)),
             What::Case(branches, otherwise) => {
                 let branches: String = branches
                     .iter()
@@ -155,8 +153,16 @@ impl Writer<'_> {
         }
     }
 
+    /// The same of what has to be a text. MySQL takes a bare NULL for bytes, in which it finds no pattern.
+    fn text(&self, node: &Node) -> String {
+        match (&node.what, self.dialect) {
+            (What::Value(Value::Null), Dialect::MariaDb) => "CAST(NULL AS CHAR)".to_owned(),
+            _ => self.part(node),
+        }
+    }
+
     fn call(&self, function: Function, arguments: &[Node]) -> String {
-        let parts: Vec<String> = arguments.iter().map(|argument| self.part(argument)).collect();
+        let parts: Vec<String> = arguments.iter().map(|argument| self.text(argument)).collect();
         let [text, rest @ ..] = parts.as_slice() else { return "NULL".to_owned() };
         // In this collation PostgreSQL knows the letters that SQLite knows; for MariaDB the bytes of the text are read in a
         // character set without any others.

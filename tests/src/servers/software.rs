@@ -91,7 +91,8 @@ impl Software {
         static FOUND: OnceLock<Result<Software, String>> = OnceLock::new();
         let look = || {
             let places = [MYSQL_BESIDE].iter().chain(SYSTEM).map(|place| Path::new(place).join("mysqld"));
-            let found = tether::find_program("mysqld").into_iter().chain(places).find(|program| is_mysql(program));
+            let found =
+                tether::find_program("mysqld").into_iter().chain(places).find(|program| is_mysql(program));
             let program = found.ok_or("no `mysqld` of MySQL was found")?;
             Self::with(vec![("mysqld", program)], MARIADB_USER)
         };
@@ -159,7 +160,8 @@ fn versioned() -> Vec<PathBuf> {
 
 fn is_mysql(program: &Path) -> bool {
     let asked = Command::new(program).arg("--version").output();
-    asked.is_ok_and(|told| told.status.success() && !String::from_utf8_lossy(&told.stdout).contains("MariaDB"))
+    asked
+        .is_ok_and(|told| told.status.success() && !String::from_utf8_lossy(&told.stdout).contains("MariaDB"))
 }
 
 fn user_exists(user: &str) -> bool {

@@ -21,17 +21,11 @@ struct Product {
     from: (&'static str, (u32, u32, u32)),
     /// What each calls the bytewise collation; see [`BYTEWISE`](crate::sql::BYTEWISE).
     collation: &'static str,
-    /// A mode that only one of them has. Nothing relies on it where it is missing.
-    mode: Option<&'static str>,
 }
 
-const MARIADB: Product = Product {
-    from: ("MariaDB 10.6", (10, 6, 0)),
-    collation: "utf8mb4_nopad_bin",
-    mode: Some("SIMULTANEOUS_ASSIGNMENT"),
-};
+const MARIADB: Product = Product { from: ("MariaDB 10.6", (10, 6, 0)), collation: "utf8mb4_nopad_bin" };
 /// 8.0.23 has invisible columns, the last that came of what is needed.
-const MYSQL: Product = Product { from: ("MySQL 8.0.23", (8, 0, 23)), collation: "utf8mb4_0900_bin", mode: None };
+const MYSQL: Product = Product { from: ("MySQL 8.0.23", (8, 0, 23)), collation: "utf8mb4_0900_bin" };
 
 /// What the server and the session say of themselves.
 #[derive(Debug, Clone)]
@@ -92,7 +86,7 @@ fn faults(settings: &Settings) -> Vec<String> {
         let fits = settings.binlog_format != "STATEMENT";
         hold(fits, "binlog_format is STATEMENT, which READ COMMITTED cannot be written in".to_owned());
     }
-    for mode in MODES.into_iter().chain(product.mode) {
+    for mode in MODES {
         let set = settings.sql_mode.split(',').any(|have| have == mode);
         hold(set, format!("the session's sql_mode lacks {mode}, which was set on connecting"));
     }
@@ -125,7 +119,7 @@ mod tests {
             binlog: "OFF".to_owned(),
             sync_binlog: "0".to_owned(),
             binlog_format: "MIXED".to_owned(),
-            sql_mode: MODES.into_iter().chain(MARIADB.mode).collect::<Vec<_>>().join(","),
+            sql_mode: MODES.join(","),
             time_zone: "+00:00".to_owned(),
             collation: "utf8mb4_nopad_bin".to_owned(),
         }
@@ -160,7 +154,6 @@ mod tests {
     fn mysql_is_held_to_what_it_has() {
         let mysql = |settings: &mut Settings| {
             settings.version = "8.4.7".to_owned();
-            settings.sql_mode = MODES.join(",");
             settings.collation = MYSQL.collation.to_owned();
         };
         check(mysql, "");
@@ -171,7 +164,6 @@ mod tests {
             },
             "collation is utf8mb4_nopad_bin, not utf8mb4_0900_bin",
         );
-        check(|settings| settings.sql_mode = MODES.join(","), "lacks SIMULTANEOUS_ASSIGNMENT");
     }
 
     #[test]

@@ -38,8 +38,20 @@ fn class(number: u16, state: &str, said: &str) -> SqlClass {
             SqlClass::Broken
         }
         // Shutting down, cut, killed, idle for too long; a commit that failed half-way.
-        1053 | 1077..=1080 | 1152 | 1154..=1161 | 1180 | 1184 | 1927 | 2002 | 2003 | 2006 | 2013 | 3168
-        | 3169 | 4031 => SqlClass::Lost,
+        1053
+        | 1077..=1080
+        | 1152
+        | 1154..=1161
+        | 1180
+        | 1184
+        | 1927
+        | 2002
+        | 2003
+        | 2006
+        | 2013
+        | 3168
+        | 3169
+        | 4031 => SqlClass::Lost,
         // No way in, no right, a server that only reads.
         1044 | 1045 | 1046 | 1049 | 1129 | 1130 | 1142 | 1143 | 1227 | 1290 | 1370 | 1419 | 1524 | 1665
         | 1698 | 1820 | 1836 | 1862 | 3118 | 3159 | 3955 | 4151 => SqlClass::Refused,

@@ -69,7 +69,7 @@ fn refuse_what_no_double_holds(params: &[Param]) -> Result<(), SqlError> {
     match params.iter().find(unfit) {
         None => Ok(()),
         Some(_) => {
-            let message = "MariaDB holds no NaN, no infinity and no -0.0";
+            let message = "MariaDB and MySQL hold no NaN, no infinity and no -0.0";
             Err(SqlError { code: OUT_OF_RANGE.to_owned(), ..SqlError::new(SqlClass::Data, message) })
         }
     }

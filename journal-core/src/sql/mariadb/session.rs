@@ -8,14 +8,14 @@ use crate::sql::conn::{Access, Conn};
 use crate::sql::error::SqlError;
 use crate::sql::quote;
 
-/// Names in double quotes, standard literals and `||`, as in the statements that other databases read too, and an UPDATE whose
-/// columns all get values of before it; and errors in place of values that are bent to fit. A text that a server does not know (MySQL's, MariaDB's) stands in a comment that
-/// only the other executes. Locks are waited for 5 s, and a transaction that a client left idle ends after 60 s, so that
-/// it cannot hold a pause for ever.
+/// Names in double quotes, standard literals and `||`, as in the statements that other databases read too; and errors in
+/// place of values that are bent to fit. An UPDATE names no column that it changed before: there is no telling which value
+/// it gets. A text that a server does not know (MySQL's, MariaDB's) stands in a comment that only the other executes. Locks
+/// are waited for 5 s, and on MariaDB a transaction that a client left idle ends after 60 s, so that it cannot hold a pause
+/// for ever.
 const SETTINGS: &str = "SET NAMES utf8mb4 COLLATE /*M! utf8mb4_nopad_bin */ /*!80017 utf8mb4_0900_bin */; \
-     SET SESSION sql_mode = concat('ANSI_QUOTES,STRICT_ALL_TABLES,STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION,\
-     NO_BACKSLASH_ESCAPES,ERROR_FOR_DIVISION_BY_ZERO,NO_ZERO_DATE,NO_ZERO_IN_DATE,PIPES_AS_CONCAT',\
-     /*M! ',SIMULTANEOUS_ASSIGNMENT', */ ''), \
+     SET SESSION sql_mode = 'ANSI_QUOTES,STRICT_ALL_TABLES,STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION,\
+     NO_BACKSLASH_ESCAPES,ERROR_FOR_DIVISION_BY_ZERO,NO_ZERO_DATE,NO_ZERO_IN_DATE,PIPES_AS_CONCAT', \
      time_zone = '+00:00', autocommit = 1, completion_type = 0, foreign_key_checks = 1, unique_checks = 1, \
      sql_safe_updates = 0, sql_select_limit = DEFAULT, default_storage_engine = InnoDB, group_concat_max_len = 4294967295, \
      innodb_lock_wait_timeout = 5, lock_wait_timeout = 5 \

@@ -1,4 +1,4 @@
-//! Tables for MariaDB. Each is one statement, keys and indexes included, since a statement that changes tables commits by
+//! Tables for MariaDB and MySQL. Each is one statement, keys and indexes included, since a statement that changes tables commits by
 //! itself: a crash leaves a whole table or none. Text compares by bytes, blanks at the end included.
 //!
 //! A column of an index has a bounded length there. Texts and bytes without bound, or with a wider one, get what room the

@@ -20,7 +20,8 @@ const REJECTED: &str = "SELECT trans_nr, code, detail FROM {d}rejection WHERE or
 const COLUMN_IN_SQLITE: &str = "SELECT type FROM pragma_table_info($1) WHERE name = 'v'";
 const COLUMN_IN_POSTGRES: &str = "SELECT format_type(atttypid, atttypmod) FROM pg_attribute \
      WHERE attrelid = CAST($1 AS regclass) AND attname = 'v'";
-const COLUMN_IN_MARIADB: &str = "SELECT column_type FROM information_schema.columns WHERE table_schema = database() \
+/// MySQL gives whole numbers no width, which says nothing anyway.
+const COLUMN_IN_MARIADB: &str = "SELECT replace(column_type, '(20)', '') FROM information_schema.columns WHERE table_schema = database() \
      AND table_name = $1 AND column_name = 'v'";
 
 /// What a site has.

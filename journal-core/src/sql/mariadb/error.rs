@@ -24,7 +24,7 @@ fn class(number: u16, state: &str, said: &str) -> SqlClass {
         3819 => SqlClass::Constraint(Constraint::Check),
         // MySQL has another error of that number.
         4025 if state == "23000" => SqlClass::Constraint(Constraint::Check),
-        // Locks (lock wait, deadlock, the row changed behind a snapshot), memory, too many of something, ended by
+        // Locks (lock wait, deadlock, the row changed behind a snapshot, a commit of another server), memory, too many of something, ended by
         // somebody, a table that changed under the statement.
         1205 | 1213 | 1020 | 1206 | 1614 | 1637 | 3058 | 3572 => SqlClass::Transient,
         1037 | 1038 | 1040 | 1041 | 1203 | 1226 | 1317 | 1412 | 1461 | 1615 | 1969 | 3024 => {
@@ -38,20 +38,12 @@ fn class(number: u16, state: &str, said: &str) -> SqlClass {
             SqlClass::Broken
         }
         // Shutting down, cut, killed, idle for too long; a commit that failed half-way.
-        1053
-        | 1077..=1080
-        | 1152
-        | 1154..=1161
-        | 1180
-        | 1184
-        | 1927
-        | 2002
-        | 2003
-        | 2006
-        | 2013
-        | 3168
-        | 3169
-        | 4031 => SqlClass::Lost,
+        1053 | 1077..=1080 | 1152 | 1154..=1161 | 1180 | 1184 | 1927 | 2002 | 2003 | 2006 | 2013 => {
+            SqlClass::Lost
+        }
+        // The same of MySQL; the last is about a trigger on MariaDB.
+        3100 | 3168 | 3169 => SqlClass::Lost,
+        4031 if said.contains("inactivity") => SqlClass::Lost,
         // No way in, no right, a server that only reads.
         1044 | 1045 | 1046 | 1049 | 1129 | 1130 | 1142 | 1143 | 1227 | 1290 | 1370 | 1419 | 1524 | 1665
         | 1698 | 1820 | 1836 | 1862 | 3118 | 3159 | 3955 | 4151 => SqlClass::Refused,

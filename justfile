@@ -11,6 +11,10 @@ check:
 test *ARGS:
     cargo test --workspace --locked {{ARGS}}
 
+# The tests of MariaDB on MySQL in its place.
+mysql *ARGS:
+    tests/mysql {{ARGS}}
+
 # The main job on two SQLite files; arguments go to the command (`just demo --dir /tmp/books`).
 demo *ARGS:
     cargo run --release --locked --bin daybook -- demo {{ARGS}}

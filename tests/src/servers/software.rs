@@ -27,7 +27,7 @@ const SYSTEM: &[&str] = &[
 ];
 
 /// Where `tests/get-mysql` puts MySQL on machines whose packages have MariaDB in its place.
-const MYSQL_BESIDE: &str = "/opt/daybook-tests/mysql/bin";
+const MYSQL_BESIDE: &str = "/opt/daybook-tests/mysql";
 
 /// The servers refuse to run as root, so root hands over to these users, which the distributions' packages make.
 const POSTGRES_USER: &str = "postgres";

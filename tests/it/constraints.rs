@@ -18,6 +18,24 @@ const MAPPING: &str = "[[map]]\nop = \"add_check\"\ntable = \"t\"\nname = \"fee_
                        [[map]]\nop = \"add_index\"\ntable = \"t\"\nname = \"live_code\"\ncolumns = [\"code\"]\n\
                        unique = true\nwhere = \"live\"\n";
 
+/// Texts that a store may keep in another form than they were given: conditions over them mean what they say all the same.
+const ODD: &str = r#"
+[table.t]
+key = ["id"]
+checks = [
+    { name = "no_backslash", that = "code <> 'a\\b'" },
+    { name = "no_line_end", that = "code <> 'a\nb'" },
+    { name = "no_quote", that = "code <> 'it''s'" },
+    { name = "by_bytes", that = "case when live then 'A' else 'b' end <> 'a'" },
+]
+indexes = [{ name = "one_live", columns = ["live"], unique = true, where = "code = 'x\\y'" }]
+[table.t.columns]
+id = "int"
+fee = "decimal(9,2)"
+code = { type = "text", null = true }
+live = "bool"
+"#;
+
 fn set() -> SchemaSet {
     let sources = vec![
         VersionSource::new(SchemaVersion(1), [("schema.toml", OLDER)]),
@@ -38,8 +56,13 @@ fn insert(id: i64, amount: &str, code: &str, live: bool) -> Change {
 }
 
 async fn rigs() -> Vec<Rig> {
+    rigs_of(set).await
+}
+
+async fn rigs_of(set: fn() -> SchemaSet) -> Vec<Rig> {
     let mut rigs = vec![Rig::sqlite(&["a", "b"], set()).await];
-    if let Some((a, b)) = servers::two_postgres_or_skip() {
+    for servers in [servers::two_postgres_or_skip(), servers::two_mariadb_or_skip()] {
+        let Some((a, b)) = servers else { continue };
         let pair = [("a", a.create_database().url), ("b", b.create_database().url)];
         rigs.push(Rig::at(&pair, set()).await);
     }
@@ -95,5 +118,38 @@ async fn what_an_older_site_writes_against_a_new_constraint_waits_and_the_rest_f
         assert_eq!(rig.number("a", "SELECT count(*) FROM t WHERE id IN (3, 5)").await, 0);
         assert_eq!(rig.number("a", "SELECT count(*) FROM t WHERE id = 4").await, 1);
         assert!(rig.number("a", "SELECT count(*) FROM {d}quarantine").await >= 2);
+    }
+}
+
+/// MySQL once kept a backslash as two for our sessions and as one for others, and compared two constants without regard to case.
+#[tokio::test]
+async fn conditions_of_texts_with_odd_characters_hold_in_every_store() {
+    let odd = || {
+        let source = VersionSource::new(SchemaVersion(1), [("schema.toml", ODD)]);
+        SchemaSet::from_sources(vec![source]).unwrap()
+    };
+    for rig in rigs_of(odd).await {
+        let mut poster = rig.poster("a").await;
+        let mut stay = Vec::new();
+        for (id, fee, code, stays) in [
+            (1, "1", "a\\b", false),
+            (2, "2", "a\nb", false),
+            (3, "3", "it's", false),
+            (4, "4", "a\\\\b", true),
+            (5, "7", "x\\y", true),
+            (6, "7", "x\\y", false),
+            (7, "7", "z", true),
+        ] {
+            rig.append("a", 1, &[insert(id, fee, code, true)]).await;
+            drain(&mut poster).await.unwrap();
+            stay.extend(stays.then_some(id));
+        }
+        let mut found = Vec::new();
+        for id in 1..=7 {
+            let there = rig.number("a", &format!("SELECT count(*) FROM t WHERE id = {id}")).await;
+            found.extend((there == 1).then_some(id));
+        }
+        assert_eq!(found, stay, "{}", rig.url("a"));
+        assert_eq!(rig.number("a", "SELECT count(*) FROM {d}rejection").await, 4);
     }
 }

@@ -27,7 +27,7 @@ async fn a_statement_means_the_same_whatever_the_server_is_set_to() {
     let options =
         ["sql-mode=", "default-time-zone=-08:00", "autocommit=0", "transaction-isolation=SERIALIZABLE"];
     let options =
-        options.into_iter().chain(["collation-server=utf8mb4_unicode_ci", "group-concat-max-len=4"]);
+        options.into_iter().chain(["collation-server=utf8mb4_unicode_ci", "group-concat-max-len=1048576"]);
     let settings = Settings { options: options.map(str::to_owned).collect(), ..Settings::default() };
     let Some(server) = own_mariadb_or_skip(settings) else { return };
     let database = server.create_database();

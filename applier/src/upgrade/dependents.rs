@@ -24,7 +24,12 @@ const REFERENCES_MARIADB: &str = "SELECT IF(referring = database(), table_name, 
      CONVERT(CONVERT(CAST(substring_index(ref_name, '/', -1) AS BINARY) USING filename) USING utf8mb4) AS parent \
      FROM information_schema.innodb_sys_foreign) AS named \
      WHERE referred = database() AND BINARY parent = BINARY $1 ORDER BY 1";
-/// Without that right, and on MySQL, where it is short work: MariaDB opens every table of every database for it.
+/// MySQL's own list has other names, and each as it is.
+const REFERENCES_MYSQL: &str = "SELECT IF(referring = database(), table_name, concat(referring, '.', table_name)) FROM (\
+     SELECT substring_index(for_name, '/', 1) AS referring, \
+     substr(for_name, char_length(substring_index(for_name, '/', 1)) + 2) AS table_name \
+     FROM information_schema.innodb_foreign WHERE BINARY ref_name = BINARY concat(database(), '/', $1)) AS named ORDER BY 1";
+/// Without that right: MariaDB opens every table of every database for it, MySQL tells of tables on which one has a right.
 const REFERENCES_BY_TABLES: &str = "SELECT IF(constraint_schema = database(), table_name, \
      concat(constraint_schema, '.', table_name)) FROM information_schema.referential_constraints \
      WHERE unique_constraint_schema = database() AND referenced_table_name = $1 ORDER BY 1";
@@ -50,11 +55,13 @@ pub(super) async fn insist_on_none(mut conn: ConnRef<'_>, layout: &Layout) -> Re
 }
 
 async fn referring(conn: &mut ConnRef<'_>, table: &str) -> Result<Vec<String>, SqlError> {
-    match names(conn, REFERENCES_MARIADB, table).await {
-        // MySQL does not know the character set.
-        Err(error) if error.class == SqlClass::Refused || error.code == "1115" => {
-            names(conn, REFERENCES_BY_TABLES, table).await
-        }
+    let mut found = names(conn, REFERENCES_MARIADB, table).await;
+    // MySQL knows neither the character set nor the list.
+    if found.as_ref().is_err_and(|error| ["1115", "1109"].contains(&error.code.as_str())) {
+        found = names(conn, REFERENCES_MYSQL, table).await;
+    }
+    match found {
+        Err(error) if error.class == SqlClass::Refused => names(conn, REFERENCES_BY_TABLES, table).await,
         found => found,
     }
 }

@@ -10,7 +10,8 @@ use crate::control::sql::record_action;
 
 const STANDS: &str =
     "SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = $1";
-const ALONE: &str = "SELECT coalesce(get_lock(concat('daybook tables ', database()), 5), 0)";
+/// Of at most 64 characters.
+const ALONE: &str = "SELECT coalesce(get_lock(sha2(concat('daybook tables ', database()), 224), 5), 0)";
 const BEGUN: &str = "SELECT 1 FROM {d}action WHERE what = $1 LIMIT 1";
 
 /// Makes sure that no other session changes tables for Daybook here: another command, or what a killed one has sent and the

@@ -114,12 +114,12 @@ async fn done(mut conn: ConnRef<'_>) -> Result<Option<Stage>, SqlError> {
     Ok(stands_in.then_some(Stage::Aside))
 }
 
-/// Tries that wait for nobody at first, and then for a bounded time only.
 /// MySQL waits a second at least.
 fn lock_wait(seconds: u64) -> String {
     format!("SET SESSION lock_wait_timeout = /*M! {seconds} */ /*!80017 {} */", seconds.max(1))
 }
 
+/// Tries that wait for nobody at first, and then for a bounded time only.
 struct Tries {
     patience: LockPatience,
     started: Instant,

@@ -9,7 +9,7 @@ pub enum Dialect {
     Sqlite,
     /// PostgreSQL 13 or newer.
     Postgres,
-    /// MariaDB 10.6 or newer, and MySQL 8.4 or newer. One text serves both: what only one of them reads stands in a
+    /// MariaDB 10.6 or newer, and MySQL 8.0.23 or newer. One text serves both: what only one of them reads stands in a
     /// comment that the other skips.
     MariaDb,
 }

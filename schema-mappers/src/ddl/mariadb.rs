@@ -10,7 +10,7 @@ use journal_core::model::schema::Index;
 use journal_core::model::{Column, Name, Schema, Table, Type};
 use journal_core::sql::BYTEWISE;
 
-use super::quote::{ident, idents, text};
+use super::quote::{hex, ident, idents, text};
 use super::{Dialect, ObjectNames, indexed};
 
 /// What an index may have of bytes, with some to spare of InnoDB's 3072.
@@ -59,6 +59,12 @@ pub(crate) fn collated(e: &str) -> String {
 /// Any value as a text. Views keep the character set of a CAST and forget its collation.
 pub(crate) fn cast_text(e: &str) -> String {
     collated(&format!("CAST({e} AS CHAR)"))
+}
+
+/// A text literal in a table's definition. MySQL keeps that in a form of its own, and each session reads it by its own mode: a
+/// backslash would be two to one of them and one to the other, and texts would compare without regard to case.
+pub(crate) fn lasting_text(text: &str) -> String {
+    collated(&format!("CONVERT(X'{}' USING utf8mb4)", hex(text.as_bytes())))
 }
 
 /// What stands at a path of a JSON text, no NULL of JSON, as a text. MySQL's `json_value` would cut it off.

@@ -177,7 +177,7 @@ fn check(table: &Table, check: &Check, name: &str, dialect: Dialect) -> String {
 /// A condition over a table's columns, in brackets. The loader has read it; should it not read here, no row fits.
 fn condition(table: &Table, text: &str, dialect: Dialect) -> String {
     let read = Expression::condition(text, &table.columns);
-    let sql = read.map(|condition| condition.sql(dialect, &|name| quote::ident(name)));
+    let sql = read.map(|condition| condition.sql_in_table(dialect, &|name| quote::ident(name)));
     format!("({})", sql.unwrap_or_else(|_| "1 = 0".to_owned()))
 }
 

@@ -94,6 +94,11 @@ impl Expression {
     pub fn sql(&self, dialect: Dialect, column: &dyn Fn(&Name) -> String) -> String {
         sql::sql(&self.node, self.ty, dialect, column)
     }
+
+    /// The same as a part of a table's definition: of a check or a generated column.
+    pub fn sql_in_table(&self, dialect: Dialect, column: &dyn Fn(&Name) -> String) -> String {
+        sql::sql_in_table(&self.node, self.ty, dialect, column)
+    }
 }
 
 /// The one text of all that are written otherwise but mean the same; the text itself where it is no expression.

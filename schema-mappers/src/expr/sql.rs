@@ -10,13 +10,25 @@ use crate::ddl::{Dialect, mariadb};
 
 /// The SQL of a part, as a stored value of type `ty`; `column` gives the SQL of a column.
 pub(super) fn sql(node: &Node, ty: Type, dialect: Dialect, column: &dyn Fn(&Name) -> String) -> String {
-    let writer = Writer { dialect, column };
+    let writer = Writer { dialect, column, in_table: false };
+    writer.stored(writer.part(node), node.kind, ty)
+}
+
+/// The same for the definition of a table, which each session reads for itself.
+pub(super) fn sql_in_table(
+    node: &Node,
+    ty: Type,
+    dialect: Dialect,
+    column: &dyn Fn(&Name) -> String,
+) -> String {
+    let writer = Writer { dialect, column, in_table: true };
     writer.stored(writer.part(node), node.kind, ty)
 }
 
 struct Writer<'a> {
     dialect: Dialect,
     column: &'a dyn Fn(&Name) -> String,
+    in_table: bool,
 }
 
 impl Writer<'_> {
@@ -31,6 +43,9 @@ impl Writer<'_> {
                 (Dialect::MariaDb, Kind::Number { .. }) => format!("CAST(NULL AS {UNITS})"),
                 _ => quote::literal(&Value::Null, any_length(node.kind.ty()), self.dialect),
             },
+            What::Value(Value::Text(text)) if self.in_table && self.dialect == Dialect::MariaDb => {
+                mariadb::lasting_text(text)
+            }
             What::Value(value) => quote::literal(value, any_length(node.kind.ty()), self.dialect),
             What::Units(units) => match self.dialect {
                 Dialect::Sqlite => units.to_string(),

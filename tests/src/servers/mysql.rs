@@ -33,6 +33,8 @@ const ALWAYS: &[&str] = &[
     "skip-name-resolve",
     "skip-log-bin",
     "secure-file-priv=NULL",
+    // As MariaDB has it.
+    "group-concat-max-len=1048576",
     "max-connections=200",
     "max-allowed-packet=64M",
     "innodb-buffer-pool-size=64M",

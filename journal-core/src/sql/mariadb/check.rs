@@ -6,13 +6,18 @@ use crate::sql::error::{SqlClass, SqlError};
 
 const SETTINGS: &str = "SELECT version(), CAST(@@innodb_flush_log_at_trx_commit AS CHAR), IF(@@log_bin, 'ON', 'OFF'), \
      CAST(@@sync_binlog AS CHAR), CAST(@@binlog_format AS CHAR), @@SESSION.sql_mode, @@SESSION.time_zone, \
-     @@SESSION.collation_connection";
+     @@SESSION.collation_connection, CAST(@@GLOBAL.group_concat_max_len AS SIGNED)";
+/// Only MySQL has it.
+const REDO_LOG: &str = "SHOW GLOBAL STATUS LIKE 'Innodb_redo_log_enabled'";
 const OTHER_ENGINES: &str = "SELECT TABLE_NAME, coalesce(ENGINE, 'none') FROM information_schema.TABLES \
      WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'BASE TABLE' AND coalesce(ENGINE, 'none') <> 'InnoDB' \
      ORDER BY TABLE_NAME LIMIT 4";
 
 /// Of a session, because its meaning depends on them: `sql_mode` has them all.
 const MODES: [&str; 4] = ["STRICT_ALL_TABLES", "ANSI_QUOTES", "NO_BACKSLASH_ESCAPES", "PIPES_AS_CONCAT"];
+
+/// Bytes that a list may have at least in a session that says nothing of it: an application's, which reads views of lists.
+const LIST_BYTES_MIN: i64 = 1024 * 1024;
 
 /// What differs between the two products that are told apart here.
 #[derive(Debug)]
@@ -38,11 +43,14 @@ struct Settings {
     sql_mode: String,
     time_zone: String,
     collation: String,
+    list_bytes: i64,
+    redo_log: String,
 }
 
 /// Refuses ([`SqlClass::Unsafe`]) a server that would lose or bend what is written there; says all that is wrong.
 pub(in crate::sql) async fn check(conn: &mut MySqlConnection) -> Result<(), SqlError> {
     let row = sqlx::query(SETTINGS).fetch_one(&mut *conn).await?;
+    let redo_log = sqlx::query(REDO_LOG).fetch_optional(&mut *conn).await?;
     let settings = Settings {
         version: row.try_get(0)?,
         flush: row.try_get(1)?,
@@ -52,6 +60,8 @@ pub(in crate::sql) async fn check(conn: &mut MySqlConnection) -> Result<(), SqlE
         sql_mode: row.try_get(5)?,
         time_zone: row.try_get(6)?,
         collation: row.try_get(7)?,
+        list_bytes: row.try_get(8)?,
+        redo_log: redo_log.map(|row| row.try_get(1)).transpose()?.unwrap_or_default(),
     };
     let mut wrong = faults(&settings);
     for row in sqlx::query(OTHER_ENGINES).fetch_all(conn).await? {
@@ -78,6 +88,9 @@ fn faults(settings: &Settings) -> Vec<String> {
     hold(known, format!("version {} is not {name} or newer", settings.version));
     let flushes = ["1", "3"].contains(&settings.flush.as_str());
     hold(flushes, format!("innodb_flush_log_at_trx_commit is {}, not 1", settings.flush));
+    hold(settings.redo_log != "OFF", "the redo log of InnoDB is switched off".to_owned());
+    let lists = settings.list_bytes >= LIST_BYTES_MIN;
+    hold(lists, format!("group_concat_max_len is {}, not {LIST_BYTES_MIN} or more", settings.list_bytes));
     if settings.binlog != "OFF" {
         hold(
             settings.sync_binlog == "1",
@@ -122,6 +135,8 @@ mod tests {
             sql_mode: MODES.join(","),
             time_zone: "+00:00".to_owned(),
             collation: "utf8mb4_nopad_bin".to_owned(),
+            list_bytes: LIST_BYTES_MIN,
+            redo_log: String::new(),
         }
     }
 
@@ -137,6 +152,8 @@ mod tests {
         check(|_| {}, "");
         check(|settings| settings.flush = "3".to_owned(), "");
         check(|settings| settings.flush = "2".to_owned(), "innodb_flush_log_at_trx_commit is 2");
+        check(|settings| settings.redo_log = "OFF".to_owned(), "the redo log");
+        check(|settings| settings.list_bytes = 1024, "group_concat_max_len is 1024, not 1048576 or more");
         check(|settings| settings.binlog = "ON".to_owned(), "sync_binlog is 0");
         check(
             |settings| {

@@ -26,11 +26,11 @@ fn class(number: u16, state: &str, said: &str) -> SqlClass {
         4025 if state == "23000" => SqlClass::Constraint(Constraint::Check),
         // Locks (lock wait, deadlock, the row changed behind a snapshot, a commit of another server), memory, too many of something, ended by
         // somebody, a table that changed under the statement.
-        1205 | 1213 | 1020 | 1206 | 1614 | 1637 | 3058 | 3572 => SqlClass::Transient,
-        1037 | 1038 | 1040 | 1041 | 1203 | 1226 | 1317 | 1412 | 1461 | 1615 | 1969 | 3024 => {
+        1205 | 1213 | 1020 | 1206 | 1614 | 1637 | 3058 | 3572 | 3796..=3799 => SqlClass::Transient,
+        1037 | 1038 | 1040 | 1041 | 1203 | 1226 | 1317 | 1412 | 1461 | 1615 | 1689 | 1969 | 3015 | 3024 => {
             SqlClass::Transient
         }
-        1021 | 1114 => SqlClass::Full,
+        1021 | 1114 | 3019 | 3675 => SqlClass::Full,
         // A file could not be written, or the engine failed: for lack of room, or for good.
         // Numbers below a thousand are the system's and the engine's own: none of them is about the data.
         ..1000 | 1026 | 1030 | 1598 if has_no_room(said) => SqlClass::Full,
@@ -46,12 +46,16 @@ fn class(number: u16, state: &str, said: &str) -> SqlClass {
         4031 if said.contains("inactivity") => SqlClass::Lost,
         // No way in, no right, a server that only reads.
         1044 | 1045 | 1046 | 1049 | 1129 | 1130 | 1142 | 1143 | 1227 | 1290 | 1370 | 1419 | 1524 | 1665
-        | 1698 | 1820 | 1836 | 1862 | 3118 | 3159 | 3955 | 4151 => SqlClass::Refused,
+        | 1698 | 1820 | 1836 | 1862 | 1874 | 1881 | 3032 | 3118 | 3159 | 3185 | 3955 | 3989 | 4151 | 6400 => {
+            SqlClass::Refused
+        }
         // No such table, column, key, routine or view.
         1051 | 1054 | 1109 | 1146 | 1176 | 1305 | 1356 | 1449 => SqlClass::Schema,
         _ => match state.get(..2).unwrap_or_default() {
             "08" => SqlClass::Lost,
             "28" => SqlClass::Refused,
+            // Rolled back, by a deadlock or in the middle of a commit.
+            "40" => SqlClass::Transient,
             _ => SqlClass::Data,
         },
     }
@@ -148,6 +152,15 @@ mod tests {
         assert_eq!(class(1114, "HY000", "The table 'x' is full"), SqlClass::Full);
         let corrupted = "Got error '127 \"Table file is corrupted\"' for '/tmp/#sql-temptable-1-2-3.MAI'";
         assert_eq!(class(127, "HY000", corrupted), SqlClass::Broken);
+    }
+
+    /// A commit of unknown end must not be taken for one that was refused.
+    #[test]
+    fn a_server_that_takes_nobody_is_no_fault_of_the_data() {
+        assert_eq!(class(3032, "HY000", "The server is currently in offline mode"), SqlClass::Refused);
+        let commit = "Plugin instructed the server to rollback the current transaction.";
+        assert_eq!(class(3101, "40000", commit), SqlClass::Transient);
+        assert_eq!(class(3019, "HY000", "Undo Log error: No more space left"), SqlClass::Full);
     }
 
     #[test]

@@ -5,8 +5,8 @@ use journal_core::model::Type;
 
 use super::sql_number_mariadb::AT_END;
 use super::{possible, sql_moment, sql_number};
-use crate::ddl::Dialect;
 use crate::ddl::quote::length;
+use crate::ddl::{Dialect, mariadb};
 
 /// Whether [`convert`] can say the way from one type to the other. PostgreSQL 15 cannot ask of a text whether it is JSON.
 pub(crate) fn has(from: Type, to: Type) -> bool {
@@ -72,7 +72,7 @@ fn plain(e: &str, from: Type, to: Type, dialect: Dialect) -> String {
             }
             Dialect::MariaDb => {
                 let form = format!("^[0-9a-fA-F]{{8}}(-[0-9a-fA-F]{{4}}){{3}}-[0-9a-fA-F]{{12}}{AT_END}");
-                format!("CASE WHEN {e} REGEXP '{form}' THEN lower({e}) END")
+                format!("CASE WHEN {} THEN lower({e}) END", mariadb::is_of_form(e, &form))
             }
         },
         _ => "NULL".to_owned(),

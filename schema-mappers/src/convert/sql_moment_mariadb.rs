@@ -7,7 +7,7 @@ use super::sql::fitting;
 use super::sql_moment::{CLOCK, DAY, FRACTION, calendar_day};
 use super::sql_number_mariadb::AT_END;
 use crate::ddl::Dialect;
-use crate::ddl::mariadb::{cast_name, moment, timestamp_text};
+use crate::ddl::mariadb::{cast_name, is_of_form, moment, timestamp_text};
 
 pub(super) fn convert(e: &str, from: Type, to: Type) -> String {
     let fits = |text: String, max| fitting(text, max, Dialect::MariaDb);
@@ -25,7 +25,8 @@ pub(super) fn convert(e: &str, from: Type, to: Type) -> String {
         }
         (_, Type::Date) => dated(e, &format!("^{}{AT_END}", DAY.regex), &cast(e)),
         (_, Type::Time) => {
-            format!("CASE WHEN {e} REGEXP '^{}{}{AT_END}' THEN {} END", CLOCK.regex, FRACTION.regex, cast(e))
+            let form = format!("^{}{}{AT_END}", CLOCK.regex, FRACTION.regex);
+            format!("CASE WHEN {} THEN {} END", is_of_form(e, &form), cast(e))
         }
         (_, Type::Timestamp) => {
             let form = format!("^{}T{}{}Z{AT_END}", DAY.regex, CLOCK.regex, FRACTION.regex);
@@ -38,5 +39,5 @@ pub(super) fn convert(e: &str, from: Type, to: Type) -> String {
 
 fn dated(e: &str, form: &str, cast: &str) -> String {
     let day = calendar_day(e, "SIGNED");
-    format!("CASE WHEN {e} REGEXP '{form}' THEN CASE WHEN {day} THEN {cast} END END")
+    format!("CASE WHEN {} THEN CASE WHEN {day} THEN {cast} END END", is_of_form(e, form))
 }

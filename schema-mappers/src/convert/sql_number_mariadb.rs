@@ -6,7 +6,7 @@ use journal_core::model::Type;
 use super::sql::fitting;
 use super::sql_number::{DIGITS_MAX, power_of_ten};
 use crate::ddl::Dialect;
-use crate::ddl::mariadb::{cast_name, cast_text};
+use crate::ddl::mariadb::{cast_name, cast_text, is_of_form};
 
 /// The end of a text in a regular expression. A dollar sign also stands before a line's end there.
 pub(super) const AT_END: &str = "(?!(?s:.))";
@@ -47,7 +47,8 @@ pub(super) fn convert(e: &str, from: Type, to: Type) -> String {
 /// A text of a form, of which a number is made.
 fn written(e: &str, form: &str, number: &str) -> String {
     format!(
-        "CASE WHEN char_length({e}) <= {DIGITS_MAX} THEN CASE WHEN {e} REGEXP '{form}' THEN {number} END END"
+        "CASE WHEN char_length({e}) <= {DIGITS_MAX} THEN CASE WHEN {} THEN {number} END END",
+        is_of_form(e, form)
     )
 }
 

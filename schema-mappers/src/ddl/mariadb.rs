@@ -1,5 +1,5 @@
-//! Tables for MariaDB and MySQL. Each is one statement, keys and indexes included, since a statement that changes tables commits by
-//! itself: a crash leaves a whole table or none. Text compares by bytes, blanks at the end included.
+//! Tables for MariaDB and MySQL. Each is one statement, keys and indexes included, since a statement that changes tables
+//! commits by itself: a crash leaves a whole table or none. Text compares by bytes, blanks at the end included.
 //!
 //! A column of an index has a bounded length there. Texts and bytes without bound, or with a wider one, get what room the
 //! index has, and longer values are refused where they are written ([`held`]): a VARCHAR would cut blanks off in silence.
@@ -59,6 +59,11 @@ pub(crate) fn collated(e: &str) -> String {
 /// Any value as a text. Views keep the character set of a CAST and forget its collation.
 pub(crate) fn cast_text(e: &str) -> String {
     collated(&format!("CAST({e} AS CHAR)"))
+}
+
+/// Whether a text is of a form. MySQL looks for none in what is always NULL, which is no text to it, unless a text is joined to it.
+pub(crate) fn is_of_form(e: &str, form: &str) -> String {
+    format!("({e} || '') REGEXP '{form}'")
 }
 
 /// A text literal in a table's definition. MySQL keeps that in a form of its own, and each session reads it by its own mode: a

@@ -68,7 +68,7 @@ impl Writer<'_> {
                 let part = self.part(part);
                 format!("CASE WHEN {} <= {max} THEN {part} END", quote::length(&part, self.dialect))
             }
-            What::Join(left, right) => format!("({} || {})", self.text(left), self.text(right)),
+            What::Join(left, right) => self.between(left, "||", right),
             What::Case(branches, otherwise) => {
                 let branches: String = branches
                     .iter()
@@ -168,16 +168,8 @@ impl Writer<'_> {
         }
     }
 
-    /// The same of what has to be a text. MySQL takes a bare NULL for bytes, in which it finds no pattern.
-    fn text(&self, node: &Node) -> String {
-        match (&node.what, self.dialect) {
-            (What::Value(Value::Null), Dialect::MariaDb) => "CAST(NULL AS CHAR)".to_owned(),
-            _ => self.part(node),
-        }
-    }
-
     fn call(&self, function: Function, arguments: &[Node]) -> String {
-        let parts: Vec<String> = arguments.iter().map(|argument| self.text(argument)).collect();
+        let parts: Vec<String> = arguments.iter().map(|argument| self.part(argument)).collect();
         let [text, rest @ ..] = parts.as_slice() else { return "NULL".to_owned() };
         // In this collation PostgreSQL knows the letters that SQLite knows; for MariaDB the bytes of the text are read in a
         // character set without any others.

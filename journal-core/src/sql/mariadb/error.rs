@@ -24,8 +24,8 @@ fn class(number: u16, state: &str, said: &str) -> SqlClass {
         3819 => SqlClass::Constraint(Constraint::Check),
         // MySQL has another error of that number.
         4025 if state == "23000" => SqlClass::Constraint(Constraint::Check),
-        // Locks (lock wait, deadlock, the row changed behind a snapshot, a commit of another server), memory, too many of something, ended by
-        // somebody, a table that changed under the statement.
+        // Locks (lock wait, deadlock, the row changed behind a snapshot, a commit of another server), memory, too many of
+        // something, ended by somebody, a table that changed under the statement.
         1205 | 1213 | 1020 | 1206 | 1614 | 1637 | 3058 | 3572 | 3796..=3799 => SqlClass::Transient,
         1037 | 1038 | 1040 | 1041 | 1203 | 1226 | 1317 | 1412 | 1461 | 1615 | 1689 | 1969 | 3015 | 3024 => {
             SqlClass::Transient

@@ -1,7 +1,8 @@
 //! Private database servers for tests: started when first asked for, one database per test, gone with the process.
 //!
 //! A test asks with [`postgres_or_skip`] or [`mariadb_or_skip`] and returns early on `None`.
-//! `REQUIRE_SERVERS=pg,mariadb` makes absence a failure, which is how the test command runs.
+//! `REQUIRE_SERVERS=pg,mariadb` makes absence a failure, which is how the test command runs. With `MARIADB_TESTS_ON=mysql`
+//! whatever asks for MariaDB gets MySQL, which the list then calls `mysql`.
 
 mod cluster;
 mod mariadb;

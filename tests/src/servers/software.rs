@@ -82,8 +82,8 @@ impl Software {
         FOUND.get_or_init(look).as_ref().map_err(String::as_str)
     }
 
-    /// The MySQL that is installed, looked up once: of its own directory, in `PATH`, or in a distribution's directories, where
-    /// it must not be MariaDB under the old name.
+    /// The MySQL that is installed, looked up once: in `PATH`, in a directory of its own, or in a distribution's, where it must
+    /// not be MariaDB under the old name.
     ///
     /// # Errors
     /// What is missing, in words.

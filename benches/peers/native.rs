@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use journal_core::sql::{Conn, Param};
+use journal_core::sql::{Conn, List, Param};
 use journal_tests::servers::Database;
 
 use crate::servers::{Mark, Servers, connect, until_seen};
@@ -153,6 +153,6 @@ pub(crate) async fn fill(conn: &mut Conn, plan: &Plan) -> Result<()> {
 }
 
 fn arrays(draws: &[Draw]) -> Vec<Param> {
-    let place = |at: usize| Param::List(draws.iter().map(|draw| Param::from(draw[at])).collect());
+    let place = |at: usize| Param::List(List::I64(draws.iter().map(|draw| Some(draw[at])).collect()));
     (0..5).map(place).collect()
 }

@@ -1,7 +1,9 @@
 //! Rows: named cells in one order.
 
+use std::fmt;
 use std::sync::Arc;
 
+use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::stored_name::StoredName;
@@ -15,8 +17,8 @@ pub type Name = Arc<str>;
 
 /// Named cells, sorted by name, each name at most once. A cell that is not there is *absent*: it says nothing about the
 /// column, where `Value::Null` says NULL.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-#[serde(try_from = "Vec<(StoredName, Value)>", into = "Vec<(Name, Value)>")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
+#[serde(into = "Vec<(Name, Value)>")]
 pub struct Row(Vec<(Name, Value)>);
 
 impl Row {
@@ -103,18 +105,31 @@ impl Extend<(Name, Value)> for Row {
     }
 }
 
-/// Stored cells that are not in the order of their names, or name one twice: one row would have two byte forms.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the cells are not in the one order of their names")]
-pub struct UnsortedCells;
+/// Room that is made for cells before they are read: a stored count is not yet to be trusted.
+const ROOM: usize = 256;
 
-impl TryFrom<Vec<(StoredName, Value)>> for Row {
-    type Error = UnsortedCells;
-    fn try_from(cells: Vec<(StoredName, Value)>) -> Result<Self, Self::Error> {
-        if !cells.is_sorted_by(|(a, _), (b, _)| a.0 < b.0) {
-            return Err(UnsortedCells);
+/// Stored cells that are not in the order of their names, or name one twice, are refused: one row would have two byte forms.
+impl<'de> Deserialize<'de> for Row {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Cells;
+        impl<'de> Visitor<'de> for Cells {
+            type Value = Row;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("named cells")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut stored: A) -> Result<Row, A::Error> {
+                let mut cells: Vec<(Name, Value)> =
+                    Vec::with_capacity(stored.size_hint().unwrap_or(0).min(ROOM));
+                while let Some((StoredName(name), value)) = stored.next_element()? {
+                    if cells.last().is_some_and(|(last, _)| *last >= name) {
+                        return Err(A::Error::custom("the cells are not in the one order of their names"));
+                    }
+                    cells.push((name, value));
+                }
+                Ok(Row(cells))
+            }
         }
-        Ok(Self(cells.into_iter().map(|(name, value)| (name.0, value)).collect()))
+        deserializer.deserialize_seq(Cells)
     }
 }
 

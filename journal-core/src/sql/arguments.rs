@@ -6,7 +6,7 @@ use sqlx::postgres::PgArguments;
 use sqlx::sqlite::SqliteArguments;
 
 use super::error::{SqlClass, SqlError};
-use super::param::Param;
+use super::param::{List, Param};
 
 fn unbindable(error: Box<dyn std::error::Error + Send + Sync>) -> SqlError {
     SqlError::new(SqlClass::Data, error.to_string())
@@ -24,7 +24,7 @@ macro_rules! arguments {
                     Param::Text(value) => arguments.add(value),
                     Param::Bytes(value) => arguments.add(value),
                     Param::Uuid(value) => arguments.add(value),
-                    Param::List(values) => $list(&mut arguments, values),
+                    Param::List(list) => $list(&mut arguments, list),
                 }
                 .map_err(unbindable)?;
             }
@@ -35,29 +35,18 @@ macro_rules! arguments {
 
 type Bound = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
-fn no_list<A>(_: &mut A, _: Vec<Param>) -> Bound {
+fn no_list<A>(_: &mut A, _: List) -> Bound {
     Err("only PostgreSQL has arrays".into())
 }
 
-/// Adds an array of the kind of its first member.
-fn list(arguments: &mut PgArguments, values: Vec<Param>) -> Bound {
-    macro_rules! of {
-        ($kind:ident) => {{
-            let members = values.into_iter().map(|value| match value {
-                Param::$kind(member) => Ok(member),
-                _ => Err("an array of several kinds"),
-            });
-            arguments.add(members.collect::<Result<Vec<_>, _>>()?)
-        }};
-    }
-    match values.first() {
-        Some(Param::Bool(_)) => of!(Bool),
-        Some(Param::I64(_)) => of!(I64),
-        Some(Param::F64(_)) => of!(F64),
-        Some(Param::Text(_)) => of!(Text),
-        Some(Param::Bytes(_)) => of!(Bytes),
-        Some(Param::Uuid(_)) => of!(Uuid),
-        Some(Param::List(_)) | None => Err("an array of nothing, or of arrays".into()),
+fn list(arguments: &mut PgArguments, list: List) -> Bound {
+    match list {
+        List::Bool(list) => arguments.add(list),
+        List::I64(list) => arguments.add(list),
+        List::F64(list) => arguments.add(list),
+        List::Text(list) => arguments.add(list),
+        List::Bytes(list) => arguments.add(list),
+        List::Uuid(list) => arguments.add(list),
     }
 }
 

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::Answer;
 use super::conn::ConnRef;
 use super::error::{SqlClass, SqlError};
-use super::param::Param;
+use super::param::Cell;
 
 /// Bytes gathered before they are sent: large enough that sending costs little, and small beside a batch, so that the
 /// server writes the first rows while the last are still being laid out.
@@ -106,13 +106,16 @@ pub struct CopyRows {
 
 impl CopyRows {
     /// Adds a row: a cell for each column of the statement, in its order.
-    pub fn row(&mut self, cells: impl Iterator<Item = Param>) -> Result<(), SqlError> {
+    ///
+    /// # Errors
+    /// What a cell said; the row is cut there, so that none of them may be sent.
+    pub fn row<'v, E>(&mut self, cells: impl Iterator<Item = Result<Cell<'v>, E>>) -> Result<(), E> {
         let piece = self.piece();
         for (at, cell) in cells.enumerate() {
             if at > 0 {
                 piece.push(b'\t');
             }
-            write_text(&cell, piece)?;
+            write_text(&cell?, piece);
         }
         piece.push(b'\n');
         Ok(())
@@ -137,31 +140,29 @@ impl std::fmt::Debug for CopyRows {
 }
 
 /// A cell as the text format has it.
-fn write_text(cell: &Param, out: &mut Vec<u8>) -> Result<(), SqlError> {
+fn write_text(cell: &Cell<'_>, out: &mut Vec<u8>) {
     // Writing to memory does not fail.
     let _ = match cell {
-        Param::Bool(Some(value)) => out.write_all(if *value { b"t" } else { b"f" }),
-        Param::I64(Some(value)) => out.write_all(itoa::Buffer::new().format(*value).as_bytes()),
+        Cell::Bool(Some(value)) => out.write_all(if *value { b"t" } else { b"f" }),
+        Cell::I64(Some(value)) => out.write_all(itoa::Buffer::new().format(*value).as_bytes()),
         // The shortest text that reads back as the same number; NaN and infinities by the names PostgreSQL knows, too.
-        Param::F64(Some(value)) => write!(out, "{value:e}"),
-        Param::Text(Some(value)) => {
+        Cell::F64(Some(value)) => write!(out, "{value:e}"),
+        Cell::Text(Some(value)) => {
             escape(value.as_bytes(), out);
             Ok(())
         }
-        Param::Bytes(Some(value)) => {
+        Cell::Bytes(Some(value)) => {
             out.extend_from_slice(br"\\x");
             value.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
         }
-        Param::Uuid(Some(value)) => write!(out, "{value}"),
-        Param::Bool(None)
-        | Param::I64(None)
-        | Param::F64(None)
-        | Param::Text(None)
-        | Param::Bytes(None)
-        | Param::Uuid(None) => out.write_all(br"\N"),
-        Param::List(_) => return Err(SqlError::new(SqlClass::Data, "COPY takes no arrays here")),
+        Cell::Uuid(Some(value)) => write!(out, "{value}"),
+        Cell::Bool(None)
+        | Cell::I64(None)
+        | Cell::F64(None)
+        | Cell::Text(None)
+        | Cell::Bytes(None)
+        | Cell::Uuid(None) => out.write_all(br"\N"),
     };
-    Ok(())
 }
 
 /// Copies what stands for itself by the stretch.
@@ -201,6 +202,11 @@ impl CopyIn<'_> {
         self.cell(&value.to_be_bytes())
     }
 
+    /// A `boolean`.
+    pub(crate) fn bool(&mut self, value: bool) -> &mut Self {
+        self.cell(&[u8::from(value)])
+    }
+
     /// A `text`.
     pub(crate) fn text(&mut self, value: &str) -> &mut Self {
         self.cell(value.as_bytes())
@@ -235,9 +241,9 @@ impl CopyIn<'_> {
 mod tests {
     use super::*;
 
-    fn text(cell: Param) -> String {
+    fn text(cell: Cell<'_>) -> String {
         let mut out = Vec::new();
-        write_text(&cell, &mut out).unwrap();
+        write_text(&cell, &mut out);
         String::from_utf8(out).unwrap()
     }
 
@@ -245,11 +251,11 @@ mod tests {
     fn cells_are_written_so_that_no_value_ends_its_row_or_turns_into_null() {
         assert_eq!(text("a\tb\nc\rd\\N é".into()), "a\\tb\\nc\\rd\\\\N é");
         assert_eq!(text("\\.".into()), "\\\\.");
-        assert_eq!(text(Param::Text(None)), "\\N");
+        assert_eq!(text(Cell::Text(None)), "\\N");
         assert_eq!(text("".into()), "");
-        assert_eq!(text(vec![0_u8, 92, 255].into()), "\\\\x005cff");
+        assert_eq!(text([0_u8, 92, 255].as_slice().into()), "\\\\x005cff");
         assert_eq!(text(i64::MIN.into()), "-9223372036854775808");
-        assert_eq!(text(false.into()), "f");
+        assert_eq!(text(Cell::Bool(Some(false))), "f");
     }
 
     #[test]
@@ -257,7 +263,7 @@ mod tests {
         let mut rows = CopyRows::default();
         let long = "x".repeat(LARGE_PIECE / 4);
         for at in 0..9_i64 {
-            rows.row([Param::from(at), long.as_str().into()].into_iter()).unwrap();
+            rows.row([Ok::<_, ()>(Cell::from(at)), Ok(long.as_str().into())].into_iter()).unwrap();
         }
         assert_eq!(rows.pieces.len(), 3);
         let all = String::from_utf8(rows.pieces.concat()).unwrap();
@@ -269,10 +275,10 @@ mod tests {
     #[test]
     fn floats_are_written_exactly() {
         for value in [0.1, -0.0, f64::MIN_POSITIVE, f64::MAX, 5e-324, 1e23] {
-            let read: f64 = text(Param::F64(Some(value))).parse().unwrap();
+            let read: f64 = text(Cell::F64(Some(value))).parse().unwrap();
             assert_eq!(read.to_bits(), value.to_bits());
         }
-        assert_eq!(text(Param::F64(Some(f64::NAN))), "NaN");
-        assert_eq!(text(Param::F64(Some(f64::NEG_INFINITY))), "-inf");
+        assert_eq!(text(Cell::F64(Some(f64::NAN))), "NaN");
+        assert_eq!(text(Cell::F64(Some(f64::NEG_INFINITY))), "-inf");
     }
 }

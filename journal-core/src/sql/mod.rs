@@ -30,7 +30,7 @@ pub use dialect::{BYTEWISE, Dialect, quote};
 pub use error::{Constraint, SqlClass, SqlError};
 pub use migrate::MigrationFile;
 pub use notices::Notices;
-pub use param::{Param, Record};
+pub use param::{Cell, List, Param, Record};
 pub use place::Place;
 pub use read_url::ReadUrl;
 pub use readers::Readers;

@@ -1,9 +1,11 @@
 //! Parameters and records: the few kinds of cells that cross the seam.
 
+use std::borrow::Cow;
+
 use sqlx::{Row as _, ValueRef as _};
 use uuid::Uuid;
 
-use super::error::SqlError;
+use super::error::{SqlClass, SqlError};
 
 /// A bound parameter. `None` is a NULL of that kind: PostgreSQL fixes a prepared statement's types at its first use, so
 /// NULLs are typed too.
@@ -16,8 +18,8 @@ pub enum Param {
     Text(Option<String>),
     Bytes(Option<Vec<u8>>),
     Uuid(Option<Uuid>),
-    /// An array: parameters of one kind, at least one. PostgreSQL only.
-    List(Vec<Param>),
+    /// An array. PostgreSQL only.
+    List(List),
 }
 
 impl Param {
@@ -28,6 +30,102 @@ impl Param {
             Self::Bytes(Some(bytes)) => bytes.len(),
             _ => 0,
         }
+    }
+}
+
+/// What a parameter is made of, and a cell of COPY: borrowed where it can be. A NULL is of a kind as well.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "the kinds are plain")]
+pub enum Cell<'v> {
+    Bool(Option<bool>),
+    I64(Option<i64>),
+    F64(Option<f64>),
+    Text(Option<Cow<'v, str>>),
+    Bytes(Option<&'v [u8]>),
+    Uuid(Option<Uuid>),
+}
+
+impl From<Cell<'_>> for Param {
+    fn from(cell: Cell<'_>) -> Self {
+        match cell {
+            Cell::Bool(value) => Self::Bool(value),
+            Cell::I64(value) => Self::I64(value),
+            Cell::F64(value) => Self::F64(value),
+            Cell::Text(value) => Self::Text(value.map(Cow::into_owned)),
+            Cell::Bytes(value) => Self::Bytes(value.map(<[u8]>::to_vec)),
+            Cell::Uuid(value) => Self::Uuid(value),
+        }
+    }
+}
+
+/// The members of an array, all of one kind.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "the kinds are plain")]
+pub enum List {
+    Bool(Vec<Option<bool>>),
+    I64(Vec<Option<i64>>),
+    F64(Vec<Option<f64>>),
+    Text(Vec<Option<String>>),
+    Bytes(Vec<Option<Vec<u8>>>),
+    Uuid(Vec<Option<Uuid>>),
+}
+
+impl List {
+    /// An array of these, of the kind of the first.
+    ///
+    /// # Errors
+    /// What a cell said, or that there is none, or that they are of several kinds.
+    pub fn of<'v, E: From<SqlError>>(mut cells: impl Iterator<Item = Result<Cell<'v>, E>>) -> Result<Self, E> {
+        let wrong = |what: &str| SqlError::new(SqlClass::Data, what);
+        let first = cells.next().ok_or_else(|| wrong("an array of nothing"))??;
+        let room = cells.size_hint().0 + 1;
+        let mut list = match first {
+            Cell::Bool(_) => Self::Bool(Vec::with_capacity(room)),
+            Cell::I64(_) => Self::I64(Vec::with_capacity(room)),
+            Cell::F64(_) => Self::F64(Vec::with_capacity(room)),
+            Cell::Text(_) => Self::Text(Vec::with_capacity(room)),
+            Cell::Bytes(_) => Self::Bytes(Vec::with_capacity(room)),
+            Cell::Uuid(_) => Self::Uuid(Vec::with_capacity(room)),
+        };
+        for cell in std::iter::once(Ok(first)).chain(cells) {
+            match (&mut list, cell?) {
+                (Self::Bool(list), Cell::Bool(value)) => list.push(value),
+                (Self::I64(list), Cell::I64(value)) => list.push(value),
+                (Self::F64(list), Cell::F64(value)) => list.push(value),
+                (Self::Text(list), Cell::Text(value)) => list.push(value.map(Cow::into_owned)),
+                (Self::Bytes(list), Cell::Bytes(value)) => list.push(value.map(<[u8]>::to_vec)),
+                (Self::Uuid(list), Cell::Uuid(value)) => list.push(value),
+                _ => return Err(wrong("an array of several kinds").into()),
+            }
+        }
+        Ok(list)
+    }
+}
+
+impl From<Vec<String>> for List {
+    fn from(texts: Vec<String>) -> Self {
+        Self::Text(texts.into_iter().map(Some).collect())
+    }
+}
+
+impl From<i64> for Cell<'_> {
+    fn from(value: i64) -> Self {
+        Self::I64(Some(value))
+    }
+}
+impl From<Uuid> for Cell<'_> {
+    fn from(value: Uuid) -> Self {
+        Self::Uuid(Some(value))
+    }
+}
+impl<'v> From<&'v str> for Cell<'v> {
+    fn from(value: &'v str) -> Self {
+        Self::Text(Some(value.into()))
+    }
+}
+impl<'v> From<&'v [u8]> for Cell<'v> {
+    fn from(value: &'v [u8]) -> Self {
+        Self::Bytes(Some(value))
     }
 }
 

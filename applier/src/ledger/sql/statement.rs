@@ -6,11 +6,11 @@ use std::fmt::Write as _;
 use journal_core::codec::cells;
 use journal_core::codec::payload::key_text;
 use journal_core::model::{Column, Name, Table, Type, Value};
-use journal_core::sql::{CopyRows, Dialect, Param, quote};
+use journal_core::sql::{CopyRows, Dialect, List, Param, quote};
 use smallvec::SmallVec;
 
 use super::asks::{self, Question};
-use super::values::bind;
+use super::values::cell;
 use super::{complement, statement_mariadb, text};
 use crate::ledger::LedgerError;
 use crate::ledger::sets::{Action, Set, SetRow};
@@ -94,8 +94,7 @@ pub(super) fn of_lists(
     match dialect {
         Dialect::MariaDb => params.push(statement_mariadb::rows_of(&lists).into()),
         Dialect::Sqlite | Dialect::Postgres => {
-            let list = |list: Vec<String>| Param::List(list.into_iter().map(Param::from).collect());
-            params.extend(lists.into_iter().map(list));
+            params.extend(lists.into_iter().map(|list| Param::List(list.into())));
         }
     }
     Statement {
@@ -123,12 +122,10 @@ fn of_rows(set: &Set<'_>, copied_from: usize) -> Result<Statement, LedgerError> 
 fn copied(table: &Table, rows: &[SetRow<'_>]) -> Result<CopyRows, LedgerError> {
     let mut copied = CopyRows::default();
     for row in rows {
-        let bound = table.columns.iter().map(|column| {
-            let (key, value) = cell(row, &column.name);
-            bind(Dialect::Postgres, column, value).map_err(|misfit| misfit.at(table, key))
-        });
-        let bound: SmallVec<[Param; 8]> = bound.collect::<Result<_, _>>()?;
-        copied.row(bound.into_iter())?;
+        copied.row(table.columns.iter().map(|column| {
+            let (key, value) = value(row, &column.name);
+            cell(Dialect::Postgres, column, value).map_err(|misfit| misfit.at(table, key))
+        }))?;
     }
     Ok(copied)
 }
@@ -148,10 +145,10 @@ impl Arrays {
         column: &Column,
         values: impl Iterator<Item = (&'v [Value], &'v Value)>,
     ) -> Result<String, LedgerError> {
-        let bound = values.map(|(key, value)| {
-            bind(Dialect::Postgres, column, value).map_err(|misfit| misfit.at(table, key))
+        let cells = values.map(|(key, value)| {
+            cell(Dialect::Postgres, column, value).map_err(|misfit| misfit.at(table, key))
         });
-        self.params.push(Param::List(bound.collect::<Result<_, _>>()?));
+        self.params.push(Param::List(List::of(cells)?));
         self.sources.push(array(column.ty, self.params.len()));
         Ok(format!("s.v{}", self.params.len()))
     }
@@ -192,8 +189,7 @@ fn statement(
         Action::Insert | Action::Upsert { .. } => {
             let mut columns = Vec::new();
             for column in &table.columns {
-                let cell = |row| cell(row, &column.name);
-                arrays.add(table, column, rows.iter().map(cell))?;
+                arrays.add(table, column, rows.iter().map(|row| value(row, &column.name)))?;
                 columns.push(quote(&column.name));
             }
             let insert =
@@ -207,8 +203,8 @@ fn statement(
             let mut condition = by_key(&mut arrays, table, rows)?;
             let mut changes = Vec::new();
             for column in sets.iter().filter_map(|name| table.column(name)) {
-                let value = arrays.add(table, column, rows.iter().map(|row| cell(row, &column.name)))?;
-                changes.push(format!("{} = {value}", quote(&column.name)));
+                let set = arrays.add(table, column, rows.iter().map(|row| value(row, &column.name)))?;
+                changes.push(format!("{} = {set}", quote(&column.name)));
             }
             for column in adds.iter().filter_map(|name| table.column(name)) {
                 // Every row of the set adds to these columns.
@@ -233,7 +229,7 @@ fn statement(
     Ok((text, arrays.params))
 }
 
-pub(super) fn cell<'r>(row: &'r SetRow<'_>, name: &Name) -> (&'r [Value], &'r Value) {
+pub(super) fn value<'r>(row: &'r SetRow<'_>, name: &Name) -> (&'r [Value], &'r Value) {
     (&row.key, row.cells.get(name).unwrap_or(&Value::Null))
 }
 

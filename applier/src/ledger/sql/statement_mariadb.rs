@@ -3,11 +3,11 @@
 //! first row holds, and a text that is the same for any number of rows. Pure.
 
 use journal_core::model::{Column, Table, Type, Value};
-use journal_core::sql::{BYTEWISE, Dialect, Param, quote};
+use journal_core::sql::{BYTEWISE, Cell, Dialect, Param, quote};
 use serde_json::Value as Json;
 
-use super::statement::{Rows, Statement, Values, cell};
-use super::values::{bind, placeholder};
+use super::statement::{Rows, Statement, Values, value};
+use super::values::{bind, cell, placeholder};
 use crate::ledger::LedgerError;
 use crate::ledger::sets::{Action, Set, SetRow};
 
@@ -38,7 +38,7 @@ fn inserts(set: &Set<'_>) -> Result<Vec<Statement>, LedgerError> {
     let head = format!("INSERT INTO {} ({}) VALUES ", quote(&table.name), names.join(", "));
     let mut rows = Vec::with_capacity(set.rows.len());
     for row in &set.rows {
-        let cells = table.columns.iter().map(|column| (column, cell(row, &column.name).1));
+        let cells = table.columns.iter().map(|column| (column, value(row, &column.name).1));
         rows.push(bound(table, row, cells)?);
     }
     let columns: Vec<&Column> = table.columns.iter().collect();
@@ -153,7 +153,7 @@ impl<'t> Source<'t> {
                 Part::Total => row.sums.get(&column.name).map(|sum| &sum.total),
                 Part::Spread => row.sums.get(&column.name).map(|sum| &sum.spread),
             };
-            bind(Dialect::MariaDb, column, value.unwrap_or(&Value::Null)).map(json)
+            cell(Dialect::MariaDb, column, value.unwrap_or(&Value::Null)).map(json)
         });
         let cells: Vec<Json> =
             cells.collect::<Result<_, _>>().map_err(|misfit| misfit.at(table, &row.key))?;
@@ -176,18 +176,17 @@ fn declared(ty: Type) -> String {
     }
 }
 
-/// A parameter as JSON: numbers with a point and moments as texts, bytes as hex digits.
-fn json(param: Param) -> Json {
-    match param {
-        Param::Bool(value) => value.map_or(Json::Null, Json::from),
-        Param::I64(value) => value.map_or(Json::Null, Json::from),
-        Param::F64(value) => value.map_or(Json::Null, |value| format!("{value:e}").into()),
-        Param::Text(value) => value.map_or(Json::Null, Json::from),
-        Param::Uuid(value) => value.map_or(Json::Null, |value| value.to_string().into()),
-        Param::Bytes(value) => value.map_or(Json::Null, |bytes| {
+/// A cell as JSON: numbers with a point and moments as texts, bytes as hex digits.
+fn json(cell: Cell<'_>) -> Json {
+    match cell {
+        Cell::Bool(value) => value.map_or(Json::Null, Json::from),
+        Cell::I64(value) => value.map_or(Json::Null, Json::from),
+        Cell::F64(value) => value.map_or(Json::Null, |value| format!("{value:e}").into()),
+        Cell::Text(value) => value.map_or(Json::Null, Json::from),
+        Cell::Uuid(value) => value.map_or(Json::Null, |value| value.to_string().into()),
+        Cell::Bytes(value) => value.map_or(Json::Null, |bytes| {
             bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
         }),
-        Param::List(_) => Json::Null, // No column has one.
     }
 }
 

@@ -2,57 +2,63 @@
 //! dialect. Never rounds: what a column cannot hold exactly is a fault before it is bound.
 
 use journal_core::model::{Column, Type, Value, time};
-use journal_core::sql::{Dialect, Param, Record, SqlClass, SqlError, quote};
+use journal_core::sql::{Cell, Dialect, Param, Record, SqlClass, SqlError, quote};
 
 use crate::ledger::fit::{Misfit, out_of_range};
 
-/// The parameter for a value of a column, which [`fit`](crate::ledger::fit) has found to hold it; or why this database
-/// cannot hold it exactly all the same.
+/// The parameter for a value of a column: see [`cell`].
 pub(super) fn bind(dialect: Dialect, column: &Column, value: &Value) -> Result<Param, Misfit> {
+    cell(dialect, column, value).map(Param::from)
+}
+
+/// What a statement or COPY is given for a value of a column, which [`fit`](crate::ledger::fit) has found to hold it; or why
+/// this database cannot hold it exactly all the same.
+pub(super) fn cell<'v>(dialect: Dialect, column: &Column, value: &'v Value) -> Result<Cell<'v>, Misfit> {
     if value.is_null() {
         return Ok(null(dialect, column.ty));
     }
-    bind_held(dialect, column.ty, value).ok_or_else(|| out_of_range(column.ty, &column.name, value))
+    held(dialect, column.ty, value).ok_or_else(|| out_of_range(column.ty, &column.name, value))
 }
 
 /// A NULL of the type's kind of parameter.
-fn null(dialect: Dialect, ty: Type) -> Param {
+fn null(dialect: Dialect, ty: Type) -> Cell<'static> {
     match (ty, dialect) {
-        (Type::Bool, Dialect::Postgres) => Param::Bool(None),
-        (Type::Int, _) | (Type::Bool, Dialect::Sqlite | Dialect::MariaDb) => Param::I64(None),
-        (Type::Float, _) => Param::F64(None),
-        (Type::Bytes, _) => Param::Bytes(None),
-        (Type::Uuid, Dialect::Postgres) => Param::Uuid(None),
+        (Type::Bool, Dialect::Postgres) => Cell::Bool(None),
+        (Type::Int, _) | (Type::Bool, Dialect::Sqlite | Dialect::MariaDb) => Cell::I64(None),
+        (Type::Float, _) => Cell::F64(None),
+        (Type::Bytes, _) => Cell::Bytes(None),
+        (Type::Uuid, Dialect::Postgres) => Cell::Uuid(None),
         (Type::Uuid, Dialect::Sqlite | Dialect::MariaDb)
         | (
             Type::Decimal { .. } | Type::Text { .. } | Type::Date | Type::Time | Type::Timestamp | Type::Json,
             _,
-        ) => Param::Text(None),
+        ) => Cell::Text(None),
     }
 }
 
-/// The parameter of a value that the type holds; `None` when this database has no exact place for it all the same.
-fn bind_held(dialect: Dialect, ty: Type, value: &Value) -> Option<Param> {
+/// The cell of a value that the type holds; `None` when this database has no exact place for it all the same.
+fn held(dialect: Dialect, ty: Type, value: &Value) -> Option<Cell<'_>> {
+    let text = |text: String| Cell::Text(Some(text.into()));
     Some(match (value, dialect) {
-        (Value::Bool(value), Dialect::Postgres) => (*value).into(),
+        (Value::Bool(value), Dialect::Postgres) => Cell::Bool(Some(*value)),
         (Value::Bool(value), Dialect::Sqlite | Dialect::MariaDb) => i64::from(*value).into(),
         (Value::Int(value), _) => (*value).into(),
-        (Value::Float(value), _) => Param::F64(Some(float(dialect, *value)?)),
+        (Value::Float(value), _) => Cell::F64(Some(float(dialect, *value)?)),
         (Value::Decimal(value), _) => match ty {
-            Type::Decimal { scale, .. } => value.to_scale(usize::from(scale))?.into(),
+            Type::Decimal { scale, .. } => text(value.to_scale(usize::from(scale))?),
             _ => return None,
         },
         (Value::Text(value) | Value::Json(value), _) => value.as_str().into(),
         (Value::Bytes(value), _) => value.as_slice().into(),
-        (Value::Date(days), _) => time::date_text(*days).into(),
-        (Value::Time(micros), _) => time::time_text(*micros).into(),
+        (Value::Date(days), _) => text(time::date_text(*days)),
+        (Value::Time(micros), _) => text(time::time_text(*micros)),
         // Without the letter for UTC, which the session is set to.
         (Value::Timestamp(micros), Dialect::MariaDb) => {
-            time::timestamp_text(*micros).trim_end_matches('Z').into()
+            text(time::timestamp_text(*micros).trim_end_matches('Z').to_owned())
         }
-        (Value::Timestamp(micros), _) => time::timestamp_text(*micros).into(),
+        (Value::Timestamp(micros), _) => text(time::timestamp_text(*micros)),
         (Value::Uuid(value), Dialect::Postgres) => (*value).into(),
-        (Value::Uuid(value), Dialect::Sqlite | Dialect::MariaDb) => value.to_string().into(),
+        (Value::Uuid(value), Dialect::Sqlite | Dialect::MariaDb) => text(value.to_string()),
         (Value::Null, _) => return None,
     })
 }

@@ -3,7 +3,7 @@
 
 use crate::journal::{AppendError, Appended};
 use crate::model::{NewTransaction, Origin, StoredEntry, TransNr};
-use crate::sql::{ConnRef, Param, SqlClass, SqlError};
+use crate::sql::{Cell, ConnRef, List, Param, SqlClass, SqlError};
 use crate::store::wall_clock;
 
 use super::text;
@@ -30,7 +30,7 @@ pub(super) async fn append(
     batch: &[NewTransaction],
 ) -> Result<Vec<Appended>, AppendError> {
     let mut numbers = Vec::with_capacity(batch.len());
-    for record in conn.fetch(text::INSERT_AT_ONCE, params(origin, batch)).await? {
+    for record in conn.fetch(text::INSERT_AT_ONCE, params(origin, batch)?).await? {
         if record.i64(1)? == 1 {
             numbers.push((record.uuid(2)?, TransNr(record.i64(0)?)));
         }
@@ -44,26 +44,29 @@ pub(super) async fn append(
     Ok(numbers.into_iter().map(|(_, trans_nr)| Appended { trans_nr, repeated: false }).collect())
 }
 
-fn params(origin: &Origin, batch: &[NewTransaction]) -> Vec<Param> {
-    let each = |cell: fn(&NewTransaction) -> Param| Param::List(batch.iter().map(cell).collect());
+fn params(origin: &Origin, batch: &[NewTransaction]) -> Result<Vec<Param>, SqlError> {
+    let each = |cell: fn(&NewTransaction) -> Cell<'_>| list(batch.iter().map(cell));
     let entries =
         || (1_i64..).zip(batch).flat_map(|(place, new)| new.entries.iter().map(move |entry| (place, entry)));
-    let list = |cell: fn(i64, &StoredEntry) -> Param| {
-        Param::List(entries().map(|(place, entry)| cell(place, entry)).collect())
-    };
-    vec![
+    let each_entry =
+        |cell: fn(i64, &StoredEntry) -> Cell<'_>| list(entries().map(|(place, entry)| cell(place, entry)));
+    Ok(vec![
         origin.site.as_str().into(),
         origin.epoch.0.into(),
         wall_clock().into(),
-        each(|new| new.tx_id.into()),
-        each(|new| new.schema_version.0.into()),
-        each(|new| (&*new.author).into()),
-        list(|place, _| place.into()),
-        list(|_, entry| entry.entry_nr.into()),
-        list(|_, entry| entry.entity.as_ref().into()),
-        list(|_, entry| (&*entry.op).into()),
-        list(|_, entry| entry.row_key.as_str().into()),
-        list(|_, entry| entry.codec.into()),
-        list(|_, entry| entry.payload.as_slice().into()),
-    ]
+        each(|new| new.tx_id.into())?,
+        each(|new| new.schema_version.0.into())?,
+        each(|new| (&*new.author).into())?,
+        each_entry(|place, _| place.into())?,
+        each_entry(|_, entry| entry.entry_nr.into())?,
+        each_entry(|_, entry| entry.entity.as_ref().into())?,
+        each_entry(|_, entry| (&*entry.op).into())?,
+        each_entry(|_, entry| entry.row_key.as_str().into())?,
+        each_entry(|_, entry| entry.codec.into())?,
+        each_entry(|_, entry| entry.payload.as_slice().into())?,
+    ])
+}
+
+fn list<'t>(cells: impl Iterator<Item = Cell<'t>>) -> Result<Param, SqlError> {
+    List::of(cells.map(Ok)).map(Param::List)
 }

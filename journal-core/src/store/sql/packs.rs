@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use crate::codec::packed::{Unpacking, count, pack};
 use crate::journal::ReadError;
 use crate::model::{Origin, Pack, SealNr, SealedRun, StoredTransaction, TransNr};
-use crate::sql::{ConnRef, Param, Record, SqlError};
+use crate::sql::{ConnRef, Dialect, Param, Record, SqlError};
 
 use super::chunks::chunked;
 use super::read::{origin_params, range_params};
@@ -14,6 +14,10 @@ use super::text;
 
 /// Packs that a read weighs at most; what follows is weighed by the next one.
 const WEIGHED_MAX: i64 = 1024;
+
+/// Bytes from which on a COPY is quicker than a statement, which lays its parameters out several times; it takes a round trip
+/// more.
+const COPIED_FROM: usize = 128 * 1024;
 
 /// Whether transactions stand as rows, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,16 +62,18 @@ pub(super) fn of(run: &SealedRun) -> Cow<'_, [Pack]> {
     }
 }
 
-/// Writes packs.
+/// Writes packs: copied where that is quicker.
 pub(super) async fn insert_packs(
     conn: &mut ConnRef<'_>,
     origin: &Origin,
     packs: &[&Pack],
     rows: Rows,
 ) -> Result<(), SqlError> {
-    for (chunk, template) in
-        chunked(packs, &text::INSERT_PACKS, |pack| pack.heads.len() + pack.payloads.len())
-    {
+    let bytes = |pack: &&Pack| pack.heads.len() + pack.payloads.len();
+    if conn.dialect() == Dialect::Postgres && packs.iter().map(bytes).sum::<usize>() >= COPIED_FROM {
+        return copy_packs(conn, origin, packs, rows).await;
+    }
+    for (chunk, template) in chunked(packs, &text::INSERT_PACKS, bytes) {
         let mut params = Vec::with_capacity(chunk.len() * text::PACK_COLUMNS);
         for pack in chunk {
             params.extend(origin_params(origin));
@@ -83,6 +89,28 @@ pub(super) async fn insert_packs(
         conn.execute(template, params).await?;
     }
     Ok(())
+}
+
+async fn copy_packs(
+    conn: &mut ConnRef<'_>,
+    origin: &Origin,
+    packs: &[&Pack],
+    rows: Rows,
+) -> Result<(), SqlError> {
+    let mut copy = conn.copy_in(text::COPY_PACKS).await?;
+    for pack in packs {
+        copy.row(text::PACK_CELLS)
+            .await?
+            .text(origin.site.as_str())
+            .i64(origin.epoch.0)
+            .i64(pack.last_nr.0)
+            .i64(pack.piece)
+            .i64(pack.first_nr.0)
+            .text(&pack.heads)
+            .bytes(&pack.payloads)
+            .bool(rows == Rows::Kept);
+    }
+    copy.finish().await.map(drop)
 }
 
 /// The last transactions of packs, and what each pack weighs. As many as one read weighs.

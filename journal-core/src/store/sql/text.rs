@@ -42,6 +42,12 @@ pub(super) static INSERT_PACKS: Inserts = LazyLock::new(|| {
     )
 });
 
+/// PostgreSQL: any number of packs, in the binary format.
+pub(super) const COPY_PACKS: &str = "COPY {d}run (origin, epoch, last_nr, piece, first_nr, heads, payloads, in_journal) \
+     FROM STDIN (FORMAT binary)";
+/// Cells of one row of it.
+pub(super) const PACK_CELLS: i16 = 8;
+
 /// PostgreSQL: any number of entries, in the binary format.
 pub(super) const COPY_ENTRIES: &str = "COPY {d}journal (origin, epoch, trans_nr, entry_nr, tx_id, schema_version, \
      entity, op, row_key, codec, payload, author, appended_at) FROM STDIN (FORMAT binary)";

@@ -7,12 +7,12 @@ use super::json;
 use crate::model::transaction::PAYLOAD_BYTES_MAX;
 use crate::model::{Change, Codec, Op, Row, Schema, StoredEntry, Value};
 
-/// Codec 1's layout. Its fields are stored by place: a new layout is a new codec id.
+/// Codec 1's layout: rows, or what stands for them. Its fields are stored by place: a new layout is a new codec id.
 #[derive(Serialize, Deserialize)]
-struct Cells {
-    key: Row,
-    cells: Row,
-    expect: Row,
+struct Cells<R> {
+    key: R,
+    cells: R,
+    expect: R,
 }
 
 /// Why an entry has no readable content.
@@ -38,8 +38,7 @@ pub fn encode(
 ) -> Result<StoredEntry, PayloadError> {
     let payload = match codec {
         Codec::Bincode => {
-            let cells =
-                Cells { key: change.key.clone(), cells: change.cells.clone(), expect: change.expect.clone() };
+            let cells = Cells { key: &change.key, cells: &change.cells, expect: &change.expect };
             bincode::serde::encode_to_vec(&cells, bincode::config::standard())
                 .map_err(|error| PayloadError::Malformed { codec: 1, detail: error.to_string() })?
         }
@@ -68,7 +67,7 @@ pub fn decode(entry: &StoredEntry, schema: &Schema) -> Result<Change, PayloadErr
     let malformed = |detail: String| PayloadError::Malformed { codec: entry.codec, detail };
     match Codec::from_id(entry.codec).ok_or(PayloadError::UnknownCodec(entry.codec))? {
         Codec::Bincode => {
-            let Cells { key, cells, expect } = read_bincode(&entry.payload).map_err(malformed)?;
+            let Cells::<Row> { key, cells, expect } = read_bincode(&entry.payload).map_err(malformed)?;
             Ok(Change { entity: entry.entity.clone(), op, key, cells, expect })
         }
         Codec::Json => {

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+use thin_vec::ThinVec;
 
 use super::stored_name::StoredName;
 use super::value::Value;
@@ -17,9 +18,10 @@ pub type Name = Arc<str>;
 
 /// Named cells, sorted by name, each name at most once. A cell that is not there is *absent*: it says nothing about the
 /// column, where `Value::Null` says NULL.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
-#[serde(into = "Vec<(Name, Value)>")]
-pub struct Row(Vec<(Name, Value)>);
+///
+/// One pointer wide: a change has several, most of them empty, and is handed on by value from step to step.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Row(ThinVec<(Name, Value)>);
 
 impl Row {
     /// No cells.
@@ -91,7 +93,7 @@ impl Row {
 impl FromIterator<(Name, Value)> for Row {
     fn from_iter<I: IntoIterator<Item = (Name, Value)>>(cells: I) -> Self {
         let cells = cells.into_iter();
-        let mut row = Self(Vec::with_capacity(cells.size_hint().0));
+        let mut row = Self(ThinVec::with_capacity(cells.size_hint().0));
         row.extend(cells);
         row
     }
@@ -118,8 +120,8 @@ impl<'de> Deserialize<'de> for Row {
                 f.write_str("named cells")
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut stored: A) -> Result<Row, A::Error> {
-                let mut cells: Vec<(Name, Value)> =
-                    Vec::with_capacity(stored.size_hint().unwrap_or(0).min(ROOM));
+                let mut cells: ThinVec<(Name, Value)> =
+                    ThinVec::with_capacity(stored.size_hint().unwrap_or(0).min(ROOM));
                 while let Some((StoredName(name), value)) = stored.next_element()? {
                     if cells.last().is_some_and(|(last, _)| *last >= name) {
                         return Err(A::Error::custom("the cells are not in the one order of their names"));
@@ -133,15 +135,15 @@ impl<'de> Deserialize<'de> for Row {
     }
 }
 
-impl From<Row> for Vec<(Name, Value)> {
-    fn from(row: Row) -> Self {
-        row.0
+impl Serialize for Row {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(&self.0)
     }
 }
 
 impl IntoIterator for Row {
     type Item = (Name, Value);
-    type IntoIter = std::vec::IntoIter<(Name, Value)>;
+    type IntoIter = thin_vec::IntoIter<(Name, Value)>;
     fn into_iter(self) -> Self::IntoIter {
         self.0.into_iter()
     }

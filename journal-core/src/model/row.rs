@@ -7,6 +7,7 @@ use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use thin_vec::ThinVec;
 
+use super::names::find;
 use super::stored_name::StoredName;
 use super::value::Value;
 
@@ -53,8 +54,7 @@ impl Row {
     /// The cell of that name; `None` when absent.
     pub fn get(&self, name: &str) -> Option<&Value> {
         if self.0.len() <= FEW {
-            // Names mostly differ in length, which is quicker to see than which comes first.
-            return self.0.iter().find(|(have, _)| have.as_ref() == name).map(|(_, value)| value);
+            return find(self.names(), name).map(|at| &self.0[at].1);
         }
         self.0.binary_search_by(|(have, _)| have.as_ref().cmp(name)).ok().map(|at| &self.0[at].1)
     }
@@ -75,7 +75,7 @@ impl Row {
     }
 
     /// The names in order.
-    pub fn names(&self) -> impl ExactSizeIterator<Item = &Name> {
+    pub fn names(&self) -> impl ExactSizeIterator<Item = &Name> + Clone {
         self.0.iter().map(|(name, _)| name)
     }
 

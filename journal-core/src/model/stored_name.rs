@@ -8,6 +8,7 @@ use std::fmt;
 use foldhash::fast::RandomState;
 use serde::de::{Deserializer, Error, Visitor};
 
+use super::names::shared;
 use super::row::Name;
 
 /// More than a schema has columns. Bytes that name more, which only a forger writes, are read a little slower.
@@ -51,7 +52,7 @@ impl Known {
         if place >= KNOWN_MAX {
             return None;
         }
-        let name = Name::from(text);
+        let name = shared(text);
         self.names.push(name.clone());
         self.places.insert(name, place);
         self.after.push(0);

@@ -75,7 +75,9 @@ impl List {
     ///
     /// # Errors
     /// What a cell said, or that there is none, or that they are of several kinds.
-    pub fn of<'v, E: From<SqlError>>(mut cells: impl Iterator<Item = Result<Cell<'v>, E>>) -> Result<Self, E> {
+    pub fn of<'v, E: From<SqlError>>(
+        mut cells: impl Iterator<Item = Result<Cell<'v>, E>>,
+    ) -> Result<Self, E> {
         let wrong = |what: &str| SqlError::new(SqlClass::Data, what);
         let first = cells.next().ok_or_else(|| wrong("an array of nothing"))??;
         let room = cells.size_hint().0 + 1;

@@ -55,6 +55,7 @@ pub(crate) fn read(version: SchemaVersion, text: &str) -> Result<Read, SetError>
         }
     }
     fields.finish("table, operation")?;
+    schema.share_names();
     Ok(Read { schema, places: Places { file, lines: reading.lines } })
 }
 

@@ -29,7 +29,8 @@ pub(super) struct Places<'r, 'c> {
     hasher: RandomState,
     /// The last wave in which something began to refer to a row.
     referred: HashMap<RowKey<'c>, Wave, RandomState>,
-    last: HashMap<&'c str, Last, RandomState>,
+    /// Of each table, by its rank.
+    last: Vec<Last>,
 }
 
 #[derive(Debug)]
@@ -111,7 +112,7 @@ impl<'r, 'c> Places<'r, 'c> {
             rows: HashTable::with_capacity(changes),
             hasher: RandomState::default(),
             referred: HashMap::default(),
-            last: HashMap::default(),
+            last: vec![NONE; rules.0.len()],
         }
     }
 
@@ -134,11 +135,11 @@ impl<'r, 'c> Places<'r, 'c> {
         }
         let Some(pending) = Pending::begin(image) else { return false };
         let Some(references) = references(table, rules, image) else { return false };
-        let mut wave = self.first_wave(&row, rules, image, &references, table).max(0);
+        let mut wave = self.first_wave(&row, rules, image, &references).max(0);
         if let Some(before) = before {
             wave = wave.max(self.work[before].wave + 1);
         }
-        self.note(table, rules, image, references, wave);
+        self.note(rules, image, references, wave);
         let hash = self.hasher.hash_one(&row);
         match self.rows.find_mut(hash, |at| self.work[*at].is_of(&row)) {
             Some(at) => *at = self.work.len(),
@@ -163,10 +164,9 @@ impl<'r, 'c> Places<'r, 'c> {
         rules: &TableRules,
         image: &LedgerChange,
         references: &[RowKey<'c>],
-        table: &'c Table,
     ) -> Wave {
-        let own = self.last(&table.name);
-        let parents = || table.parents.iter().map(|parent| self.last(&parent.table));
+        let own = self.last[rules.rank];
+        let parents = || rules.parents.iter().map(|parent| self.last[*parent]);
         let mut first = 0;
         let mut not_before = |waves: &[Wave]| first = waves.iter().copied().fold(first, Wave::max);
         // Who refers to a row comes after its beginning, and after its end: there it is refused.
@@ -195,7 +195,7 @@ impl<'r, 'c> Places<'r, 'c> {
                     self.referred.get(row).into_iter().for_each(|wave| not_before(&[*wave]));
                 }
                 for child in &rules.children {
-                    let child = self.last(child);
+                    let child = self.last[*child];
                     not_before(&[child.delete, child.refer]);
                 }
                 // Whose parent went before it: that was refused.
@@ -217,19 +217,12 @@ impl<'r, 'c> Places<'r, 'c> {
         first
     }
 
-    fn note(
-        &mut self,
-        table: &'c Table,
-        rules: &TableRules,
-        image: &LedgerChange,
-        references: Vec<RowKey<'c>>,
-        wave: Wave,
-    ) {
+    fn note(&mut self, rules: &TableRules, image: &LedgerChange, references: Vec<RowKey<'c>>, wave: Wave) {
         for parent in references {
             let known = self.referred.entry(parent).or_insert(wave);
             *known = (*known).max(wave);
         }
-        let last = self.last.entry(&table.name).or_insert(NONE);
+        let last = &mut self.last[rules.rank];
         match image.change.op {
             Op::Insert => last.insert = last.insert.max(wave),
             Op::Delete => last.delete = last.delete.max(wave),
@@ -248,10 +241,6 @@ impl<'r, 'c> Places<'r, 'c> {
                 }
             }
         }
-    }
-
-    fn last(&self, table: &str) -> Last {
-        self.last.get(table).copied().unwrap_or(NONE)
     }
 
     /// The statements, in order.

@@ -20,8 +20,10 @@ pub(super) struct TableRules {
     pub(super) unique: BTreeSet<Name>,
     /// Columns that refer to parents.
     pub(super) refers: BTreeSet<Name>,
-    /// The tables that refer to it.
-    pub(super) children: Vec<Name>,
+    /// The ranks of the tables that it refers to.
+    pub(super) parents: Vec<usize>,
+    /// Those of the tables that refer to it.
+    pub(super) children: Vec<usize>,
     /// Whether its rows refer to one another: their changes keep their order.
     pub(super) refers_to_itself: bool,
 }
@@ -29,10 +31,14 @@ pub(super) struct TableRules {
 impl Rules {
     pub(crate) fn of(schema: &Schema) -> Self {
         let ordered = tables_in_order(schema);
+        let ranks = |one: &dyn Fn(&Table) -> bool| {
+            let ranks = ordered.iter().enumerate().filter(|(_, table)| one(table));
+            ranks.map(|(rank, _)| rank).collect()
+        };
         let rules = ordered.iter().enumerate().map(|(rank, table)| {
-            let children = schema.tables.values().filter(|child| refers(child, table));
-            let children = children.map(|child| child.name.clone()).collect();
-            (table.name.clone(), TableRules { children, ..TableRules::of(rank, table) })
+            let parents = ranks(&|parent| refers(table, parent));
+            let children = ranks(&|child| refers(child, table));
+            (table.name.clone(), TableRules { parents, children, ..TableRules::of(rank, table) })
         });
         Self(rules.collect())
     }
@@ -55,7 +61,8 @@ impl TableRules {
             watched.extend(all());
         }
         let refers_to_itself = refers(table, table);
-        Self { rank, watched, unique, refers: refers_to, children: Vec::new(), refers_to_itself }
+        let (parents, children) = (Vec::new(), Vec::new());
+        Self { rank, watched, unique, refers: refers_to, parents, children, refers_to_itself }
     }
 }
 

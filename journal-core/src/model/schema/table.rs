@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Type;
+use crate::model::names::{find, share};
 use crate::model::row::{Name, Row};
 use crate::model::value::Value;
 
@@ -119,7 +120,20 @@ impl Table {
 
     /// The column of that name.
     pub fn column(&self, name: &str) -> Option<&Column> {
-        self.columns.iter().find(|column| column.name.as_ref() == name)
+        find(self.columns.iter().map(|column| &column.name), name).map(|at| &self.columns[at])
+    }
+
+    /// Gives its names the texts that they share with those of other schemas and of rows that are read.
+    pub(super) fn share_names(&mut self) {
+        let Self { name, columns, key, unique, parents, checks: _, indexes, together, fold: _ } = self;
+        let parents =
+            parents.iter_mut().flat_map(|parent| parent.columns.iter_mut().chain([&mut parent.table]));
+        let mut names: Vec<&mut Name> = vec![name];
+        names.extend(columns.iter_mut().map(|column| &mut column.name));
+        names.extend(key.iter_mut().chain(parents));
+        names.extend(unique.iter_mut().chain(together).flatten());
+        names.extend(indexes.iter_mut().flat_map(|index| &mut index.columns));
+        names.into_iter().for_each(share);
     }
 
     /// The values of the primary key, in the key's order, out of a row that holds them all.

@@ -31,6 +31,9 @@ use crate::control::spent::{Spent, Work};
 use crate::control::{Desired, Standing};
 use crate::ledger::{Fault, Ledger, LedgerError, Planned, Posted};
 
+/// How many times as long as between two looks for what operators asked it may wait while there is work.
+const ASKED_WAITS: i64 = 10;
+
 /// How a turn went.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Turn {
@@ -154,7 +157,10 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         self.waiting = None;
         self.spent.begin(self.clock.now());
         self.heads = self.journal.heads().await?;
-        if let Some(turn) = self.serve_asked().await? {
+        // What was asked waits for what is to be posted, but not for long.
+        let patience = self.settings.ask_every_micros.saturating_mul(ASKED_WAITS);
+        let asked_first = self.recheck_held || self.is_due(self.asked_at, patience);
+        if asked_first && let Some(turn) = self.serve_asked().await? {
             return Ok(turn);
         }
         if self.tail.transactions.is_empty() {
@@ -196,7 +202,12 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
                     let nothing = Tail { up_to: self.own().trans_nr, ..Tail::default() };
                     return self.decide(nothing).await;
                 }
-                Step::Wait => return Ok(self.waiting.take().map_or(Turn::Idle, Turn::Waiting)),
+                Step::Wait => {
+                    if !asked_first && let Some(turn) = self.serve_asked().await? {
+                        return Ok(turn);
+                    }
+                    return Ok(self.waiting.take().map_or(Turn::Idle, Turn::Waiting));
+                }
             }
         }
     }

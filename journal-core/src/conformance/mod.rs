@@ -62,6 +62,7 @@ macro_rules! journal_conformance {
             a_key_with_other_content_is_refused_with_its_whole_batch,
             the_tail_begins_after_the_number_asked_for,
             a_read_stops_at_its_limits_but_gives_at_least_one,
+            a_tail_reads_the_same_however_long_and_heavy_it_is,
             an_empty_journal_reads_as_empty,
             a_sealed_run_reads_back_and_verifies,
             a_seal_moves_the_head,

@@ -1,6 +1,6 @@
 //! Reading the tail and the heads.
 
-use super::material::{append, origin};
+use super::material::{append, content, origin};
 use super::{Rig, UNLIMITED, new_transaction};
 use crate::journal::{JournalStore as _, ReadLimit, Tail};
 use crate::model::{NewTransaction, SealNr, TransNr};
@@ -33,6 +33,26 @@ pub async fn a_read_stops_at_its_limits_but_gives_at_least_one<R: Rig>(rig: &mut
         let tail = store.read_tail(TransNr(0), limit).await.expect("tail");
         assert!(tail.transactions == all[..expected], "{limit:?}: {} read", tail.transactions.len());
         assert_eq!(tail.up_to, appended[expected - 1].trans_nr, "{limit:?}");
+    }
+}
+
+/// A tail that has few and small entries may be read otherwise than one that is long or heavy.
+pub async fn a_tail_reads_the_same_however_long_and_heavy_it_is<R: Rig>(rig: &mut R) {
+    let mut store = rig.create(&origin("a")).await;
+    let mut all = Vec::new();
+    for (seed, entries) in (0..).zip([1, 62, 1, 1, 70, 1, 1]) {
+        let mut new = new_transaction(seed, entries);
+        if seed == 5 {
+            new.entries[0].payload = vec![0xAB; 20_000];
+        }
+        all.push(new);
+        store.append(all.last_chunk::<1>().expect("one")).await.expect("append");
+        let tail = store.read_tail(TransNr(0), UNLIMITED).await.expect("tail");
+        let read: Vec<NewTransaction> = tail.transactions.iter().map(content).collect();
+        assert!(read == all, "{} read of {}", read.len(), all.len());
+        let last = store.read_tail(TransNr(tail.up_to.0 - 1), UNLIMITED).await.expect("tail");
+        assert_eq!(last.transactions, tail.transactions[all.len() - 1..]);
+        assert_eq!(last.up_to, tail.up_to);
     }
 }
 

@@ -16,11 +16,20 @@ use crate::journal::{Hole, ReadError, ReadLimit, Tail};
 use crate::model::{Origin, StoredTransaction, TransNr};
 use crate::sql::{ConnRef, Dialect, SqlError};
 
-use super::{read::read_tail_rows, text};
+use super::read::{read_short_tail, read_tail_rows};
+use super::text;
+
+/// What a reader remembers from one look at the tail to the next.
+#[derive(Debug, Default)]
+pub(super) struct Tailing {
+    watch: Option<Watch>,
+    /// Whether the tail was too long for one statement: it is not tried until a tail is short again.
+    long: bool,
+}
 
 /// Who may still fill the holes up to a number, noted when they were first seen.
 #[derive(Debug)]
-pub(super) struct Watch {
+struct Watch {
     up_to: TransNr,
     writers: Vec<String>,
 }
@@ -40,11 +49,11 @@ pub(super) async fn read_tail(
     origin: &Origin,
     after: TransNr,
     limit: ReadLimit,
-    watch: &mut Option<Watch>,
+    tailing: &mut Tailing,
 ) -> Result<Tail, ReadError> {
     let mut dead_up_to = after;
     loop {
-        let transactions = read_tail_rows(conn.lend(), origin, after, limit).await?;
+        let transactions = tailing.read(conn.lend(), origin, after, limit).await?;
         // SQLite has one writer at a time; on MariaDB whoever takes a number holds the counter row until it ends. So a
         // number is visible before the next one is taken, and what is missing below a visible one was given back for
         // good.
@@ -55,15 +64,35 @@ pub(super) async fn read_tail(
         let up_to = transactions.last().map_or(after, |last| last.id.trans_nr);
         let Some((first, last)) = hole else { return Ok(Tail { transactions, up_to, hole: None }) };
         let present = writers(&mut conn).await?;
-        let noted = watch.take().filter(|watch| first <= watch.up_to);
+        let noted = tailing.watch.take().filter(|watch| first <= watch.up_to);
         let noted = noted.unwrap_or_else(|| Watch { up_to, writers: present.keys().cloned().collect() });
         let alive = still_writing(&noted, &present);
         if alive.is_empty() {
             dead_up_to = noted.up_to;
             continue;
         }
-        *watch = Some(noted);
+        tailing.watch = Some(noted);
         return Ok(cut(transactions, Hole { first, last, writers: alive }));
+    }
+}
+
+impl Tailing {
+    async fn read(
+        &mut self,
+        mut conn: ConnRef<'_>,
+        origin: &Origin,
+        after: TransNr,
+        limit: ReadLimit,
+    ) -> Result<Vec<StoredTransaction>, ReadError> {
+        if !self.long
+            && let Some(short) = read_short_tail(conn.lend(), origin, after, limit).await?
+        {
+            return Ok(short);
+        }
+        let transactions = read_tail_rows(conn, origin, after, limit).await?;
+        let rows: usize = transactions.iter().map(|transaction| transaction.entries.len()).sum();
+        self.long = rows > text::SHORT_TAIL_ROWS;
+        Ok(transactions)
     }
 }
 

@@ -81,7 +81,7 @@ pub struct SqlJournal {
     site: Site,
     /// Taken out while a call works on it, so that a call that does not come to its end leaves none behind.
     conn: Option<Conn>,
-    watch: Option<holes::Watch>,
+    tailing: holes::Tailing,
     in_doubt: bool,
     /// When the connection last answered an append.
     answered: Option<Instant>,
@@ -114,7 +114,7 @@ impl SqlJournal {
             purpose: purpose.to_owned(),
             site,
             conn: Some(conn),
-            watch: None,
+            tailing: holes::Tailing::default(),
             in_doubt: false,
             answered: None,
             runs: Runs::AsTheyStand,
@@ -124,7 +124,16 @@ impl SqlJournal {
     /// Another one over the same database, whose connection is opened when it is first used.
     pub(crate) fn beside(&self) -> Self {
         let (url, purpose, site) = (self.url.clone(), self.purpose.clone(), self.site.clone());
-        Self { url, purpose, site, conn: None, watch: None, in_doubt: false, answered: None, ..*self }
+        Self {
+            url,
+            purpose,
+            site,
+            conn: None,
+            tailing: holes::Tailing::default(),
+            in_doubt: false,
+            answered: None,
+            ..*self
+        }
     }
 
     /// Whether two connections can append at the same time. SQLite has one writer, and on MariaDB whoever has taken numbers
@@ -273,7 +282,7 @@ impl JournalStore for SqlJournal {
 
     async fn read_tail(&mut self, after: TransNr, limit: ReadLimit) -> Result<Tail, ReadError> {
         let mut conn = self.connection().await?;
-        let tail = holes::read_tail(conn.lend(), &self.site.origin, after, limit, &mut self.watch).await?;
+        let tail = holes::read_tail(conn.lend(), &self.site.origin, after, limit, &mut self.tailing).await?;
         self.conn = Some(conn);
         Ok(tail)
     }

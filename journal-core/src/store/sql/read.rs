@@ -48,6 +48,30 @@ pub async fn read_tail_rows(
     load_transactions(&mut conn, origin, after, until).await
 }
 
+/// As [`read_tail_rows`] by one statement, if the tail is short; `None` if it is not, or more than the limit.
+pub(super) async fn read_short_tail(
+    mut conn: ConnRef<'_>,
+    origin: &Origin,
+    after: TransNr,
+    limit: ReadLimit,
+) -> Result<Option<Vec<StoredTransaction>>, ReadError> {
+    let mut params = origin_params(origin);
+    params.push(after.0.into());
+    let records = conn.fetch(text::SHORT_TAIL, params).await?;
+    if records.len() > text::SHORT_TAIL_ROWS {
+        return Ok(None);
+    }
+    for record in &records {
+        if record.is_null(8)? {
+            return Ok(None);
+        }
+    }
+    let transactions = group(origin, &records)?;
+    let bytes: usize = transactions.iter().map(StoredTransaction::weight).sum();
+    let within = transactions.len() <= limit.transactions && bytes <= limit.bytes;
+    Ok(within.then_some(transactions))
+}
+
 /// One transaction, of whatever origin.
 pub async fn read_transaction(
     mut conn: ConnRef<'_>,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use journal_core::journal::{
     AppendError, Appended, Head, JournalStore, ReadError, ReadLimit, ReceiveError, Tail,
 };
-use journal_core::model::{NewTransaction, Origin, SealNr, SealedRun, TransNr};
+use journal_core::model::{NewTransaction, Origin, SealNr, SealedRun, StoredTransaction, TransNr};
 use tokio::sync::Notify;
 
 /// How long a puller holds back for a poster that keeps up. A batch is posted well within it.
@@ -41,8 +41,8 @@ struct Lanes {
 
 #[derive(Debug, Default)]
 struct Lane {
-    /// In the order of their seals, without a gap.
-    runs: VecDeque<SealedRun>,
+    /// In the order of their seals, without a gap; each with what it weighs.
+    runs: VecDeque<(SealedRun, usize)>,
     /// The last seal that was offered.
     last: SealNr,
 }
@@ -99,36 +99,36 @@ impl Lanes {
         for run in runs {
             match lane.runs.back() {
                 // Another puller brought it.
-                Some(back) if run.seal.seal_nr <= back.seal.seal_nr => continue,
-                Some(back) if run.seal.seal_nr != back.seal.seal_nr.next() => {
-                    self.bytes -= lane.runs.drain(..).map(|run| weight(&run)).sum::<usize>();
+                Some((back, _)) if run.seal.seal_nr <= back.seal.seal_nr => continue,
+                Some((back, _)) if run.seal.seal_nr != back.seal.seal_nr.next() => {
+                    self.bytes -= lane.runs.drain(..).map(|(_, weight)| weight).sum::<usize>();
                 }
                 _ => {}
             }
-            self.bytes += weight(&run);
-            lane.runs.push_back(run);
+            let weight = run.transactions.iter().map(StoredTransaction::weight).sum();
+            self.bytes += weight;
+            lane.runs.push_back((run, weight));
         }
     }
 
     fn take(&mut self, origin: &Origin, after: SealNr, until: SealNr, limit: ReadLimit) -> Vec<SealedRun> {
         let Some(lane) = self.lanes.get_mut(origin) else { return Vec::new() };
-        while let Some(passed) = lane.runs.pop_front_if(|run| run.seal.seal_nr <= after) {
-            self.bytes -= weight(&passed);
+        while let Some((_, weight)) = lane.runs.pop_front_if(|(run, _)| run.seal.seal_nr <= after) {
+            self.bytes -= weight;
         }
         let mut taken: Vec<SealedRun> = Vec::new();
         let (mut transactions, mut bytes) = (0, 0);
         let mut expected = after.next();
-        while let Some(run) =
-            lane.runs.front().filter(|run| expected <= until && run.seal.seal_nr == expected)
+        while let Some((run, weight)) =
+            lane.runs.front().filter(|(run, _)| expected <= until && run.seal.seal_nr == expected)
         {
-            let weight = weight(run);
             transactions += run.transactions.len();
-            bytes += weight;
+            bytes += *weight;
             if !taken.is_empty() && (transactions > limit.transactions || bytes > limit.bytes) {
                 break;
             }
-            self.bytes -= weight;
-            taken.extend(lane.runs.pop_front());
+            self.bytes -= *weight;
+            taken.extend(lane.runs.pop_front().map(|(run, _)| run));
             expected = expected.next();
         }
         self.keeps_up |= !taken.is_empty();
@@ -145,10 +145,6 @@ impl Lanes {
         self.bytes = 0;
         self.lanes.values_mut().for_each(|lane| lane.runs.clear());
     }
-}
-
-fn weight(run: &SealedRun) -> usize {
-    run.transactions.iter().map(|transaction| transaction.weight()).sum()
 }
 
 /// A poster's journal that takes runs from a [`HandOver`] where they lie there and the journal says that it has them: a

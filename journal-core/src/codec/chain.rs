@@ -134,30 +134,28 @@ fn leaves(transactions: &[StoredTransaction], hashes: &[Hash]) -> Vec<u8> {
 
 /// The hash of one transaction: identity, header and every entry's stored bytes.
 pub fn transaction_hash(transaction: &StoredTransaction) -> Hash {
-    let mut hasher = Sha256::new();
-    hasher.update(b"daybook transaction 1\0");
-    origin(&mut hasher, &transaction.id.origin);
-    number(&mut hasher, transaction.id.trans_nr.0);
-    hasher.update(transaction.tx_id.as_bytes());
-    number(&mut hasher, transaction.schema_version.0);
-    sized(&mut hasher, transaction.author.as_bytes());
-    number(&mut hasher, transaction.appended_at);
-    number(&mut hasher, count(transaction.entries.len()));
+    let mut hasher = Hasher::new(b"daybook transaction 1\0");
+    hasher.origin(&transaction.id.origin);
+    hasher.number(transaction.id.trans_nr.0);
+    hasher.bytes(transaction.tx_id.as_bytes());
+    hasher.number(transaction.schema_version.0);
+    hasher.sized(transaction.author.as_bytes());
+    hasher.number(transaction.appended_at);
+    hasher.number(count(transaction.entries.len()));
     for entry in &transaction.entries {
-        number(&mut hasher, entry.entry_nr);
-        sized(&mut hasher, entry.entity.as_bytes());
-        sized(&mut hasher, entry.op.as_bytes());
-        sized(&mut hasher, entry.row_key.as_bytes());
-        number(&mut hasher, entry.codec);
-        sized(&mut hasher, &entry.payload);
+        hasher.number(entry.entry_nr);
+        hasher.sized(entry.entity.as_bytes());
+        hasher.sized(entry.op.as_bytes());
+        hasher.sized(entry.row_key.as_bytes());
+        hasher.number(entry.codec);
+        hasher.sized(&entry.payload);
     }
-    hasher.finalize().into()
+    hasher.finish()
 }
 
 fn seal_hash(seal: &Seal, transactions: &[Hash], rejections: &[Rejection]) -> Hash {
-    let mut hasher = Sha256::new();
-    hasher.update(b"daybook seal 1\0");
-    origin(&mut hasher, &seal.origin);
+    let mut hasher = Hasher::new(b"daybook seal 1\0");
+    hasher.origin(&seal.origin);
     for field in [
         seal.seal_nr.0,
         seal.first_nr.0,
@@ -170,40 +168,73 @@ fn seal_hash(seal: &Seal, transactions: &[Hash], rejections: &[Rejection]) -> Ha
         seal.algorithm,
         seal.sealed_at,
     ] {
-        number(&mut hasher, field);
+        hasher.number(field);
     }
-    number(&mut hasher, count(seal.seen.len()));
+    hasher.number(count(seal.seen.len()));
     for (peer, seal_nr) in &seal.seen {
-        origin(&mut hasher, peer);
-        number(&mut hasher, seal_nr.0);
+        hasher.origin(peer);
+        hasher.number(seal_nr.0);
     }
-    hasher.update(seal.prev_hash);
-    sized(&mut hasher, &seal.leaves);
-    number(&mut hasher, count(rejections.len()));
+    hasher.bytes(&seal.prev_hash);
+    hasher.sized(&seal.leaves);
+    hasher.number(count(rejections.len()));
     for rejection in rejections {
-        number(&mut hasher, rejection.trans_nr.0);
-        sized(&mut hasher, rejection.code.as_bytes());
-        sized(&mut hasher, rejection.detail.as_bytes());
+        hasher.number(rejection.trans_nr.0);
+        hasher.sized(rejection.code.as_bytes());
+        hasher.sized(rejection.detail.as_bytes());
     }
-    number(&mut hasher, count(transactions.len()));
+    hasher.number(count(transactions.len()));
     for hash in transactions {
-        hasher.update(hash);
+        hasher.bytes(hash);
     }
-    hasher.finalize().into()
+    hasher.finish()
 }
 
-fn origin(hasher: &mut Sha256, origin: &Origin) {
-    sized(hasher, origin.site.as_str().as_bytes());
-    number(hasher, origin.epoch.0);
+/// Bytes of short pieces that are hashed at once: a small transaction's.
+const GATHERED: usize = 1024;
+
+/// Gathers what is hashed: many short pieces, each of which would cost the hash function more than copying it does.
+struct Hasher {
+    hasher: Sha256,
+    gathered: Vec<u8>,
 }
 
-fn number(hasher: &mut Sha256, number: i64) {
-    hasher.update(number.to_le_bytes());
-}
+impl Hasher {
+    fn new(begins: &[u8]) -> Self {
+        let mut new = Self { hasher: Sha256::new(), gathered: Vec::with_capacity(GATHERED) };
+        new.bytes(begins);
+        new
+    }
 
-fn sized(hasher: &mut Sha256, bytes: &[u8]) {
-    number(hasher, count(bytes.len()));
-    hasher.update(bytes);
+    fn bytes(&mut self, bytes: &[u8]) {
+        if self.gathered.len() + bytes.len() > GATHERED {
+            self.hasher.update(&self.gathered);
+            self.gathered.clear();
+        }
+        match bytes.len() > GATHERED {
+            true => self.hasher.update(bytes),
+            false => self.gathered.extend_from_slice(bytes),
+        }
+    }
+
+    fn number(&mut self, number: i64) {
+        self.bytes(&number.to_le_bytes());
+    }
+
+    fn sized(&mut self, bytes: &[u8]) {
+        self.number(count(bytes.len()));
+        self.bytes(bytes);
+    }
+
+    fn origin(&mut self, origin: &Origin) {
+        self.sized(origin.site.as_str().as_bytes());
+        self.number(origin.epoch.0);
+    }
+
+    fn finish(mut self) -> Hash {
+        self.hasher.update(&self.gathered);
+        self.hasher.finalize().into()
+    }
 }
 
 fn entry_count(transactions: &[StoredTransaction]) -> i64 {

@@ -1,6 +1,6 @@
 //! Dates and times in text: ISO 8601, UTC, years 0001 to 9999, microseconds.
 
-use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
+use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, SecondsFormat, Timelike};
 
 /// Microseconds of a day.
 const DAY_MICROS: i64 = 86_400_000_000;
@@ -45,7 +45,7 @@ pub fn parse_timestamp(text: &str) -> Option<i64> {
 pub fn date_text(days: i32) -> String {
     let step = Days::new(u64::from(days.unsigned_abs()));
     let day = if days < 0 { epoch_day().checked_sub_days(step) } else { epoch_day().checked_add_days(step) };
-    day.map_or_else(|| format!("day {days}"), |day| day.format("%Y-%m-%d").to_string())
+    day.map_or_else(|| format!("day {days}"), |day| day.to_string())
 }
 
 /// The text of a time of day, always with six digits: `22:53:30.000000`.
@@ -58,11 +58,9 @@ pub fn time_text(micros: i64) -> String {
 /// The text of an instant, always with six digits, so that texts sort as instants do:
 /// `2005-05-24T22:53:30.000000Z`.
 pub fn timestamp_text(micros: i64) -> String {
-    let instant: Option<NaiveDateTime> =
-        DateTime::from_timestamp_micros(micros).map(|instant| instant.naive_utc());
-    instant.map_or_else(
+    DateTime::from_timestamp_micros(micros).map_or_else(
         || format!("instant {micros}"),
-        |instant| instant.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),
+        |instant| instant.to_rfc3339_opts(SecondsFormat::Micros, true),
     )
 }
 

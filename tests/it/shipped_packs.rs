@@ -33,6 +33,7 @@ async fn ship(from: DbUrl, to: [DbUrl; 3]) {
     assert_eq!((packs.len(), packs.iter().all(|pack| pack.contains("[ ["))), (6, true), "{packs:?}");
     assert_eq!(self::packs(&to[0]).await, packs);
     assert!(own.read_runs(&origin("b"), SealNr(0), UNLIMITED).await.unwrap() == runs);
+    assert_eq!((rows_kept(&from).await, rows_kept(&to[0]).await), (6, 0));
 
     // The last pack says its transaction twice, another that no seal covers between: what is verified is written, not that.
     let last = "SELECT heads FROM {d}run WHERE first_nr = 3";
@@ -72,6 +73,12 @@ async fn packs(url: &DbUrl) -> Vec<String> {
         format!("{} to {}, piece {}: {heads}, {payloads} bytes", number(0), number(1), number(2))
     });
     told.collect()
+}
+
+/// How many packs say that their transactions stand as rows, too.
+async fn rows_kept(url: &DbUrl) -> i64 {
+    let text = "SELECT count(*) FROM {d}run WHERE in_journal";
+    conn(url).await.lend().fetch_one(text, Vec::new()).await.unwrap().i64(0).unwrap()
 }
 
 #[tokio::test]

@@ -4,6 +4,8 @@
 
 mod ahead;
 #[cfg(test)]
+mod asks;
+#[cfg(test)]
 mod lives;
 mod settings;
 

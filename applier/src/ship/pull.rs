@@ -73,6 +73,7 @@ impl Puller {
         peer: &mut P,
         own: &mut J,
     ) -> Result<Pulled, PullError> {
+        // Neither call is dropped half-way: trouble here is told once the peer has answered, too.
         let (have, heads) = tokio::join!(own.heads(), peer.heads());
         let have = have.map_err(PullError::Own)?;
         let mut pulled = Pulled::default();

@@ -1,5 +1,5 @@
-//! Names: few, and repeated in every entry and row. Those that are alike share one text, so that they are mostly found equal
-//! without a look at it.
+//! Names: few, and repeated in every entry and row. Those of loaded schemas share one text where they are alike, so that they
+//! are mostly found equal without a look at it.
 
 use std::collections::HashSet;
 use std::sync::{LazyLock, Mutex, PoisonError};

@@ -60,7 +60,7 @@ impl Known {
     }
 }
 
-/// A name that shares its text with all others of the thread that are alike.
+/// A name that shares its text with all others of the thread that are alike, and with a schema's that was loaded before.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct StoredName(pub(super) Name);
 

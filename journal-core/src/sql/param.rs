@@ -58,7 +58,7 @@ impl From<Cell<'_>> for Param {
     }
 }
 
-/// The members of an array, all of one kind.
+/// The members of an array, all of one kind; at least one, since an array of nothing is of no kind.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs, reason = "the kinds are plain")]
 pub enum List {

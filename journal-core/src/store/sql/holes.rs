@@ -23,7 +23,7 @@ use super::text;
 #[derive(Debug, Default)]
 pub(super) struct Tailing {
     watch: Option<Watch>,
-    /// Whether the tail was too long for one statement: it is not tried until a tail is short again.
+    /// Whether the tail was too long or too heavy to be read at once: that is not tried again before its end was reached.
     long: bool,
 }
 
@@ -84,14 +84,14 @@ impl Tailing {
         after: TransNr,
         limit: ReadLimit,
     ) -> Result<Vec<StoredTransaction>, ReadError> {
-        if !self.long
-            && let Some(short) = read_short_tail(conn.lend(), origin, after, limit).await?
-        {
-            return Ok(short);
+        if !self.long {
+            if let Some(short) = read_short_tail(conn.lend(), origin, after, limit).await? {
+                return Ok(short);
+            }
+            self.long = true;
         }
         let transactions = read_tail_rows(conn, origin, after, limit).await?;
-        let rows: usize = transactions.iter().map(|transaction| transaction.entries.len()).sum();
-        self.long = rows > text::SHORT_TAIL_ROWS;
+        self.long = !transactions.is_empty();
         Ok(transactions)
     }
 }

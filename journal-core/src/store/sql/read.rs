@@ -11,6 +11,14 @@ use super::{packs, text};
 /// What a row weighs at least, as [`text::WEIGHTS_OF_ROWS`] and `StoredTransaction::weight` reckon.
 const ROW_BYTES: usize = 96;
 
+/// Most rows of a tail that is read without being weighed.
+const SHORT_TAIL_ROWS: i64 = 64;
+/// Most bytes of each of their keys and payloads.
+const LIGHT_BYTES: i64 = 16 * 1024;
+/// Places in a row of [`text::SHORT_TAIL`].
+const ROW_KEY: usize = 6;
+const PAYLOAD: usize = 8;
+
 /// How far an origin's seals stand here; `None` before its first.
 pub async fn load_head(mut conn: ConnRef<'_>, origin: &Origin) -> Result<Option<Head>, SqlError> {
     conn.fetch_optional(text::HEAD, origin_params(origin)).await?.map(|record| read_head(&record)).transpose()
@@ -48,7 +56,7 @@ pub async fn read_tail_rows(
     load_transactions(&mut conn, origin, after, until).await
 }
 
-/// As [`read_tail_rows`] by one statement, if the tail is short; `None` if it is not, or more than the limit.
+/// As [`read_tail_rows`] by one statement, if the tail is short and light; `None` if it is not, or is more than the limit.
 pub(super) async fn read_short_tail(
     mut conn: ConnRef<'_>,
     origin: &Origin,
@@ -56,13 +64,14 @@ pub(super) async fn read_short_tail(
     limit: ReadLimit,
 ) -> Result<Option<Vec<StoredTransaction>>, ReadError> {
     let mut params = origin_params(origin);
-    params.push(after.0.into());
+    // One more than a short tail has, so that the last row is seen to be the last.
+    params.extend([after.0.into(), (SHORT_TAIL_ROWS + 1).into(), Param::from(LIGHT_BYTES)]);
     let records = conn.fetch(text::SHORT_TAIL, params).await?;
-    if records.len() > text::SHORT_TAIL_ROWS {
+    if sql_limit(records.len()) > SHORT_TAIL_ROWS {
         return Ok(None);
     }
     for record in &records {
-        if record.is_null(8)? {
+        if record.is_null(ROW_KEY)? || record.is_null(PAYLOAD)? {
             return Ok(None);
         }
     }

@@ -127,12 +127,11 @@ pub(super) const TRANSACTIONS: &str = "SELECT trans_nr, entry_nr, tx_id, schema_
      FROM {d}journal WHERE origin = $1 AND epoch = $2 AND trans_nr > $3 AND trans_nr <= $4 \
      ORDER BY trans_nr, entry_nr";
 
-/// The first rows behind a number, with payloads that are small: whether these are all, and all whole, is seen from them.
-pub(super) const SHORT_TAIL: &str = "SELECT trans_nr, entry_nr, tx_id, schema_version, entity, op, row_key, codec, \
-     CASE WHEN octet_length(payload) <= 16384 THEN payload END, author, appended_at \
-     FROM {d}journal WHERE origin = $1 AND epoch = $2 AND trans_nr > $3 ORDER BY trans_nr, entry_nr LIMIT 65";
-/// Most rows of a short tail: one less than that reads.
-pub(super) const SHORT_TAIL_ROWS: usize = 64;
+/// The first rows behind a number, as many as `$4`; of what is heavy, NULL.
+pub(super) const SHORT_TAIL: &str = "SELECT trans_nr, entry_nr, tx_id, schema_version, entity, op, \
+     CASE WHEN octet_length(row_key) <= $5 THEN row_key END, codec, \
+     CASE WHEN octet_length(payload) <= $5 THEN payload END, author, appended_at \
+     FROM {d}journal WHERE origin = $1 AND epoch = $2 AND trans_nr > $3 ORDER BY trans_nr, entry_nr LIMIT $4";
 
 pub(super) const PACKS_BESIDE_ROWS: &str = "SELECT last_nr FROM {d}run \
      WHERE origin = $1 AND epoch = $2 AND last_nr > $3 AND last_nr <= $4 AND in_journal ORDER BY last_nr, piece";

@@ -73,11 +73,9 @@ impl Puller {
         peer: &mut P,
         own: &mut J,
     ) -> Result<Pulled, PullError> {
-        // Neither call is dropped half-way: trouble here is told once the peer has answered, too.
-        let (have, heads) = tokio::join!(own.heads(), peer.heads());
-        let have = have.map_err(PullError::Own)?;
+        let have = own.heads().await.map_err(PullError::Own)?;
         let mut pulled = Pulled::default();
-        for head in heads.map_err(PullError::Peer)? {
+        for head in peer.heads().await.map_err(PullError::Peer)? {
             if head.origin == *own.origin() {
                 continue;
             }

@@ -4,7 +4,7 @@
 
 mod ahead;
 #[cfg(test)]
-mod asks;
+mod asked;
 #[cfg(test)]
 mod lives;
 mod settings;

@@ -53,15 +53,10 @@ pub struct UnknownOp(pub String);
 impl FromStr for Op {
     type Err = UnknownOp;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(match text {
-            "insert" => Self::Insert,
-            "update" => Self::Update,
-            "upsert" => Self::Upsert,
-            "delete" => Self::Delete,
-            "add" => Self::Add,
-            "call" => Self::Call,
-            _ => return Err(UnknownOp(text.to_owned())),
-        })
+        [Self::Insert, Self::Update, Self::Upsert, Self::Delete, Self::Add, Self::Call]
+            .into_iter()
+            .find(|op| op.as_str() == text)
+            .ok_or_else(|| UnknownOp(text.to_owned()))
     }
 }
 

@@ -4,7 +4,7 @@ use journal_core::codec::chain::{SealDraft, seal};
 use journal_core::conformance::origin;
 use journal_core::journal::JournalStore as _;
 use journal_core::model::seal::GENESIS;
-use journal_core::model::{Epoch, Hlc, Origin, SchemaVersion, SealNr, SealedRun, TransNr, Vector};
+use journal_core::model::{Epoch, Hlc, Origin, Schema, SchemaVersion, SealNr, SealedRun, TransNr, Vector};
 use journal_core::store::memory::MemoryJournal;
 use schema_mappers::{Registry, RustMappers, SchemaSet, VersionSource};
 
@@ -14,6 +14,15 @@ use crate::ledger::memory::MemorySite;
 use crate::ledger::{Ledger as _, Posted};
 
 const SCHEMA: &str = "[table.t]\nkey = [\"id\"]\n[table.t.columns]\nid = \"int\"\n";
+
+/// One version of one table, and its registry.
+pub(super) fn released() -> (Schema, Registry) {
+    let source = VersionSource::new(SchemaVersion(1), [("schema.toml", SCHEMA)]);
+    let set = SchemaSet::from_sources(vec![source]).unwrap();
+    let schema = set.version(SchemaVersion(1)).unwrap().schema().clone();
+    let registry = Registry::new(set, RustMappers::none()).unwrap();
+    (schema, registry)
+}
 
 /// A seal of nothing by somebody who had seen that much of b.
 fn run(of: &Origin, seal_nr: i64, prev_hash: [u8; 32], seen: i64) -> SealedRun {
@@ -33,10 +42,7 @@ fn run(of: &Origin, seal_nr: i64, prev_hash: [u8; 32], seen: i64) -> SealedRun {
 
 #[tokio::test]
 async fn a_new_life_does_not_hide_what_the_one_before_had_seen() {
-    let source = VersionSource::new(SchemaVersion(1), [("schema.toml", SCHEMA)]);
-    let set = SchemaSet::from_sources(vec![source]).unwrap();
-    let schema = set.version(SchemaVersion(1)).unwrap().schema().clone();
-    let registry = Registry::new(set, RustMappers::none()).unwrap();
+    let (schema, registry) = released();
     let (old, new) = (origin("d"), Origin { epoch: Epoch(2), ..origin("d") });
     let mut journal = MemoryJournal::new(origin("a"));
     let first = run(&old, 1, GENESIS, 2);

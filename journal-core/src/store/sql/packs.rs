@@ -15,8 +15,8 @@ use super::text;
 /// Packs that a read weighs at most; what follows is weighed by the next one.
 const WEIGHED_MAX: i64 = 1024;
 
-/// Bytes from which on a COPY is quicker than a statement, which lays its parameters out several times; it takes a round trip
-/// more.
+/// Bytes from which on packs are copied: a statement lays its parameters out several times, which for many bytes costs more
+/// than the round trip that a COPY takes besides.
 const COPIED_FROM: usize = 128 * 1024;
 
 /// Whether transactions stand as rows, too.
@@ -62,7 +62,7 @@ pub(super) fn of(run: &SealedRun) -> Cow<'_, [Pack]> {
     }
 }
 
-/// Writes packs: copied where that is quicker.
+/// Writes packs; copies many bytes of them, on PostgreSQL.
 pub(super) async fn insert_packs(
     conn: &mut ConnRef<'_>,
     origin: &Origin,

@@ -5,17 +5,16 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use journal_core::conformance::{new_transaction, origin};
 use journal_core::journal::JournalStore as _;
-use journal_core::model::{SchemaVersion, SealNr, TransNr, TransactionId};
+use journal_core::model::{SealNr, TransNr, TransactionId};
 use journal_core::store::memory::MemoryJournal;
-use schema_mappers::{Registry, RustMappers, SchemaSet, VersionSource};
 
+use super::lives::released;
 use super::{ASKED_WAITS, Poster, Settings, Turn};
 use crate::control::ControlStore as _;
 use crate::engine::clock::Clock;
 use crate::ledger::memory::MemorySite;
 use crate::ledger::{Asked, Fault, Ledger as _, Quarantined};
 
-const SCHEMA: &str = "[table.t]\nkey = [\"id\"]\n[table.t.columns]\nid = \"int\"\n";
 const EVERY: i64 = 10;
 
 #[derive(Debug, Clone, Default)]
@@ -47,10 +46,7 @@ async fn ask(site: &MemorySite, number: i64) {
 
 #[tokio::test]
 async fn what_was_asked_waits_for_work_but_not_for_long() {
-    let source = VersionSource::new(SchemaVersion(1), [("schema.toml", SCHEMA)]);
-    let set = SchemaSet::from_sources(vec![source]).unwrap();
-    let schema = set.version(SchemaVersion(1)).unwrap().schema().clone();
-    let registry = Registry::new(set, RustMappers::none()).unwrap();
+    let (schema, registry) = released();
     let mut journal = MemoryJournal::new(origin("a"));
     let site = MemorySite::new(journal.clone(), schema.into());
     let clock = SetClock::default();

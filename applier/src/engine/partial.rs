@@ -4,12 +4,11 @@
 
 use journal_core::codec::payload;
 use journal_core::model::{Change, Name, Op, Row, Schema, SchemaVersion, StoredTransaction};
-use schema_mappers::{Mapped, MappedRow, Meeting, Registry};
+use schema_mappers::{Mapped, MappedRow, Meeting, Plan, Registry};
 
 use super::keys::{Kind, Touch, told, touch_keys, touch_row, touch_row_claims};
 use super::prepare::{Judge, Keys, prepare};
 use super::roots::touch_roots;
-use crate::ledger::LedgerChange;
 
 /// All keys of a transaction that can be prepared; else those of every entry that can be read, without the cells that
 /// have no image in the ledger.
@@ -24,9 +23,42 @@ pub fn touched(transaction: &StoredTransaction, registry: &Registry, to: SchemaV
         let Ok(change) = payload::decode(entry, schema) else { continue };
         touch_roots(&change, registry, (schema, from), &mut touches);
         let change = Change { expect: Row::new(), ..change };
-        touch_keys(&alone(change, schema, registry, (from, to)), target, &mut touches);
+        touch_mapped(change, registry, (schema, from), (target, to), &mut touches);
     }
     told(touches)
+}
+
+/// The keys of a change, or of the parts of it that can be mapped.
+fn touch_mapped(
+    change: Change,
+    registry: &Registry,
+    from: (&Schema, SchemaVersion),
+    to: (&Schema, SchemaVersion),
+    out: &mut Vec<Touch>,
+) {
+    let mapped = |change: Change| registry.map(from.1, to.1, change).ok();
+    match mapped(change.clone()) {
+        Some(plan) => touch_plan(plan, registry, from, to, out),
+        None => {
+            for plan in parts(&change, from.0, mapped).into_iter().filter_map(mapped) {
+                touch_plan(plan, registry, from, to, out);
+            }
+        }
+    }
+}
+
+fn touch_plan(
+    plan: Plan,
+    registry: &Registry,
+    from: (&Schema, SchemaVersion),
+    to: (&Schema, SchemaVersion),
+    out: &mut Vec<Touch>,
+) {
+    match plan {
+        Plan::Images(images) => touch_keys(&images.into_iter().collect::<Vec<_>>(), to.0, out),
+        Plan::Meets(meeting) => touch_met(&meeting, registry, from, to, out),
+        Plan::Several(plans) => plans.into_iter().for_each(|plan| touch_plan(plan, registry, from, to, out)),
+    }
 }
 
 /// The keys of a change that meets rows. Rows of tables that are tied together need no more than their root, which stands
@@ -45,13 +77,18 @@ pub(super) fn touch_met(
             rows.iter().for_each(|row| touch_row_claims(row, target, &mut claims));
             claims
         };
-        if let Some(told) = registry.outline(from, to, change) {
-            let [first, second] = told.each_ref().map(claims);
+        let told = |change: Change| registry.outline(from, to, &change);
+        let whole = told(change.clone()).map(|told| vec![told]);
+        let parts = || parts(change, schema, told).into_iter().filter(|part| !part.cells.is_empty());
+        for outline in whole.unwrap_or_else(|| parts().filter_map(told).collect()) {
+            let [first, second] = outline.each_ref().map(claims);
             out.extend(first.into_iter().filter(|touch| second.contains(touch)));
         }
         return;
     }
-    touch_keys(&alone(change.clone(), schema, registry, (from, to)), target, out);
+    let mapped = |change: Change| -> Option<Mapped> { registry.map(from, to, change).ok()?.images() };
+    let images: Vec<_> = parts(change, schema, mapped).into_iter().filter_map(mapped).flatten().collect();
+    touch_keys(&images, target, out);
     let kind = match change.op {
         Op::Add => Kind::Add,
         // A second row is the one that it becomes.
@@ -65,20 +102,6 @@ pub(super) fn touch_met(
         {
             touch_row(table, &key, kind, out);
         }
-    }
-}
-
-/// The images of a change, or of the parts of it that map without a row at hand.
-fn alone(
-    change: Change,
-    schema: &Schema,
-    registry: &Registry,
-    (from, to): (SchemaVersion, SchemaVersion),
-) -> Vec<LedgerChange> {
-    let mapped = |change: Change| -> Option<Mapped> { registry.map(from, to, change).ok()?.images() };
-    match mapped(change.clone()) {
-        Some(whole) => whole.into_iter().collect(),
-        None => parts(&change, schema, mapped).into_iter().filter_map(mapped).flatten().collect(),
     }
 }
 
@@ -120,20 +143,33 @@ mod tests {
     const MAPPING: &str =
         "[[map]]\nop = \"change_type\"\ntable = \"t\"\ncolumn = \"price\"\nto = \"decimal(9,4)\"\n";
 
+    /// Beside it, a table that the newer version splits in two.
+    const OWNER: &str = "[table.owner]\nkey = [\"id\"]\nunique = [[\"code\"]]\n[table.owner.columns]\nid = \"int\"\n\
+                         code = { type = \"text\", null = true }\nfee = \"decimal(5,2)\"\n";
+    const PHONE: &str = "phone = { type = \"text\", null = true }\n";
+    const CONTACT: &str = "[table.contact]\nkey = [\"id\"]\nparents = [{ columns = [\"id\"], table = \"owner\" }]\n\
+                           [table.contact.columns]\nid = \"int\"\n";
+    const SPLIT: &str = "[[map]]\nop = \"split_table\"\ntable = \"owner\"\ninto = \"contact\"\n\
+                         columns = [\"phone\"]\n[[map]]\nop = \"change_type\"\ntable = \"owner\"\n\
+                         column = \"fee\"\nto = \"decimal(9,4)\"\n";
+
     fn registry() -> Registry {
-        let newer = OLDER.replace("5,2", "9,4");
-        let older = VersionSource::new(SchemaVersion(1), [("schema.toml", OLDER)]);
+        let newer = format!("{OLDER}{OWNER}{CONTACT}{PHONE}").replace("5,2", "9,4");
+        let (older, mapping) = (format!("{OLDER}{OWNER}{PHONE}"), format!("{MAPPING}{SPLIT}"));
+        let older = VersionSource::new(SchemaVersion(1), [("schema.toml", older.as_str())]);
         let newer = VersionSource::new(
             SchemaVersion(2),
-            [("schema.toml", newer.as_str()), ("mapping.toml", MAPPING)],
+            [("schema.toml", newer.as_str()), ("mapping.toml", mapping.as_str())],
         );
         Registry::new(SchemaSet::from_sources(vec![older, newer]).unwrap(), RustMappers::none()).unwrap()
     }
 
-    fn transaction(trans_nr: i64, change: &Change) -> StoredTransaction {
+    fn transaction(trans_nr: i64, changes: &[&Change]) -> StoredTransaction {
         let (registry, schema_version) = (registry(), SchemaVersion(2));
-        let entry =
-            payload::encode(change, 1, Codec::Bincode, registry.schema(schema_version).unwrap()).unwrap();
+        let schema = registry.schema(schema_version).unwrap();
+        let entries = (1..)
+            .zip(changes)
+            .map(|(nr, change)| payload::encode(change, nr, Codec::Bincode, schema).unwrap());
         let origin = Origin { site: SiteName::new("a").unwrap(), epoch: Epoch(1) };
         StoredTransaction {
             id: TransactionId { origin, trans_nr: TransNr(trans_nr) },
@@ -141,12 +177,12 @@ mod tests {
             schema_version,
             author: "test".into(),
             appended_at: 0,
-            entries: vec![entry],
+            entries: entries.collect(),
         }
     }
 
     fn touched_by(change: &Change) -> Vec<Touch> {
-        touched(&transaction(1, change), &registry(), SchemaVersion(1))
+        touched(&transaction(1, &[change]), &registry(), SchemaVersion(1))
     }
 
     fn row(id: i64, code: &str, price: &str) -> Row {
@@ -171,7 +207,7 @@ mod tests {
             Change::add("t", id(1), price),
         ] {
             let mut index = Held::default();
-            index.insert(&transaction(1, &held).id, &touched_by(&held));
+            index.insert(&transaction(1, &[&held]).id, &touched_by(&held));
             assert!(index.blocker(&touched_by(&update)).is_some(), "{held:?}");
             assert!(index.blocker(&touched_by(&Change::delete("t", id(1)))).is_some(), "{held:?}");
             assert!(index.blocker(&touched_by(&Change::delete("t", id(2)))).is_none(), "{held:?}");
@@ -182,13 +218,34 @@ mod tests {
         }
     }
 
+    /// What an upsert of tied tables is unique by was once forgotten when another change of its transaction could not be
+    /// mapped (seeds 15189 and 17482 of the simulator), or another cell of its own.
+    #[test]
+    fn a_change_of_tied_tables_keeps_what_it_is_unique_by_when_its_transaction_cannot_be_mapped() {
+        let cells =
+            |fee: &str| Row::new().with("code", "x").with("fee", Value::Decimal(fee.parse().unwrap()));
+        let owner = |nr: i64| {
+            let mut row = id(nr);
+            row.extend(cells("1.00"));
+            Change::upsert("owner", row)
+        };
+        let unmappable = Change::insert("t", row(1, "y", "1.2345"));
+        let changed = Change::update("owner", id(1), cells("1.2345"));
+        for held in [vec![&owner(1), &unmappable], vec![&changed]] {
+            let held = transaction(1, &held);
+            let mut index = Held::default();
+            index.insert(&held.id, &touched(&held, &registry(), SchemaVersion(1)));
+            assert!(index.blocker(&touched_by(&owner(2))).is_some(), "{held:?}");
+        }
+    }
+
     /// An old value is expected of a column that the ledger's version no longer holds in that form.
     #[test]
     fn a_peer_does_not_judge_again_what_a_change_relied_on() {
         let wide = Row::new().with("price", Value::Decimal("1.2345".parse().unwrap()));
         let change = Change::update("t", id(1), Row::new().with("code", "y")).expecting(wide);
         let prepared =
-            |judge| prepare(&transaction(1, &change), &registry(), SchemaVersion(1), judge, Keys::Told);
+            |judge| prepare(&transaction(1, &[&change]), &registry(), SchemaVersion(1), judge, Keys::Told);
         assert!(prepared(Judge::Origin).is_err());
         let parts = prepared(Judge::Peer).unwrap().parts;
         let [Part::Changes(changes)] = parts.as_slice() else { panic!("{parts:?}") };

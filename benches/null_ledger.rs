@@ -54,8 +54,12 @@ impl Ledger for NullLedger {
         Ok(())
     }
 
-    async fn release(&mut self, _: &TransactionId, _: Release) -> Result<(), LedgerError> {
-        Ok(())
+    async fn hold_again(&mut self, _: &Quarantined, _: Asked) -> Result<bool, LedgerError> {
+        Ok(true)
+    }
+
+    async fn release(&mut self, _: &TransactionId, _: Asked, _: Release) -> Result<bool, LedgerError> {
+        Ok(true)
     }
 
     async fn advance(&mut self, _: &Origin, _: Posted, to: Posted) -> Result<(), LedgerError> {

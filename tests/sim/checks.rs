@@ -283,6 +283,12 @@ impl World {
                     }
                     let waived = before.asked == Asked::Retry;
                     ensure!(
+                        waived
+                            || (before.asked, before.transaction.fault) == (Asked::Nothing, Fault::Dependent),
+                        "S11: {id} was released and {:?} is what was asked for it",
+                        before.asked
+                    );
+                    ensure!(
                         waived || self.concurrent(at, tx).is_none(),
                         "S11: {id} was released past a concurrent one"
                     );

@@ -93,8 +93,20 @@ impl Ledger for SimLedger {
         if self.bug.drops_quarantine() { Ok(()) } else { self.inner.quarantine(transaction).await }
     }
 
-    async fn release(&mut self, id: &TransactionId, outcome: Release) -> Result<(), LedgerError> {
-        self.inner.release(id, outcome).await
+    async fn hold_again(&mut self, transaction: &Quarantined, asked: Asked) -> Result<bool, LedgerError> {
+        self.inner.hold_again(transaction, asked).await
+    }
+
+    async fn release(
+        &mut self,
+        id: &TransactionId,
+        asked: Asked,
+        outcome: Release,
+    ) -> Result<bool, LedgerError> {
+        let aside = self.site.put_aside();
+        let stands = aside.iter().find(|each| each.transaction.id == *id).map_or(asked, |each| each.asked);
+        let asked = if self.bug.ignores_the_last_word() { stands } else { asked };
+        self.inner.release(id, asked, outcome).await
     }
 
     async fn advance(&mut self, origin: &Origin, from: Posted, to: Posted) -> Result<(), LedgerError> {

@@ -201,8 +201,17 @@ impl World {
     fn operator(&mut self, at: usize) -> Option<Task> {
         let open: Vec<TransactionId> = self.held(at);
         let id = open.get(self.rng.random_range(0..open.len().max(1)))?.clone();
-        let discard = !self.plan.exclusive && self.rng.random_bool(0.3);
-        Some(self.ask(at, id, if discard { Asked::Discard } else { Asked::Retry }))
+        // Some change their minds at once.
+        let asked = (0..self.rng.random_range(1..=6)).map(|_| self.asked()).collect();
+        Some(self.ask(at, id, asked))
+    }
+
+    fn asked(&mut self) -> Asked {
+        match self.rng.random_range(0..10) {
+            0 => Asked::Nothing,
+            1..=3 if !self.plan.exclusive => Asked::Discard,
+            _ => Asked::Retry,
+        }
     }
 
     pub(crate) fn held(&self, at: usize) -> Vec<TransactionId> {
@@ -210,11 +219,16 @@ impl World {
         held.map(|each| each.transaction.id.clone()).collect()
     }
 
-    pub(crate) fn ask(&mut self, at: usize, id: TransactionId, asked: Asked) -> Task {
+    pub(crate) fn ask(&mut self, at: usize, id: TransactionId, asked: Vec<Asked>) -> Task {
         let door = self.sites[at].door.clone();
         Task::new(at, async move {
-            let done = door.memory.control().ask(&id, asked, "sim", "looked at").await;
-            Done::Controlled(done.map(|_| ()))
+            let mut control = door.memory.control();
+            for asked in asked {
+                if let Err(error) = control.ask(&id, asked, "sim", "looked at").await {
+                    return Done::Controlled(Err(error));
+                }
+            }
+            Done::Controlled(Ok(()))
         })
     }
 

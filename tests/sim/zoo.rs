@@ -54,6 +54,7 @@ zoo! {
     DecimalIsFloat = "decimal-is-float",
     OwnRowsAgain = "own-rows-again",
     MeetsBeforehand = "meets-beforehand",
+    LastWordIgnored = "last-word-ignored",
 }
 
 /// A bug in a ledger, with what it needs to remember.
@@ -116,6 +117,10 @@ impl LedgerBug {
 
     pub(crate) fn forgets_held_keys(&self) -> bool {
         self.is(Bug::HeldKeysForgotten)
+    }
+
+    pub(crate) fn ignores_the_last_word(&self) -> bool {
+        self.is(Bug::LastWordIgnored)
     }
 
     pub(crate) fn looks_beforehand(&self) -> bool {

@@ -320,11 +320,7 @@ async fn ask_in(
     who: &str,
     why: &str,
 ) -> Result<bool, SqlError> {
-    let (state, action) = match asked {
-        Asked::Nothing => ("held", "hold"),
-        Asked::Retry => ("retry", "retry"),
-        Asked::Discard => ("discard", "discard"),
-    };
+    let action = asked.action();
     let now = now(conn.dialect());
     let template = format!(
         "UPDATE {{d}}quarantine SET state = $4, who = $5, why = $6, since = {now} \
@@ -334,7 +330,7 @@ async fn ask_in(
         id.origin.site.as_str().into(),
         id.origin.epoch.0.into(),
         id.trans_nr.0.into(),
-        state.into(),
+        asked.state().into(),
         who.into(),
         Param::from(why),
     ];

@@ -31,11 +31,11 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
             match asked {
                 Asked::Discard => return self.discard(&entry.id).await.map(Some),
                 Asked::Retry if blocked => {
-                    self.hold_again(entry, (entry.fault, entry.detail.clone())).await?;
+                    self.hold_again(entry, *asked, (entry.fault, entry.detail.clone())).await?;
                 }
-                Asked::Retry => return self.release(entry, Concurrency::Waived).await.map(Some),
+                Asked::Retry => return self.release(entry, *asked).await.map(Some),
                 Asked::Nothing if entry.fault == Fault::Dependent && !blocked => {
-                    return self.release(entry, Concurrency::Checked).await.map(Some);
+                    return self.release(entry, *asked).await.map(Some);
                 }
                 Asked::Nothing => {}
             }
@@ -56,23 +56,24 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         Ok(asked)
     }
 
-    /// Posts a quarantined transaction, or holds it again for what is found now.
-    async fn release(&mut self, entry: &Quarantined, concurrency: Concurrency) -> Result<Turn, PostError> {
+    /// Posts a quarantined transaction, or holds it again for what is found now. Where nobody asked for it, that may be a
+    /// concurrent write: an operator who asks has decided.
+    async fn release(&mut self, entry: &Quarantined, asked: Asked) -> Result<Turn, PostError> {
         let (run, prepared) = self.read_quarantined(entry).await?;
         let ready = match prepared {
             Ok(ready) => ready,
-            Err(verdict) => return self.hold_again(entry, verdict).await,
+            Err(verdict) => return self.hold_again(entry, asked, verdict).await,
         };
-        if concurrency == Concurrency::Checked
+        if asked == Asked::Nothing
             && let Some((other, seal_nr)) =
                 self.recent.concurrent(&run.seal.origin, &run.seal.seen, &ready.touches)
         {
             let detail = format!("{other} wrote the same key in its seal {seal_nr} meanwhile");
-            return self.hold_again(entry, (Fault::Concurrent, detail)).await;
+            return self.hold_again(entry, asked, (Fault::Concurrent, detail)).await;
         }
-        match self.post_released(entry, &ready).await? {
+        match self.post_released(entry, asked, &ready).await? {
             Released::Done(turn) => Ok(turn),
-            Released::Refused(verdict) => self.hold_again(entry, verdict).await,
+            Released::Refused(verdict) => self.hold_again(entry, asked, verdict).await,
         }
     }
 
@@ -97,14 +98,21 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         Ok((run, prepared))
     }
 
-    async fn post_released(&mut self, entry: &Quarantined, ready: &Ready) -> Result<Released, PostError> {
+    async fn post_released(
+        &mut self,
+        entry: &Quarantined,
+        asked: Asked,
+        ready: &Ready,
+    ) -> Result<Released, PostError> {
         if self.begin().await? == Begun::Paused {
             return Ok(Released::Done(Turn::Paused));
         }
         if let Some((_, verdict)) = self.apply(&[(0, ready)], Way::OneByOne, None).await? {
             return Ok(Released::Refused(verdict));
         }
-        self.ledger.release(&entry.id, Release::Posted).await?;
+        if !self.ledger.release(&entry.id, asked, Release::Posted).await? {
+            return self.look_again().await.map(Released::Done);
+        }
         if let Some(verdict) = self.commit().await? {
             return Ok(Released::Refused(verdict));
         }
@@ -119,7 +127,9 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         if self.begin().await? == Begun::Paused {
             return Ok(Turn::Paused);
         }
-        self.ledger.release(id, Release::Discarded).await?;
+        if !self.ledger.release(id, Asked::Discard, Release::Discarded).await? {
+            return self.look_again().await;
+        }
         if self.commit().await?.is_none() {
             self.held.remove(id);
             self.recheck_held = true;
@@ -128,23 +138,29 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
     }
 
     /// Holds it again, for the reason found now.
-    async fn hold_again(&mut self, entry: &Quarantined, (fault, detail): Verdict) -> Result<Turn, PostError> {
+    async fn hold_again(
+        &mut self,
+        entry: &Quarantined,
+        asked: Asked,
+        (fault, detail): Verdict,
+    ) -> Result<Turn, PostError> {
         if self.begin().await? == Begun::Paused {
             return Ok(Turn::Paused);
         }
         let depends_on = entry.depends_on.clone().filter(|_| fault == Fault::Dependent);
         let again = Quarantined { fault, detail: shorten(&detail), depends_on, ..entry.clone() };
-        self.ledger.quarantine(&again).await?;
+        if !self.ledger.hold_again(&again, asked).await? {
+            return self.look_again().await;
+        }
         self.commit().await?;
         Ok(Turn::Progress)
     }
-}
 
-/// Whether a release looks for concurrent writes: an operator who asks for it has decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Concurrency {
-    Checked,
-    Waived,
+    /// Something else was asked for since it was looked at: the last word counts.
+    async fn look_again(&mut self) -> Result<Turn, PostError> {
+        self.ledger.rollback().await?;
+        Ok(Turn::Progress)
+    }
 }
 
 enum Released {

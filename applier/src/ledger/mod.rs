@@ -213,18 +213,28 @@ pub trait Ledger: Send {
     /// follows the head that stands there.
     fn seal(&mut self, run: &SealedRun) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
-    /// Puts a transaction in quarantine. One that is there already is held again, for the reason given now.
+    /// Puts a transaction in quarantine. [`LedgerError::Damaged`] if it was there before.
     fn quarantine(
         &mut self,
         transaction: &Quarantined,
     ) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
-    /// Ends a quarantine: `discarded` or posted after all. Who and why were recorded when it was asked for.
+    /// Holds a transaction in quarantine again, for the reason given now, as the answer to what was `asked`. `false`, and
+    /// nothing was done: something else is asked for it now, or its quarantine has ended.
+    fn hold_again(
+        &mut self,
+        transaction: &Quarantined,
+        asked: Asked,
+    ) -> impl Future<Output = Result<bool, LedgerError>> + Send;
+
+    /// Ends a quarantine: `discarded` or posted after all, as was `asked`. Who and why were recorded then. `false`, and
+    /// nothing was done: something else is asked for it now, or it has ended before.
     fn release(
         &mut self,
         id: &TransactionId,
+        asked: Asked,
         outcome: Release,
-    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
+    ) -> impl Future<Output = Result<bool, LedgerError>> + Send;
 
     /// Moves an origin's checkpoint. The last statement before commit. [`LedgerError::Moved`] unless it stands at
     /// `from`; refuses a step back.
@@ -260,6 +270,34 @@ pub enum Asked {
     Retry,
     /// Leave it out here for good.
     Discard,
+}
+
+impl Asked {
+    const ALL: [Self; 3] = [Self::Nothing, Self::Retry, Self::Discard];
+
+    /// The state of a quarantine for which this is asked, as the table of quarantines has it.
+    #[must_use]
+    pub fn state(self) -> &'static str {
+        match self {
+            Self::Nothing => "held",
+            Self::Retry => "retry",
+            Self::Discard => "discard",
+        }
+    }
+
+    /// What whoever asks for it does, as the record of actions has it.
+    pub(crate) fn action(self) -> &'static str {
+        match self {
+            Self::Nothing => "hold",
+            Self::Retry | Self::Discard => self.state(),
+        }
+    }
+
+    /// What [`state`](Self::state) stands for.
+    #[must_use]
+    pub fn from_state(state: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|asked| asked.state() == state)
+    }
 }
 
 /// How a quarantine ended.

@@ -121,6 +121,7 @@ macro_rules! ledger_conformance {
             what_is_asked_for_a_quarantined_transaction_shows_until_it_is_carried_out,
             a_retry_that_fails_is_held_again_in_its_place,
             a_quarantine_that_has_ended_does_not_begin_again,
+            only_what_is_asked_last_is_carried_out,
             a_complement_lives_and_ends_with_its_row,
             a_complement_is_merged_and_cleared_by_updates,
             a_complement_moves_with_the_key_of_its_row,

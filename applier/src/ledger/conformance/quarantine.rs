@@ -30,14 +30,18 @@ async fn keep<L: Ledger>(ledger: &mut L, transactions: &[Quarantined]) {
     ledger.commit().await.expect("commit");
 }
 
-async fn release<L: Ledger>(ledger: &mut L, nr: i64, outcome: Release) -> Result<(), LedgerError> {
+async fn release<L: Ledger>(ledger: &mut L, nr: i64, asked: Asked, outcome: Release) -> bool {
     ledger.begin().await.expect("begin");
-    let released = ledger.release(&id(nr), outcome).await;
-    match &released {
-        Ok(()) => ledger.commit().await.expect("commit"),
-        Err(_) => ledger.rollback().await.expect("roll back"),
-    }
+    let released = ledger.release(&id(nr), asked, outcome).await.expect("an answer");
+    ledger.commit().await.expect("commit");
     released
+}
+
+async fn hold_again<L: Ledger>(ledger: &mut L, transaction: &Quarantined, asked: Asked) -> bool {
+    ledger.begin().await.expect("begin");
+    let held = ledger.hold_again(transaction, asked).await.expect("an answer");
+    ledger.commit().await.expect("commit");
+    held
 }
 
 /// With all that was said of them, whatever their numbers.
@@ -64,8 +68,8 @@ pub async fn what_is_asked_for_a_quarantined_transaction_shows_until_it_is_carri
     let asked: Vec<Asked> =
         ledger.quarantined().await.expect("quarantined").into_iter().map(|(_, asked)| asked).collect();
     assert_eq!(asked, [Asked::Retry, Asked::Discard]);
-    release(&mut ledger, 1, Release::Posted).await.expect("release");
-    release(&mut ledger, 2, Release::Discarded).await.expect("release");
+    assert!(release(&mut ledger, 1, Asked::Retry, Release::Posted).await);
+    assert!(release(&mut ledger, 2, Asked::Discard, Release::Discarded).await);
     assert!(!ledger.asked().await.expect("asked"));
     assert!(ledger.quarantined().await.expect("quarantined").is_empty());
     assert!(!control.ask(&id(1), Asked::Retry, "dba", "again").await.expect("ask"), "it has ended");
@@ -77,7 +81,7 @@ pub async fn a_retry_that_fails_is_held_again_in_its_place<R: Rig>(rig: &R) {
     keep(&mut ledger, &[put_aside(5), put_aside(6)]).await;
     assert!(control.ask(&id(5), Asked::Retry, "dba", "try").await.expect("ask"));
     let again = Quarantined { fault: Fault::Check, detail: "still no".to_owned(), ..put_aside(5) };
-    keep(&mut ledger, std::slice::from_ref(&again)).await;
+    assert!(hold_again(&mut ledger, &again, Asked::Retry).await);
     let expected = [(again, Asked::Nothing), (put_aside(6), Asked::Nothing)];
     assert_eq!(ledger.quarantined().await.expect("quarantined"), expected);
     assert!(control.ask(&id(5), Asked::Discard, "dba", "no").await.expect("ask"));
@@ -89,13 +93,37 @@ pub async fn a_retry_that_fails_is_held_again_in_its_place<R: Rig>(rig: &R) {
 pub async fn a_quarantine_that_has_ended_does_not_begin_again<R: Rig>(rig: &R) {
     let mut ledger = rig.ledger().await;
     keep(&mut ledger, &[put_aside(1)]).await;
-    release(&mut ledger, 1, Release::Discarded).await.expect("release");
+    assert!(release(&mut ledger, 1, Asked::Nothing, Release::Discarded).await);
     for nr in [1, 2] {
-        let refused = release(&mut ledger, nr, Release::Posted).await;
-        assert!(matches!(refused, Err(LedgerError::Damaged(_))), "{refused:?}");
+        assert!(!release(&mut ledger, nr, Asked::Nothing, Release::Posted).await);
+        assert!(!hold_again(&mut ledger, &put_aside(nr), Asked::Nothing).await);
     }
     ledger.begin().await.expect("begin");
     let refused = ledger.quarantine(&put_aside(1)).await;
     assert!(matches!(refused, Err(LedgerError::Damaged(_))), "{refused:?}");
     ledger.rollback().await.expect("roll back");
+}
+
+/// A poster carries out what it saw; whoever asked for something else meanwhile was told that it is recorded.
+pub async fn only_what_is_asked_last_is_carried_out<R: Rig>(rig: &R) {
+    let (mut ledger, mut control) = (rig.ledger().await, rig.control().await);
+    keep(&mut ledger, &[put_aside(1)]).await;
+    let all = [Asked::Nothing, Asked::Retry, Asked::Discard];
+    for last in all {
+        assert!(control.ask(&id(1), last, "dba", "").await.expect("ask"));
+        for seen in all.into_iter().filter(|seen| *seen != last) {
+            assert!(
+                !release(&mut ledger, 1, seen, Release::Posted).await,
+                "{seen:?} was seen, {last:?} asked"
+            );
+            assert!(
+                !release(&mut ledger, 1, seen, Release::Discarded).await,
+                "{seen:?} was seen, {last:?} asked"
+            );
+            let again = Quarantined { detail: "seen".to_owned(), ..put_aside(1) };
+            assert!(!hold_again(&mut ledger, &again, seen).await, "{seen:?} was seen, {last:?} asked");
+        }
+        assert_eq!(ledger.quarantined().await.expect("quarantined"), [(put_aside(1), last)]);
+    }
+    assert!(release(&mut ledger, 1, Asked::Discard, Release::Discarded).await);
 }

@@ -127,12 +127,7 @@ impl ControlStore for MemoryControl {
                 None => false,
             };
             if found {
-                let what = match asked {
-                    Asked::Nothing => "hold",
-                    Asked::Retry => "retry",
-                    Asked::Discard => "discard",
-                };
-                state.record(who, format!("{what} {id}"), why);
+                state.record(who, format!("{} {id}", asked.action()), why);
             }
             found
         };

@@ -192,12 +192,8 @@ impl Ledger for MemoryLedger {
     async fn quarantine(&mut self, transaction: &Quarantined) -> Result<(), LedgerError> {
         self.work(Call::Quarantine, |_, _, open| {
             let id = &transaction.id;
-            if let Some(again) = open.books.open_mut(id) {
-                (again.transaction, again.asked) = (transaction.clone(), Asked::Nothing);
-                return Ok(());
-            }
             if open.books.quarantine.iter().any(|each| each.transaction.id == *id) {
-                let message = format!("the quarantine of {id} has ended; it cannot begin again");
+                let message = format!("{id} was in quarantine before; that cannot begin again");
                 return Err(LedgerError::Damaged(message));
             }
             let put_aside = PutAside { transaction: transaction.clone(), asked: Asked::Nothing, ended: None };
@@ -207,13 +203,24 @@ impl Ledger for MemoryLedger {
         .await
     }
 
-    async fn release(&mut self, id: &TransactionId, outcome: Release) -> Result<(), LedgerError> {
-        self.work(Call::Release, |_, _, open| match open.books.open_mut(id) {
-            Some(put_aside) => {
-                put_aside.ended = Some(outcome);
-                Ok(())
-            }
-            None => Err(LedgerError::Damaged(format!("{id} is not in quarantine"))),
+    async fn hold_again(&mut self, transaction: &Quarantined, asked: Asked) -> Result<bool, LedgerError> {
+        self.work(Call::Quarantine, |_, _, open| {
+            let found = open.books.asked_mut(&transaction.id, asked);
+            Ok(found
+                .map(|again| (again.transaction, again.asked) = (transaction.clone(), Asked::Nothing))
+                .is_some())
+        })
+        .await
+    }
+
+    async fn release(
+        &mut self,
+        id: &TransactionId,
+        asked: Asked,
+        outcome: Release,
+    ) -> Result<bool, LedgerError> {
+        self.work(Call::Release, |_, _, open| {
+            Ok(open.books.asked_mut(id, asked).map(|found| found.ended = Some(outcome)).is_some())
         })
         .await
     }

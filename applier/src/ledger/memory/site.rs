@@ -198,6 +198,11 @@ impl Books {
         all.iter_mut().find(|each| each.transaction.id == *id && each.ended.is_none())
     }
 
+    /// An open quarantine, as long as this is what is asked for it.
+    pub(super) fn asked_mut(&mut self, id: &TransactionId, asked: Asked) -> Option<&mut PutAside> {
+        self.open_mut(id).filter(|found| found.asked == asked)
+    }
+
     /// All quarantines that have not ended.
     pub(super) fn open(&self) -> impl Iterator<Item = &PutAside> {
         self.quarantine.iter().filter(|each| each.ended.is_none())

@@ -261,8 +261,18 @@ impl Ledger for SqlLedger {
         self.noted(kept)
     }
 
-    async fn release(&mut self, id: &TransactionId, outcome: Release) -> Result<(), LedgerError> {
-        let released = self.release_in(id, outcome).await;
+    async fn hold_again(&mut self, transaction: &Quarantined, asked: Asked) -> Result<bool, LedgerError> {
+        let held = self.hold_again_in(transaction, asked).await;
+        self.noted(held)
+    }
+
+    async fn release(
+        &mut self,
+        id: &TransactionId,
+        asked: Asked,
+        outcome: Release,
+    ) -> Result<bool, LedgerError> {
+        let released = self.release_in(id, asked, outcome).await;
         self.noted(released)
     }
 

@@ -1,7 +1,7 @@
 //! The quarantine table: transactions put aside and how that ended.
 
 use journal_core::model::{SealNr, TransNr, TransactionId};
-use journal_core::sql::{ConnRef, Constraint, Dialect, Param, Record, SqlClass, SqlError};
+use journal_core::sql::{ConnRef, Constraint, Param, Record, SqlClass, SqlError};
 
 use super::{SqlLedger, origin_params, read_origin, text};
 use crate::control::sql::now;
@@ -13,57 +13,57 @@ fn id_params(id: &TransactionId) -> Vec<Param> {
     params
 }
 
+/// Why a transaction is held, as parameters.
+fn reason_params(transaction: &Quarantined) -> [Param; 3] {
+    let Quarantined { fault, detail, depends_on, .. } = transaction;
+    let depends_on = depends_on.as_ref().map(ToString::to_string);
+    [fault.code().into(), detail.as_str().into(), Param::Text(depends_on)]
+}
+
 impl SqlLedger {
     pub(super) async fn quarantine_in(&mut self, transaction: &Quarantined) -> Result<(), LedgerError> {
-        let Quarantined { id, seal_nr, fault, detail, depends_on } = transaction;
-        let mut params = id_params(id);
-        params.extend([
-            seal_nr.0.into(),
-            fault.code().into(),
-            detail.as_str().into(),
-            Param::Text(depends_on.as_ref().map(ToString::to_string)),
-        ]);
-        match self.hold(params).await? {
-            1 => Ok(()),
-            _ => {
-                Err(LedgerError::Damaged(format!("the quarantine of {id} has ended; it cannot begin again")))
+        let mut params = id_params(&transaction.id);
+        params.push(transaction.seal_nr.0.into());
+        params.extend(reason_params(transaction));
+        match self.execute_now(text::QUARANTINE, params).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.class == SqlClass::Constraint(Constraint::Unique) => {
+                let id = &transaction.id;
+                Err(LedgerError::Damaged(format!("{id} was in quarantine before; that cannot begin again")))
             }
+            Err(error) => Err(error.into()),
         }
     }
 
-    async fn hold(&mut self, params: Vec<Param>) -> Result<u64, SqlError> {
-        let dialect = self.dialect();
-        let template = |text: &str| text.replace("{now}", now(dialect));
-        let mut conn = self.conn.lend();
-        match dialect {
-            Dialect::Sqlite | Dialect::Postgres => conn.execute(&template(text::QUARANTINE), params).await,
-            Dialect::MariaDb => {
-                if conn.execute(&template(text::QUARANTINE_AGAIN), params.clone()).await? == 1 {
-                    return Ok(1);
-                }
-                match conn.execute(&template(text::QUARANTINE_NEW), params).await {
-                    Err(error) if error.class == SqlClass::Constraint(Constraint::Unique) => Ok(0),
-                    written => written,
-                }
-            }
-        }
+    pub(super) async fn hold_again_in(
+        &mut self,
+        transaction: &Quarantined,
+        asked: Asked,
+    ) -> Result<bool, LedgerError> {
+        let mut params = id_params(&transaction.id);
+        params.extend(reason_params(transaction));
+        params.push(asked.state().into());
+        Ok(self.execute_now(text::HOLD_AGAIN, params).await? == 1)
     }
 
     pub(super) async fn release_in(
         &mut self,
         id: &TransactionId,
+        asked: Asked,
         outcome: Release,
-    ) -> Result<(), LedgerError> {
+    ) -> Result<bool, LedgerError> {
         let state = match outcome {
             Release::Posted => "posted",
             Release::Discarded => "discarded",
         };
         let mut params = id_params(id);
-        params.push(state.into());
-        match self.conn.lend().execute(text::RELEASE, params).await? {
-            1 => Ok(()),
-            _ => Err(LedgerError::Damaged(format!("{id} is not in quarantine"))),
-        }
+        params.extend([asked.state().into(), state.into()]);
+        Ok(self.conn.lend().execute(text::RELEASE, params).await? == 1)
+    }
+
+    async fn execute_now(&mut self, template: &str, params: Vec<Param>) -> Result<u64, SqlError> {
+        let template = template.replace("{now}", now(self.dialect()));
+        self.conn.lend().execute(&template, params).await
     }
 }
 
@@ -80,12 +80,7 @@ fn read_quarantined(record: &Record) -> Result<(Quarantined, Asked), LedgerError
     let origin = read_origin(&record.text(0)?, record.i64(1)?)?;
     let fault = Fault::from_code(&record.text(4)?).ok_or_else(|| damaged("an unknown code"))?;
     let depends_on = record.opt_text(6)?.map(|id| id.parse()).transpose();
-    let asked = match record.text(7)?.as_str() {
-        "held" => Asked::Nothing,
-        "retry" => Asked::Retry,
-        "discard" => Asked::Discard,
-        _ => return Err(damaged("an unknown state")),
-    };
+    let asked = Asked::from_state(&record.text(7)?).ok_or_else(|| damaged("an unknown state"))?;
     let transaction = Quarantined {
         id: TransactionId { origin, trans_nr: TransNr(record.i64(2)?) },
         seal_nr: SealNr(record.i64(3)?),

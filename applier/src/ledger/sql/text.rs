@@ -24,23 +24,15 @@ pub(super) const ADVANCE: &str = "UPDATE {d}posted SET seal_nr = $3, trans_nr = 
      WHERE origin = $1 AND epoch = $2 AND seal_nr = $5 AND trans_nr = $6";
 
 /// A transaction that is put aside again (a retry that failed) keeps its place; one that has ended does not come back.
-pub(super) const QUARANTINE: &str = "INSERT INTO {d}quarantine AS q \
-     (origin, epoch, trans_nr, seal_nr, arrival, code, detail, depends_on, state, who, why, since) \
-     VALUES ($1, $2, $3, $4, (SELECT coalesce(max(arrival), 0) + 1 FROM {d}quarantine), $5, $6, $7, \
-     'held', 'applier', '', {now}) \
-     ON CONFLICT (origin, epoch, trans_nr) DO UPDATE SET code = excluded.code, detail = excluded.detail, \
-     depends_on = excluded.depends_on, state = 'held', who = excluded.who, why = excluded.why, \
-     since = excluded.since WHERE q.state IN ('held', 'retry', 'discard')";
-/// MariaDB has no such condition: the two steps of it.
-pub(super) const QUARANTINE_AGAIN: &str = "UPDATE {d}quarantine SET code = $5, detail = $6, depends_on = $7, \
-     state = 'held', who = 'applier', why = '', since = {now} \
-     WHERE origin = $1 AND epoch = $2 AND trans_nr = $3 AND state IN ('held', 'retry', 'discard')";
-pub(super) const QUARANTINE_NEW: &str = "INSERT INTO {d}quarantine \
+pub(super) const QUARANTINE: &str = "INSERT INTO {d}quarantine \
      (origin, epoch, trans_nr, seal_nr, arrival, code, detail, depends_on, state, who, why, since) \
      SELECT $1, $2, $3, $4, coalesce(max(arrival), 0) + 1, $5, $6, $7, 'held', 'applier', '', {now} \
      FROM {d}quarantine";
-pub(super) const RELEASE: &str = "UPDATE {d}quarantine SET state = $4 \
-     WHERE origin = $1 AND epoch = $2 AND trans_nr = $3 AND state IN ('held', 'retry', 'discard')";
+pub(super) const HOLD_AGAIN: &str = "UPDATE {d}quarantine SET code = $4, detail = $5, depends_on = $6, \
+     state = 'held', who = 'applier', why = '', since = {now} \
+     WHERE origin = $1 AND epoch = $2 AND trans_nr = $3 AND state = $7";
+pub(super) const RELEASE: &str = "UPDATE {d}quarantine SET state = $5 \
+     WHERE origin = $1 AND epoch = $2 AND trans_nr = $3 AND state = $4";
 pub(super) const QUARANTINED: &str = "SELECT origin, epoch, trans_nr, seal_nr, code, detail, depends_on, state \
      FROM {d}quarantine WHERE state IN ('held', 'retry', 'discard') ORDER BY arrival, origin, epoch, trans_nr";
 pub(super) const ASKED: &str = "SELECT 1 FROM {d}quarantine WHERE state IN ('retry', 'discard') LIMIT 1";

@@ -178,16 +178,19 @@ async fn discard_all<S: Stores>(stores: &S) {
 
 /// Cuts a path at its waits, `every` so many, beside a group in which nothing is cut.
 async fn cut_everywhere<S: Stores>(cut: &S, whole: &S, path: Path, every: usize) {
-    for kth in (1..WAITS_MAX).step_by(every) {
-        let completed = round(cut, path, kth, Some(kth)).await;
-        assert!(round(whole, path, kth, None).await);
+    let mut kth = 1;
+    for nr in 1..WAITS_MAX {
+        let completed = round(cut, path, nr, Some(kth)).await;
+        assert!(round(whole, path, nr, None).await);
         assert_eq!(state(cut).await, state(whole).await, "{path:?} was cut at its {kth}. wait");
-        if completed {
-            assert!(kth > 2, "{path:?} does not wait for anything");
-            return;
+        match completed {
+            true if kth > 2 => return,
+            // On a busy machine a server may have answered before anybody looked: once more.
+            true => {}
+            false => kth += every,
         }
     }
-    panic!("{path:?} does not end");
+    panic!("{path:?} does not end, or does not wait for anything");
 }
 
 macro_rules! cut_everywhere {

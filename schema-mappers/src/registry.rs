@@ -135,16 +135,30 @@ impl Registry {
     }
 
     fn map_call(&self, from: SchemaVersion, to: SchemaVersion, call: &Change) -> Result<Plan, MapError> {
+        let changes = self.expand(from, to, call)?.into_iter();
+        changes.map(|change| self.map(from, to, change)).collect::<Result<Vec<_>, _>>().map(Plan::of)
+    }
+
+    /// The changes of tables that a call of version `from` stands for, in its names, in order. `to` is only told in errors.
+    ///
+    /// # Errors
+    /// See [`MapError`].
+    pub fn expand(
+        &self,
+        from: SchemaVersion,
+        to: SchemaVersion,
+        call: &Change,
+    ) -> Result<Vec<Change>, MapError> {
         let known = self.inner.mappers.calls.get(&(from, call.entity.clone()));
         let mapper = known
             .ok_or_else(|| MapError::UnknownOperation { version: from, operation: call.entity.clone() })?;
         let cannot = |reason| MapError::CannotMap { from, to, reason };
         let schema = self.schema(from)?;
-        let mut plans = Vec::new();
-        for change in mapper.expand(&call.cells).map_err(cannot)? {
+        let changes = mapper.expand(&call.cells).map_err(cannot)?;
+        for change in &changes {
             let checked = match change.op {
                 Op::Call => Err("a call mapper gives changes of tables, not calls".to_owned()),
-                _ => schema.check(&change).map_err(|fault| fault.to_string()),
+                _ => schema.check(change).map_err(|fault| fault.to_string()),
             };
             checked.map_err(|fault| {
                 cannot(CannotMap::change(
@@ -152,9 +166,8 @@ impl Registry {
                     format!("its mapper gave a change that does not fit: {fault}"),
                 ))
             })?;
-            plans.push(self.map(from, to, change)?);
         }
-        Ok(Plan::of(plans))
+        Ok(changes)
     }
 
     fn version(&self, version: SchemaVersion) -> Result<&Version, MapError> {

@@ -190,8 +190,8 @@ impl World {
                 for id in self.held(at) {
                     asked = true;
                     let discard = !self.plan.exclusive && (round > 3 || self.rng.random_bool(0.5));
-                    let asked = vec![if discard { Asked::Discard } else { Asked::Retry }];
-                    self.one(|world| world.ask(at, id, asked))?;
+                    let wish = if discard { Asked::Discard } else { Asked::Retry };
+                    self.one(|world| world.ask(at, id, vec![wish]))?;
                 }
             }
             if !asked {

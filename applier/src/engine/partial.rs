@@ -36,6 +36,12 @@ fn touch_mapped(
     to: (&Schema, SchemaVersion),
     out: &mut Vec<Touch>,
 ) {
+    if change.op == Op::Call {
+        for each in registry.expand(from.1, to.1, &change).unwrap_or_default() {
+            touch_mapped(each, registry, from, to, out);
+        }
+        return;
+    }
     let mapped = |change: Change| registry.map(from.1, to.1, change).ok();
     match mapped(change.clone()) {
         Some(plan) => touch_plan(plan, registry, from, to, out),
@@ -132,7 +138,7 @@ fn parts<M>(change: &Change, schema: &Schema, mapped: impl Fn(Change) -> Option<
 #[cfg(test)]
 mod tests {
     use journal_core::model::{Codec, Epoch, Origin, SiteName, TransNr, TransactionId, Value};
-    use schema_mappers::{RustMappers, SchemaSet, VersionSource};
+    use schema_mappers::{CallMapper, CannotMap, RustMappers, SchemaSet, VersionSource};
 
     use super::*;
     use crate::engine::held::Held;
@@ -153,15 +159,31 @@ mod tests {
                          columns = [\"phone\"]\n[[map]]\nop = \"change_type\"\ntable = \"owner\"\n\
                          column = \"fee\"\nto = \"decimal(9,4)\"\n";
 
+    const REPRICE: &str = "[operation.reprice.arguments]\nid = \"int\"\n";
+
+    /// Gives a row of `t` a price that only the newer version holds, and its owner a code.
+    #[derive(Debug)]
+    struct Reprice;
+
+    impl CallMapper for Reprice {
+        fn expand(&self, arguments: &Row) -> Result<Vec<Change>, CannotMap> {
+            let price = Row::new().with("price", Value::Decimal("1.2345".parse().unwrap()));
+            let code = Row::new().with("code", "p");
+            let changes = [("t", price), ("owner", code)];
+            Ok(changes.map(|(table, cells)| Change::update(table, arguments.clone(), cells)).to_vec())
+        }
+    }
+
     fn registry() -> Registry {
-        let newer = format!("{OLDER}{OWNER}{CONTACT}{PHONE}").replace("5,2", "9,4");
+        let newer = format!("{OLDER}{OWNER}{CONTACT}{PHONE}{REPRICE}").replace("5,2", "9,4");
         let (older, mapping) = (format!("{OLDER}{OWNER}{PHONE}"), format!("{MAPPING}{SPLIT}"));
         let older = VersionSource::new(SchemaVersion(1), [("schema.toml", older.as_str())]);
         let newer = VersionSource::new(
             SchemaVersion(2),
             [("schema.toml", newer.as_str()), ("mapping.toml", mapping.as_str())],
         );
-        Registry::new(SchemaSet::from_sources(vec![older, newer]).unwrap(), RustMappers::none()).unwrap()
+        let mappers = RustMappers::none().with_call(SchemaVersion(2), "reprice", Reprice);
+        Registry::new(SchemaSet::from_sources(vec![older, newer]).unwrap(), mappers).unwrap()
     }
 
     fn transaction(trans_nr: i64, changes: &[&Change]) -> StoredTransaction {
@@ -219,7 +241,7 @@ mod tests {
     }
 
     /// What an upsert of tied tables is unique by was once forgotten when another change of its transaction could not be
-    /// mapped (seeds 15189 and 17482 of the simulator), or another cell of its own.
+    /// mapped, or another cell of its own. Found by the simulator.
     #[test]
     fn a_change_of_tied_tables_keeps_what_it_is_unique_by_when_its_transaction_cannot_be_mapped() {
         let cells =
@@ -236,7 +258,30 @@ mod tests {
             let mut index = Held::default();
             index.insert(&held.id, &touched(&held, &registry(), SchemaVersion(1)));
             assert!(index.blocker(&touched_by(&owner(2))).is_some(), "{held:?}");
+            let other = Row::new().with("id", 2).with("code", "z");
+            assert!(index.blocker(&touched_by(&Change::upsert("owner", other))).is_none(), "{held:?}");
         }
+    }
+
+    /// A call of which one change had no place was once held without any key.
+    #[test]
+    fn a_call_that_cannot_be_mapped_holds_the_keys_of_its_changes() {
+        let held = transaction(1, &[&Change::call("reprice", id(1))]);
+        assert!(prepare(&held, &registry(), SchemaVersion(1), Judge::Peer, Keys::Told).is_err());
+        let mut index = Held::default();
+        index.insert(&held.id, &touched(&held, &registry(), SchemaVersion(1)));
+        assert!(index.blocker(&touched_by(&Change::delete("t", id(1)))).is_some());
+        assert!(index.blocker(&touched_by(&Change::delete("t", id(2)))).is_none());
+        assert!(
+            index
+                .blocker(&touched_by(&Change::update("owner", id(1), Row::new().with("code", "q"))))
+                .is_some()
+        );
+        assert!(
+            index
+                .blocker(&touched_by(&Change::update("owner", id(2), Row::new().with("code", "q"))))
+                .is_none()
+        );
     }
 
     /// An old value is expected of a column that the ledger's version no longer holds in that form.

@@ -18,6 +18,12 @@ pub(super) fn touch_roots(
     (schema, version): (&Schema, SchemaVersion),
     out: &mut Vec<Touch>,
 ) {
+    if change.op == Op::Call {
+        for each in registry.expand(version, version, change).unwrap_or_default() {
+            touch_roots(&each, registry, (schema, version), out);
+        }
+        return;
+    }
     let Some(table) = schema.tables.get(&change.entity) else { return };
     if registry.is_tied(version, &table.name) {
         let (row, members) = kinds(change, table, registry.is_root(version, &table.name));

@@ -23,11 +23,12 @@ pub(super) const POSTED_FROM_ZERO: &str = "UPDATE {d}posted SET seal_nr = $3, tr
 pub(super) const ADVANCE: &str = "UPDATE {d}posted SET seal_nr = $3, trans_nr = $4 \
      WHERE origin = $1 AND epoch = $2 AND seal_nr = $5 AND trans_nr = $6";
 
-/// A transaction that is put aside again (a retry that failed) keeps its place; one that has ended does not come back.
+/// A transaction comes behind all that are or were there; the key lets none come twice.
 pub(super) const QUARANTINE: &str = "INSERT INTO {d}quarantine \
      (origin, epoch, trans_nr, seal_nr, arrival, code, detail, depends_on, state, who, why, since) \
      SELECT $1, $2, $3, $4, coalesce(max(arrival), 0) + 1, $5, $6, $7, 'held', 'applier', '', {now} \
      FROM {d}quarantine";
+/// It keeps its place.
 pub(super) const HOLD_AGAIN: &str = "UPDATE {d}quarantine SET code = $4, detail = $5, depends_on = $6, \
      state = 'held', who = 'applier', why = '', since = {now} \
      WHERE origin = $1 AND epoch = $2 AND trans_nr = $3 AND state = $7";

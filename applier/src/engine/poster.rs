@@ -39,7 +39,7 @@ const ASKED_WAITS: i64 = 10;
 /// How a turn went.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Turn {
-    /// Something was committed; there may be more.
+    /// Something was committed, or has to be looked at again; there may be more.
     Progress,
     /// Nothing to do.
     Idle,

@@ -30,10 +30,6 @@ impl Ledger for NullLedger {
         Ok(self.standing.clone())
     }
 
-    async fn lock_posted(&mut self, _: &Origin) -> Result<Posted, LedgerError> {
-        Ok(self.posted)
-    }
-
     async fn fetch(&mut self, _: &Name, _: &Row) -> Result<Vec<MappedRow>, LedgerError> {
         Ok(Vec::new())
     }

@@ -54,11 +54,6 @@ impl Ledger for SimLedger {
         Ok(self.bug.begun(standing))
     }
 
-    async fn lock_posted(&mut self, origin: &Origin) -> Result<Posted, LedgerError> {
-        let found = self.inner.lock_posted(origin).await?;
-        Ok(self.bug.locked(origin, found))
-    }
-
     async fn fetch(&mut self, table: &Name, columns: &Row) -> Result<Vec<MappedRow>, LedgerError> {
         mark(Mark::Met);
         if self.bug.looks_beforehand() {
@@ -128,9 +123,7 @@ impl Ledger for SimLedger {
     }
 
     async fn posted(&mut self) -> Result<Vec<(Origin, Posted)>, LedgerError> {
-        let posted = self.inner.posted().await?;
-        self.bug.note_posted(&posted);
-        Ok(posted)
+        self.inner.posted().await
     }
 
     async fn asked(&mut self) -> Result<bool, LedgerError> {

@@ -2,7 +2,6 @@
 //! not find each of them proves nothing.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use applier::control::{Desired, Standing};
 use applier::ledger::memory::MemorySite;
@@ -62,7 +61,6 @@ zoo! {
 pub(crate) struct LedgerBug {
     bug: Option<Bug>,
     opened: Standing,
-    posted: BTreeMap<Origin, Posted>,
     /// The open transaction's work, to be done again.
     changes: Vec<LedgerChange>,
     seals: Vec<SealedRun>,
@@ -72,7 +70,7 @@ pub(crate) struct LedgerBug {
 impl LedgerBug {
     pub(crate) fn new(bug: Option<Bug>, opened: Standing) -> Self {
         let (changes, seals, checkpoints) = (Vec::new(), Vec::new(), Vec::new());
-        Self { bug, opened, posted: BTreeMap::new(), changes, seals, checkpoints }
+        Self { bug, opened, changes, seals, checkpoints }
     }
 
     pub(crate) fn is_planted(&self) -> bool {
@@ -95,14 +93,6 @@ impl LedgerBug {
             Some(Bug::NoFence) => Standing { fence: self.opened.fence, ..found },
             _ => found,
         }
-    }
-
-    pub(crate) fn locked(&self, origin: &Origin, found: Posted) -> Posted {
-        if self.is(Bug::NoFence) { self.posted.get(origin).copied().unwrap_or_default() } else { found }
-    }
-
-    pub(crate) fn note_posted(&mut self, posted: &[(Origin, Posted)]) {
-        self.posted = posted.iter().cloned().collect();
     }
 
     pub(crate) fn note_seal(&mut self, run: &SealedRun) {
@@ -199,8 +189,7 @@ pub(crate) async fn advance(
             Ok(())
         }
         Some(Bug::NoFence) => {
-            ledger.bug.checkpoints.push((origin.clone(), from, to));
-            let found = ledger.inner.lock_posted(origin).await?;
+            let found = stands(ledger, origin);
             ledger.inner.advance(origin, found, found.max(to)).await
         }
         Some(Bug::BlindCommit) => {
@@ -209,6 +198,11 @@ pub(crate) async fn advance(
         }
         _ => ledger.inner.advance(origin, from, to).await,
     }
+}
+
+/// Where a checkpoint stands, whatever the poster believes.
+fn stands(ledger: &SimLedger, origin: &Origin) -> Posted {
+    ledger.site.posted().get(origin).copied().unwrap_or_default()
 }
 
 /// Commits as the bug has it.
@@ -233,15 +227,10 @@ pub(crate) async fn commit(ledger: &mut SimLedger) -> Result<(), LedgerError> {
                 }
             }
             for (origin, _, to) in &ledger.bug.checkpoints {
-                let found = ledger.inner.lock_posted(origin).await?;
+                let found = stands(ledger, origin);
                 ledger.inner.advance(origin, found, found.max(*to)).await?;
             }
             ledger.inner.commit().await
-        }
-        (Ok(()), Some(Bug::NoFence)) => {
-            let believed = std::mem::take(&mut ledger.bug.checkpoints);
-            ledger.bug.posted.extend(believed.into_iter().map(|(origin, _, to)| (origin, to)));
-            Ok(())
         }
         (committed, _) => committed,
     }

@@ -53,16 +53,15 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
             return Ok(Attempt::Paused);
         }
         let own = self.origin.clone();
-        let from = self.lock_posted(&own).await?;
+        let run = self.draw_seal(tail, range, narrow);
+        let to = Posted { seal_nr: run.seal.seal_nr, trans_nr: run.seal.last_nr };
+        self.ledger.advance(&own, self.own(), to).await?;
         let good = range.clone().filter(|at| narrow.verdict(*at).is_none());
         let good: Vec<_> = good.filter_map(|at| Some((at, ready[at].as_ref()?))).collect();
         if let Some((at, verdict)) = self.apply(&good, narrow.way(), None).await? {
             return Ok(Attempt::Refused { at, verdict });
         }
-        let run = self.draw_seal(tail, range, narrow);
-        let to = Posted { seal_nr: run.seal.seal_nr, trans_nr: run.seal.last_nr };
         self.ledger.seal(&run).await?;
-        self.ledger.advance(&own, from, to).await?;
         if let Some(verdict) = self.commit().await? {
             return Ok(Attempt::Refused { at: None, verdict });
         }

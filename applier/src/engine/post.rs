@@ -59,8 +59,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
     fn judge_runs(&mut self, runs: &mut Vec<SealedRun>, judged: Option<Judged>) -> Judged {
         let keys = self.keys_of(runs);
         let mut judged = judged.unwrap_or_else(|| {
-            let passed =
-                runs.first().and_then(|run| self.posted.get(&run.seal.origin)).copied().unwrap_or_default();
+            let passed = runs.first().map_or(Posted::default(), |run| self.passed(&run.seal.origin));
             self.terms(keys).judge(runs, passed.trans_nr)
         });
         if let Some(Cut { run, member, reason }) = judged.cut.take() {
@@ -153,7 +152,9 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         if self.begin().await? == Begun::Paused {
             return Ok(Attempt::Paused);
         }
-        let from = self.lock_posted(origin).await?;
+        let from = self.passed(origin);
+        let to = reached(runs, members, range, from);
+        self.ledger.advance(origin, from, to).await?;
         let mut good = Vec::with_capacity(range.len());
         for at in range.clone() {
             let member = &members[at];
@@ -175,8 +176,6 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         if let Some((at, verdict)) = self.apply(&good, narrow.way(), planned).await? {
             return Ok(Attempt::Refused { at, verdict });
         }
-        let to = reached(runs, members, range, from);
-        self.ledger.advance(origin, from, to).await?;
         if let Some(verdict) = self.commit().await? {
             return Ok(Attempt::Refused { at: None, verdict });
         }

@@ -1,6 +1,6 @@
 //! The poster: the one loop that decides, posts and seals at a site. It owns its journal and its ledger, holds no lock
 //! between turns, and keeps in memory only what it can rebuild. After any error that is not the data's fault it is
-//! dropped and opened afresh: the checkpoint, read under its lock, tells what had happened.
+//! dropped and opened afresh: the checkpoint, which moves only from where it was left, tells what had happened.
 
 mod ahead;
 #[cfg(test)]
@@ -296,13 +296,6 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         }
     }
 
-    /// Locks an origin's checkpoint and insists that it stands where this poster left it.
-    pub(super) async fn lock_posted(&mut self, origin: &Origin) -> Result<Posted, PostError> {
-        let believed = self.posted.get(origin).copied().unwrap_or_default();
-        let found = self.ledger.lock_posted(origin).await?;
-        if found == believed { Ok(found) } else { Err(LedgerError::Moved { origin: origin.clone() }.into()) }
-    }
-
     /// Applies the members of a part of a batch. A fault rolls the database transaction back and is the verdict; `None`
     /// beside it says that the members were put together, so that it is nobody's yet.
     pub(super) async fn apply(
@@ -357,11 +350,16 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
     }
 
     pub(super) fn own(&self) -> Posted {
-        self.posted.get(&self.origin).copied().unwrap_or_default()
+        self.passed(&self.origin)
+    }
+
+    /// How far an origin is posted here.
+    pub(super) fn passed(&self, origin: &Origin) -> Posted {
+        self.posted.get(origin).copied().unwrap_or_default()
     }
 
     pub(super) fn posted_seal(&self, origin: &Origin) -> SealNr {
-        self.posted.get(origin).map_or(SealNr(0), |posted| posted.seal_nr)
+        self.passed(origin).seal_nr
     }
 
     /// What this site has posted of the others, for its seals.

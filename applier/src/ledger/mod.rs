@@ -170,9 +170,15 @@ pub trait Ledger: Send {
     /// back when it does not like it.
     fn begin(&mut self) -> impl Future<Output = Result<Standing, LedgerError>> + Send;
 
-    /// Locks and returns how far an origin is posted here; for the own origin, which moves with every seal, how far it
-    /// is decided. Waits for an older session that may still be committing, so it comes before any change.
-    fn lock_posted(&mut self, origin: &Origin) -> impl Future<Output = Result<Posted, LedgerError>> + Send;
+    /// Moves how far an origin is posted here; for the own origin, which moves with every seal, how far it is decided. The
+    /// first statement of its transaction: it waits for an older session that may still be committing, so that no change
+    /// is judged over what that one left. [`LedgerError::Moved`] unless it stands at `from`; refuses a step back.
+    fn advance(
+        &mut self,
+        origin: &Origin,
+        from: Posted,
+        to: Posted,
+    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
     /// The rows of a table that hold exactly these values in these columns (NULL is a value here), in the order of the
     /// key, with their complements: as the open transaction sees them, and locked against others until it ends. A value
@@ -209,8 +215,7 @@ pub trait Ledger: Send {
     }
 
     /// Writes a seal of own transactions with its rejections, and moves the journal's own head. The caller advances the
-    /// own origin's checkpoint with it. [`LedgerError::Moved`] unless it
-    /// follows the head that stands there.
+    /// own origin's checkpoint with it. [`LedgerError::Moved`] unless it follows the head that stands there.
     fn seal(&mut self, run: &SealedRun) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
     /// Puts a transaction in quarantine. [`LedgerError::Damaged`] if it was there before.
@@ -235,15 +240,6 @@ pub trait Ledger: Send {
         asked: Asked,
         outcome: Release,
     ) -> impl Future<Output = Result<bool, LedgerError>> + Send;
-
-    /// Moves an origin's checkpoint. The last statement before commit. [`LedgerError::Moved`] unless it stands at
-    /// `from`; refuses a step back.
-    fn advance(
-        &mut self,
-        origin: &Origin,
-        from: Posted,
-        to: Posted,
-    ) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
     /// Commits; durable when it returns, unless the ledger may lose in a crash what is posted again after it. A [`LedgerError::Fault`] here (a deferred constraint) is a definite no.
     fn commit(&mut self) -> impl Future<Output = Result<(), LedgerError>> + Send;

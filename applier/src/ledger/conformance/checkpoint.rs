@@ -16,13 +16,12 @@ async fn do_everything<R: Rig>(rig: &R, ledger: &mut R::Ledger) {
     let peer = origin("b");
     let run = draft_seal(rig, 0..3).await;
     ledger.begin().await.expect("begin");
-    assert_eq!(ledger.lock_posted(&peer).await.expect("lock"), Posted::default());
+    ledger.advance(&peer, Posted::default(), posted(1, 9)).await.expect("advance");
     let mut change = image(Change::insert("item", item(1, Row::new())));
     change.complement.set = row([("2:colour", "red".into())]);
     ledger.apply(&[change]).await.expect("apply");
     ledger.quarantine(&put_aside(9)).await.expect("quarantine");
     ledger.seal(&run).await.expect("seal");
-    ledger.advance(&peer, Posted::default(), posted(1, 9)).await.expect("advance");
 }
 
 async fn assert_nothing<R: Rig>(rig: &R) {
@@ -82,9 +81,6 @@ pub async fn a_checkpoint_moves_only_from_where_it_stands<R: Rig>(rig: &R) {
         advance(&mut ledger, &peer, posted(from.0, from.1), posted(to.0, to.1)).await.expect("advance");
     }
     assert_eq!(ledger.posted().await.expect("posted"), [(peer.clone(), posted(3, 9))]);
-    ledger.begin().await.expect("begin");
-    assert_eq!(ledger.lock_posted(&peer).await.expect("lock"), posted(3, 9));
-    ledger.rollback().await.expect("roll back");
 }
 
 async fn advance<L: Ledger>(
@@ -147,27 +143,37 @@ pub async fn a_seal_that_does_not_follow_moves_nothing<R: Rig>(rig: &R) {
     assert_eq!(own_seal(rig).await, SealNr(2));
 }
 
-/// The locking read waits for a session that may still commit, and then tells the truth.
-pub async fn a_second_poster_waits_and_sees_what_the_first_committed<R: Rig>(rig: &R) {
+/// Moving a checkpoint waits for a session that may still commit: its first move and each later one. Then the second is
+/// refused, before it has changed anything; and after a rollback it is not.
+pub async fn a_second_poster_waits_for_the_first_and_is_refused<R: Rig>(rig: &R) {
     let (mut first, mut second) = (rig.ledger().await, rig.ledger().await);
     let peer = origin("b");
-    advance(&mut first, &peer, Posted::default(), posted(1, 1)).await.expect("advance");
-    first.begin().await.expect("begin");
-    first.lock_posted(&peer).await.expect("lock");
-    let waiting = tokio::spawn({
-        let peer = peer.clone();
-        async move {
-            second.begin().await.expect("begin");
-            let found = second.lock_posted(&peer).await.expect("lock");
-            second.rollback().await.expect("roll back");
-            found
+    let mut from = Posted::default();
+    for (nr, kept) in [(1, false), (1, true), (2, false), (2, true)] {
+        let to = posted(nr, nr);
+        first.begin().await.expect("begin");
+        first.advance(&peer, from, to).await.expect("advance");
+        let waiting = tokio::spawn({
+            let peer = peer.clone();
+            async move {
+                second.begin().await.expect("begin");
+                let moved = second.advance(&peer, from, to).await;
+                second.rollback().await.expect("roll back");
+                (second, moved)
+            }
+        });
+        rig.someone_waits().await;
+        assert!(!waiting.is_finished(), "the second moved a checkpoint that was about to move");
+        let ended = if kept { first.commit().await } else { first.rollback().await };
+        ended.expect("end");
+        let moved;
+        (second, moved) = waiting.await.expect("the second poster");
+        let refused = Err(LedgerError::Moved { origin: peer.clone() });
+        assert_eq!(moved, if kept { refused } else { Ok(()) }, "to {nr}, kept: {kept}");
+        if kept {
+            from = to;
         }
-    });
-    rig.someone_waits().await;
-    assert!(!waiting.is_finished(), "the second read a checkpoint that was about to change");
-    first.advance(&peer, posted(1, 1), posted(2, 2)).await.expect("advance");
-    first.commit().await.expect("commit");
-    assert_eq!(waiting.await.expect("the second poster"), posted(2, 2));
+    }
 }
 
 /// What is committed after its first read does not show.
@@ -188,15 +194,34 @@ pub async fn a_snapshot_sees_one_state<R: Rig>(rig: &R) {
     assert_eq!(cells(&mut reader, "item").await.len(), 2);
 }
 
+/// How far the peer is posted.
+async fn stands<L: Ledger>(ledger: &mut L) -> Result<Posted, LedgerError> {
+    Ok(ledger.posted().await?.first().map_or(Posted::default(), |(_, posted)| *posted))
+}
+
+/// The same, once no session is left that may still move it.
+async fn stands_for_good<L: Ledger>(ledger: &mut L) -> Posted {
+    loop {
+        let found = stands(ledger).await.expect("posted");
+        ledger.begin().await.expect("begin");
+        let moved = ledger.advance(&origin("b"), found, posted(i64::MAX, i64::MAX)).await;
+        ledger.rollback().await.expect("roll back");
+        match moved {
+            Ok(()) => return found,
+            Err(LedgerError::Moved { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
 /// The transactions of the peer are shops: the n-th is shop n.
 async fn post_next<L: Ledger>(ledger: &mut L) -> Result<(), LedgerError> {
-    let peer = origin("b");
+    let from = stands(ledger).await?;
     ledger.begin().await?;
-    let from = ledger.lock_posted(&peer).await?;
     let to = posted(from.seal_nr.0 + 1, from.trans_nr.0 + 1);
     let shop = row([("id", to.trans_nr.0.into()), ("name", "s".into())]);
+    ledger.advance(&origin("b"), from, to).await?;
     ledger.apply(&[image(Change::insert("shop", shop))]).await?;
-    ledger.advance(&peer, from, to).await?;
     ledger.commit().await
 }
 
@@ -226,9 +251,7 @@ pub async fn a_posting_transaction_cut_at_any_moment_is_there_whole_or_not_at_al
         let done = cut_after(polls, post_next(&mut ledger)).await;
         drop(ledger);
         let mut ledger = rig.ledger().await;
-        ledger.begin().await.expect("begin");
-        let posted = ledger.lock_posted(&origin("b")).await.expect("lock");
-        ledger.rollback().await.expect("roll back");
+        let posted = stands_for_good(&mut ledger).await;
         let shops = all(&mut ledger, "shop").await.len();
         assert_eq!(i64::try_from(shops), Ok(posted.trans_nr.0), "cut after {polls} polls");
         if let Some(done) = done {

@@ -13,7 +13,6 @@ use crate::ledger::LedgerError;
 #[allow(missing_docs, reason = "named as the methods are")]
 pub enum Call {
     Begin,
-    LockPosted,
     Fetch,
     Apply,
     Seal,
@@ -30,9 +29,8 @@ pub enum Call {
 
 impl Call {
     /// Every kind.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 11] = [
         Self::Begin,
-        Self::LockPosted,
         Self::Fetch,
         Self::Apply,
         Self::Seal,

@@ -14,7 +14,6 @@ pub(super) use super::faults::Call;
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Call {
     Begin,
-    LockPosted,
     Fetch,
     Apply,
     Seal,

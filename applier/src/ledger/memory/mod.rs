@@ -143,9 +143,18 @@ impl Ledger for MemoryLedger {
         Ok(standing)
     }
 
-    async fn lock_posted(&mut self, origin: &Origin) -> Result<Posted, LedgerError> {
-        self.work(Call::LockPosted, |_, _, open| {
-            Ok(open.books.posted.get(origin).copied().unwrap_or_default())
+    async fn advance(&mut self, origin: &Origin, from: Posted, to: Posted) -> Result<(), LedgerError> {
+        self.work(Call::Advance, |_, _, open| {
+            if to.seal_nr < from.seal_nr || to.trans_nr < from.trans_nr {
+                let message = format!("the checkpoint of {origin} was to step back from {from:?} to {to:?}");
+                return Err(LedgerError::Damaged(message));
+            }
+            let posted = Arc::make_mut(&mut open.books.posted);
+            if posted.get(origin).copied().unwrap_or_default() != from {
+                return Err(LedgerError::Moved { origin: origin.clone() });
+            }
+            posted.insert(origin.clone(), to);
+            Ok(())
         })
         .await
     }
@@ -221,22 +230,6 @@ impl Ledger for MemoryLedger {
     ) -> Result<bool, LedgerError> {
         self.work(Call::Release, |_, _, open| {
             Ok(open.books.asked_mut(id, asked).map(|found| found.ended = Some(outcome)).is_some())
-        })
-        .await
-    }
-
-    async fn advance(&mut self, origin: &Origin, from: Posted, to: Posted) -> Result<(), LedgerError> {
-        self.work(Call::Advance, |_, _, open| {
-            if to.seal_nr < from.seal_nr || to.trans_nr < from.trans_nr {
-                let message = format!("the checkpoint of {origin} was to step back from {from:?} to {to:?}");
-                return Err(LedgerError::Damaged(message));
-            }
-            let posted = Arc::make_mut(&mut open.books.posted);
-            if posted.get(origin).copied().unwrap_or_default() != from {
-                return Err(LedgerError::Moved { origin: origin.clone() });
-            }
-            posted.insert(origin.clone(), to);
-            Ok(())
         })
         .await
     }

@@ -215,12 +215,9 @@ impl Ledger for SqlLedger {
         Ok(stood.standing)
     }
 
-    async fn lock_posted(&mut self, origin: &Origin) -> Result<Posted, LedgerError> {
-        let found = self.conn.lend().fetch_optional(text::LOCK_POSTED, origin_params(origin)).await;
-        match self.noted(found.map_err(Into::into))? {
-            Some(record) => Ok(Posted { seal_nr: SealNr(record.i64(0)?), trans_nr: TransNr(record.i64(1)?) }),
-            None => Ok(Posted::default()),
-        }
+    async fn advance(&mut self, origin: &Origin, from: Posted, to: Posted) -> Result<(), LedgerError> {
+        let advanced = self.advance_in(origin, from, to).await;
+        self.noted(advanced)
     }
 
     async fn fetch(&mut self, table: &Name, columns: &Row) -> Result<Vec<MappedRow>, LedgerError> {
@@ -274,11 +271,6 @@ impl Ledger for SqlLedger {
     ) -> Result<bool, LedgerError> {
         let released = self.release_in(id, asked, outcome).await;
         self.noted(released)
-    }
-
-    async fn advance(&mut self, origin: &Origin, from: Posted, to: Posted) -> Result<(), LedgerError> {
-        let advanced = self.advance_in(origin, from, to).await;
-        self.noted(advanced)
     }
 
     async fn commit(&mut self) -> Result<(), LedgerError> {

@@ -9,8 +9,6 @@ use journal_core::sql::{Dialect, NewRow, quote};
 
 use super::values::{placeholder, same, select};
 
-pub(super) const LOCK_POSTED: &str =
-    "SELECT seal_nr, trans_nr FROM {d}posted WHERE origin = $1 AND epoch = $2{for_update}";
 pub(super) const POSTED: &str =
     "SELECT origin, epoch, seal_nr, trans_nr FROM {d}posted ORDER BY origin, epoch";
 /// From nothing: when the row is there all the same and not at zero, another applier was faster.

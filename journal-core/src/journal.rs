@@ -4,7 +4,7 @@ use std::future::Future;
 
 use crate::codec::chain::ChainFault;
 use crate::model::seal::Hash;
-use crate::model::{Hlc, NewTransaction, Origin, SealNr, SealedRun, StoredTransaction, TransNr};
+use crate::model::{Hlc, NewTransaction, Origin, Seal, SealNr, SealedRun, StoredTransaction, TransNr};
 use crate::sql::SqlError;
 
 /// How much one read may return. The first transaction (or run) comes whole even when it is larger.
@@ -60,6 +60,19 @@ pub struct Head {
     pub hash: Hash,
     /// Its clock reading.
     pub hlc: Hlc,
+}
+
+impl Head {
+    /// The head of an origin whose last seal this is.
+    pub fn at(seal: &Seal) -> Self {
+        Self {
+            origin: seal.origin.clone(),
+            seal_nr: seal.seal_nr,
+            last_nr: seal.last_nr,
+            hash: seal.hash,
+            hlc: seal.hlc,
+        }
+    }
 }
 
 /// Why an append did not happen.
@@ -140,6 +153,15 @@ pub trait JournalStore: Send {
 
     /// How far each origin stands here, the own one included, by origin. An origin nothing came from is absent.
     fn heads(&mut self) -> impl Future<Output = Result<Vec<Head>, ReadError>> + Send;
+
+    /// What [`heads`](Self::heads) and [`read_tail`](Self::read_tail) give, in as few calls to the database as may be.
+    fn look(
+        &mut self,
+        after: TransNr,
+        limit: ReadLimit,
+    ) -> impl Future<Output = Result<(Vec<Head>, Tail), ReadError>> + Send {
+        async move { Ok((self.heads().await?, self.read_tail(after, limit).await?)) }
+    }
 
     /// The sealed runs of an origin after a seal, in seal order without a gap, as stored. Not verified: see
     /// [`crate::codec::chain::verify`].

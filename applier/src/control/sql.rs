@@ -30,6 +30,23 @@ pub(crate) async fn lock_standing(mut conn: ConnRef<'_>) -> Result<Stood, Ledger
     read_standing(&mut conn, &format!("{STANDING}{locks}")).await
 }
 
+/// PostgreSQL: the same, and behind the locks an UPDATE (a template), by one statement. Whether that touched a row.
+pub(crate) async fn lock_standing_and(
+    mut conn: ConnRef<'_>,
+    update: &str,
+    params: Vec<Param>,
+) -> Result<(Stood, bool), LedgerError> {
+    let locks = text::posting_locks(conn.dialect());
+    // The condition makes the standing be read, and its locks be taken, before any row is looked for.
+    let template = format!(
+        "WITH stood AS MATERIALIZED ({STANDING}{locks}), \
+         touched AS ({update} AND EXISTS (SELECT 1 FROM stood) RETURNING 1) \
+         SELECT stood.*, EXISTS (SELECT 1 FROM touched) FROM stood"
+    );
+    let record = conn.fetch_optional(&template, params).await?.ok_or_else(no_standing)?;
+    Ok((read_stood(&record)?, record.bool(8)?))
+}
+
 /// Reads the standing and the lease without a lock.
 pub(crate) async fn read_state(mut conn: ConnRef<'_>) -> Result<(Standing, Lease), LedgerError> {
     let stood = read_standing(&mut conn, STANDING).await?;
@@ -38,12 +55,17 @@ pub(crate) async fn read_state(mut conn: ConnRef<'_>) -> Result<(Standing, Lease
 }
 
 async fn read_standing(conn: &mut ConnRef<'_>, template: &str) -> Result<Stood, LedgerError> {
-    let Some(record) = conn.fetch_optional(template, Vec::new()).await? else {
-        let message = "the database is not made a site yet, or its control or lease row is missing";
-        return Err(LedgerError::Damaged(message.to_owned()));
-    };
+    read_stood(&conn.fetch_optional(template, Vec::new()).await?.ok_or_else(no_standing)?)
+}
+
+fn no_standing() -> LedgerError {
+    let message = "the database is not made a site yet, or its control or lease row is missing";
+    LedgerError::Damaged(message.to_owned())
+}
+
+fn read_stood(record: &Record) -> Result<Stood, LedgerError> {
     let standing = Standing {
-        control: read_control(&record)?,
+        control: read_control(record)?,
         fence: record.i64(5)?,
         ledger_version: SchemaVersion(record.i64(6)?),
     };

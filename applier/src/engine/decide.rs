@@ -29,10 +29,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
             match self.attempt_own(&tail, &ready, &range, &narrow).await? {
                 Attempt::Paused => return Ok(Turn::Paused),
                 Attempt::Refused { at, verdict } => narrow.failed(at, verdict),
-                Attempt::Committed => {
-                    self.heads = self.journal.heads().await?;
-                    narrow.posted();
-                }
+                Attempt::Committed => narrow.posted(),
             }
             match narrow.next() {
                 Some(next) => range = next,
@@ -49,13 +46,12 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         range: &Range<usize>,
         narrow: &Narrow<Verdict>,
     ) -> Result<Attempt, PostError> {
-        if self.begin().await? == Begun::Paused {
-            return Ok(Attempt::Paused);
-        }
         let own = self.origin.clone();
         let run = self.draw_seal(tail, range, narrow);
         let to = Posted { seal_nr: run.seal.seal_nr, trans_nr: run.seal.last_nr };
-        self.ledger.advance(&own, self.own(), to).await?;
+        if self.begin_to(&own, to).await? == Begun::Paused {
+            return Ok(Attempt::Paused);
+        }
         let good = range.clone().filter(|at| narrow.verdict(*at).is_none());
         let good: Vec<_> = good.filter_map(|at| Some((at, ready[at].as_ref()?))).collect();
         if let Some((at, verdict)) = self.apply(&good, narrow.way(), None).await? {

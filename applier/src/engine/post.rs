@@ -149,12 +149,10 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         depends_on: &[Option<TransactionId>],
     ) -> Result<Attempt, PostError> {
         let members = &judged.members;
-        if self.begin().await? == Begun::Paused {
+        let to = reached(runs, members, range, self.passed(origin));
+        if self.begin_to(origin, to).await? == Begun::Paused {
             return Ok(Attempt::Paused);
         }
-        let from = self.passed(origin);
-        let to = reached(runs, members, range, from);
-        self.ledger.advance(origin, from, to).await?;
         let mut good = Vec::with_capacity(range.len());
         for at in range.clone() {
             let member = &members[at];

@@ -158,15 +158,16 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
     pub async fn turn(&mut self) -> Result<Turn, PostError> {
         self.waiting = None;
         self.spent.begin(self.clock.now());
-        self.heads = self.journal.heads().await?;
+        if self.tail.transactions.is_empty() {
+            (self.heads, self.tail) = self.journal.look(self.own().trans_nr, self.settings.batch).await?;
+        } else {
+            self.heads = self.journal.heads().await?;
+        }
         // What was asked waits for what is to be posted, but not for long.
         let patience = self.settings.ask_every_micros.saturating_mul(ASKED_WAITS);
         let asked_first = self.recheck_held || self.is_due(self.asked_at, patience);
         if asked_first && let Some(turn) = self.serve_asked().await? {
             return Ok(turn);
-        }
-        if self.tail.transactions.is_empty() {
-            self.tail = self.journal.read_tail(self.own().trans_nr, self.settings.batch).await?;
         }
         self.lap(Work::Reading);
         if let Some(hole) = &self.tail.hole {
@@ -283,6 +284,20 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
     /// Begins a posting transaction, unless the site is paused or this poster is out of date.
     pub(super) async fn begin(&mut self) -> Result<Begun, PostError> {
         let standing = self.ledger.begin().await?;
+        self.insist(standing).await
+    }
+
+    /// The same, with an origin's checkpoint moved to where this transaction leads; it has to stand where this poster left it.
+    pub(super) async fn begin_to(&mut self, origin: &Origin, to: Posted) -> Result<Begun, PostError> {
+        let (standing, moved) = self.ledger.begin_from(origin, self.passed(origin), to).await?;
+        match self.insist(standing).await? {
+            Begun::Open if !moved => Err(LedgerError::Moved { origin: origin.clone() }.into()),
+            begun => Ok(begun),
+        }
+    }
+
+    /// Rolls back unless this poster may post.
+    async fn insist(&mut self, standing: Standing) -> Result<Begun, PostError> {
         if standing == self.standing && standing.control.desired == Desired::Running {
             return Ok(Begun::Open);
         }
@@ -369,7 +384,10 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         others.map(|(origin, posted)| (origin.clone(), posted.seal_nr)).collect()
     }
 
+    /// What it sealed is its head now: nobody else moves it.
     pub(super) fn sealed(&mut self, run: &SealedRun) {
+        self.heads.retain(|head| head.origin != self.origin);
+        self.heads.push(Head::at(&run.seal));
         self.sealed_at = run.seal.sealed_at;
         self.unacknowledged = false;
     }

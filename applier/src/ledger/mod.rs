@@ -180,6 +180,25 @@ pub trait Ledger: Send {
         to: Posted,
     ) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
+    /// [`begin`](Self::begin) and [`advance`](Self::advance) in as few calls to the database as may be. Beside what the first
+    /// returns, whether the checkpoint moved: `false` where the second says [`LedgerError::Moved`]. The caller rolls
+    /// back unless it likes both.
+    fn begin_from(
+        &mut self,
+        origin: &Origin,
+        from: Posted,
+        to: Posted,
+    ) -> impl Future<Output = Result<(Standing, bool), LedgerError>> + Send {
+        async move {
+            let standing = self.begin().await?;
+            match self.advance(origin, from, to).await {
+                Ok(()) => Ok((standing, true)),
+                Err(LedgerError::Moved { .. }) => Ok((standing, false)),
+                Err(error) => Err(error),
+            }
+        }
+    }
+
     /// The rows of a table that hold exactly these values in these columns (NULL is a value here), in the order of the
     /// key, with their complements: as the open transaction sees them, and locked against others until it ends. A value
     /// that a column cannot hold stands in no row. All of them are held in memory at once, so the columns begin the

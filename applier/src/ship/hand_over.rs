@@ -189,6 +189,12 @@ impl<J: JournalStore> JournalStore for Relay<J> {
         Ok(self.heads.clone())
     }
 
+    async fn look(&mut self, after: TransNr, limit: ReadLimit) -> Result<(Vec<Head>, Tail), ReadError> {
+        let (heads, tail) = self.journal.look(after, limit).await?;
+        self.heads = heads.clone();
+        Ok((heads, tail))
+    }
+
     async fn read_runs(
         &mut self,
         origin: &Origin,

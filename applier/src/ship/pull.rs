@@ -73,9 +73,10 @@ impl Puller {
         peer: &mut P,
         own: &mut J,
     ) -> Result<Pulled, PullError> {
-        let have = own.heads().await.map_err(PullError::Own)?;
+        let (have, there) = tokio::join!(own.heads(), peer.heads());
+        let have = have.map_err(PullError::Own)?;
         let mut pulled = Pulled::default();
-        for head in peer.heads().await.map_err(PullError::Peer)? {
+        for head in there.map_err(PullError::Peer)? {
             if head.origin == *own.origin() {
                 continue;
             }

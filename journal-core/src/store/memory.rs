@@ -12,7 +12,7 @@ use crate::model::{
 };
 use crate::sql::{SqlClass, SqlError};
 
-use super::sql::receive::{before_the_first, check_follows, head_at};
+use super::sql::receive::{before_the_first, check_follows};
 use super::{check_batch, check_runs, same_content};
 
 /// One site's journal in memory. Clones are handles on the same journal: it outlives a simulated crash of its user as
@@ -87,7 +87,7 @@ impl MemoryJournal {
 
 impl Book {
     fn head(&self, origin: &Origin) -> Head {
-        self.seals.last().map_or_else(|| before_the_first(origin), |(seal, _)| head_at(seal))
+        self.seals.last().map_or_else(|| before_the_first(origin), |(seal, _)| Head::at(seal))
     }
 
     fn seal_at(&self, seal_nr: SealNr) -> Option<&Seal> {

@@ -9,6 +9,7 @@ use journal_core::model::{Change, Epoch, Origin, Row, SealNr};
 use super::Rig;
 use super::material::{all, cells, draft_seal, id, image, item, own_seal, post, posted, row};
 use super::quarantine::put_aside;
+use crate::control::Desired;
 use crate::ledger::{Ledger, LedgerError, LedgerReader, Posted};
 
 /// Does some of everything in the open transaction.
@@ -83,7 +84,7 @@ pub async fn a_checkpoint_moves_only_from_where_it_stands<R: Rig>(rig: &R) {
     assert_eq!(ledger.posted().await.expect("posted"), [(peer.clone(), posted(3, 9))]);
 }
 
-async fn advance<L: Ledger>(
+pub(super) async fn advance<L: Ledger>(
     ledger: &mut L,
     origin: &Origin,
     from: Posted,
@@ -96,6 +97,29 @@ async fn advance<L: Ledger>(
         Err(_) => ledger.rollback().await.expect("roll back"),
     }
     advanced
+}
+
+/// As beginning and then moving it do; what moved is rolled back with all else.
+pub async fn a_transaction_may_begin_by_moving_its_checkpoint<R: Rig>(rig: &R) {
+    let (mut ledger, peer) = (rig.ledger().await, origin("b"));
+    let standing = ledger.begin().await.expect("begin");
+    ledger.rollback().await.expect("roll back");
+    for (from, to) in [(Posted::default(), posted(1, 5)), (posted(1, 5), posted(2, 9))] {
+        for kept in [false, true] {
+            let begun = ledger.begin_from(&peer, from, to).await.expect("begin");
+            assert_eq!(begun, (standing.clone(), true));
+            let ended = if kept { ledger.commit().await } else { ledger.rollback().await };
+            ended.expect("end");
+            assert_eq!(stands(&mut ledger).await.expect("posted"), if kept { to } else { from });
+        }
+    }
+    for wrong in [Posted::default(), posted(1, 5), posted(2, 8), posted(1, 9)] {
+        let begun = ledger.begin_from(&peer, wrong, posted(7, 70)).await.expect("begin");
+        assert_eq!(begun, (standing.clone(), false), "from {wrong:?}");
+        ledger.commit().await.expect_err("it moved nothing");
+        ledger.rollback().await.expect("roll back");
+    }
+    assert_eq!(stands(&mut ledger).await.expect("posted"), posted(2, 9));
 }
 
 /// Neither in seals nor in transactions.
@@ -156,9 +180,9 @@ pub async fn a_second_poster_waits_for_the_first_and_is_refused<R: Rig>(rig: &R)
         let waiting = tokio::spawn({
             let peer = peer.clone();
             async move {
-                second.begin().await.expect("begin");
-                let moved = second.advance(&peer, from, to).await;
+                let (standing, moved) = second.begin_from(&peer, from, to).await.expect("begin");
                 second.rollback().await.expect("roll back");
+                assert_eq!(standing.control.desired, Desired::Running);
                 (second, moved)
             }
         });
@@ -168,8 +192,7 @@ pub async fn a_second_poster_waits_for_the_first_and_is_refused<R: Rig>(rig: &R)
         ended.expect("end");
         let moved;
         (second, moved) = waiting.await.expect("the second poster");
-        let refused = Err(LedgerError::Moved { origin: peer.clone() });
-        assert_eq!(moved, if kept { refused } else { Ok(()) }, "to {nr}, kept: {kept}");
+        assert_eq!(moved, !kept, "to {nr}, kept: {kept}");
         if kept {
             from = to;
         }

@@ -1,16 +1,26 @@
 //! Pause, resume and lease against posting transactions.
 
+use journal_core::conformance::origin;
 use journal_core::model::{Change, Row, SchemaVersion};
 
 use super::Rig;
-use super::material::{cells, image, item};
-use crate::control::{ControlStore, Desired, Lease};
-use crate::ledger::Ledger;
+use super::checkpoint::advance;
+use super::material::{cells, image, item, posted};
+use crate::control::{ControlStore, Desired, Lease, Standing};
+use crate::ledger::{Ledger, Posted};
+
+/// Begins what leads a peer's checkpoint from its first seal to its second, with the move.
+async fn begin_second<L: Ledger>(ledger: &mut L) -> Standing {
+    advance(ledger, &origin("b"), Posted::default(), posted(1, 1)).await.expect("advance");
+    let (standing, moved) = ledger.begin_from(&origin("b"), posted(1, 1), posted(2, 2)).await.expect("begin");
+    assert!(moved);
+    standing
+}
 
 /// When the pause returns, what was under way is committed, and the next transaction sees the pause.
 pub async fn a_pause_waits_for_the_posting_transaction_and_stops_the_next<R: Rig>(rig: &R) {
     let mut ledger = rig.ledger().await;
-    let running = ledger.begin().await.expect("begin");
+    let running = begin_second(&mut ledger).await;
     assert_eq!(running.control.desired, Desired::Running);
     assert_eq!(running.ledger_version, SchemaVersion(1));
     ledger.apply(&[image(Change::insert("item", item(1, Row::new())))]).await.expect("apply");
@@ -25,6 +35,9 @@ pub async fn a_pause_waits_for_the_posting_transaction_and_stops_the_next<R: Rig
     assert_eq!(cells(&mut rig.ledger().await, "item").await.len(), 1);
     let found = ledger.begin().await.expect("begin");
     assert_eq!(found.control, paused, "the next transaction did not see the pause");
+    ledger.rollback().await.expect("roll back");
+    let begun = ledger.begin_from(&origin("b"), posted(2, 2), posted(3, 3)).await.expect("begin");
+    assert_eq!(begun, (found.clone(), true), "nor did the next one that began so");
     ledger.rollback().await.expect("roll back");
     assert_eq!(rig.control().await.standing().await.expect("standing"), found);
 }
@@ -48,7 +61,7 @@ pub async fn a_takeover_waits_and_fences_the_old_holder<R: Rig>(rig: &R) {
     let (mut control, mut ledger) = (rig.control().await, rig.ledger().await);
     let free = control.lease().await.expect("lease");
     let first = control.take_lease(&free, "one").await.expect("take").expect("it was free");
-    assert_eq!(ledger.begin().await.expect("begin").fence, first.fence);
+    assert_eq!(begin_second(&mut ledger).await.fence, first.fence);
     let takeover = tokio::spawn({
         let (mut standby, seen) = (rig.control().await, first.clone());
         async move { standby.take_lease(&seen, "two").await.expect("take") }

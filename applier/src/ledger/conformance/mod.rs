@@ -110,6 +110,7 @@ macro_rules! ledger_conformance {
             checkpoints_of_origins_and_epochs_are_apart,
             a_seal_that_does_not_follow_moves_nothing,
             a_second_poster_waits_for_the_first_and_is_refused,
+            a_transaction_may_begin_by_moving_its_checkpoint,
             a_snapshot_sees_one_state,
             a_posting_transaction_cut_at_any_moment_is_there_whole_or_not_at_all,
             a_pause_waits_for_the_posting_transaction_and_stops_the_next,

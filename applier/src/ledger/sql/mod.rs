@@ -30,7 +30,7 @@ use schema_mappers::{MappedRow, ddl};
 
 use super::{Asked, Ledger, LedgerChange, LedgerError, LedgerReader, Posted, Quarantined, Release};
 use crate::control::Standing;
-use crate::control::sql::lock_standing;
+use crate::control::sql::{Stood, lock_standing, lock_standing_and};
 use crate::ledger::sets::Rules;
 use asks::Asks;
 use complement::Seen;
@@ -161,24 +161,33 @@ impl SqlLedger {
         done
     }
 
-    async fn advance_in(&mut self, origin: &Origin, from: Posted, to: Posted) -> Result<(), LedgerError> {
-        if to.seal_nr < from.seal_nr || to.trans_nr < from.trans_nr {
-            let message = format!("the checkpoint of {origin} was to step back from {from:?} to {to:?}");
-            return Err(LedgerError::Damaged(message));
-        }
-        let mut params = origin_params(origin);
-        params.extend([to.seal_nr.0.into(), Param::from(to.trans_nr.0)]);
+    /// Whether the checkpoint moved.
+    async fn advance_in(&mut self, origin: &Origin, from: Posted, to: Posted) -> Result<bool, LedgerError> {
+        let params = advance_params(origin, from, to)?;
+        let mut conn = self.conn.lend();
         let moved = if from == Posted::default() {
-            let mut conn = self.conn.lend();
             match conn.insert_new(text::NEW_POSTED, params.clone()).await? {
                 0 => conn.execute(text::POSTED_FROM_ZERO, params).await?,
                 written => written,
             }
         } else {
-            params.extend([from.seal_nr.0.into(), Param::from(from.trans_nr.0)]);
-            self.conn.lend().execute(text::ADVANCE, params).await?
+            conn.execute(text::ADVANCE, params).await?
         };
-        if moved == 1 { Ok(()) } else { Err(LedgerError::Moved { origin: origin.clone() }) }
+        Ok(moved == 1)
+    }
+
+    async fn begin_from_in(
+        &mut self,
+        origin: &Origin,
+        from: Posted,
+        to: Posted,
+    ) -> Result<(Stood, bool), LedgerError> {
+        if self.dialect() == Dialect::Postgres && from != Posted::default() {
+            let params = advance_params(origin, from, to)?;
+            return lock_standing_and(self.conn.lend(), text::ADVANCE, params).await;
+        }
+        let stood = lock_standing(self.conn.lend()).await?;
+        Ok((stood, self.advance_in(origin, from, to).await?))
     }
 
     async fn seal_in(&mut self, run: &SealedRun) -> Result<(), LedgerError> {
@@ -194,6 +203,20 @@ impl SqlLedger {
 
 fn origin_params(origin: &Origin) -> Vec<Param> {
     vec![origin.site.as_str().into(), origin.epoch.0.into()]
+}
+
+/// What moves a checkpoint; where it is new, it has no place that it comes from.
+fn advance_params(origin: &Origin, from: Posted, to: Posted) -> Result<Vec<Param>, LedgerError> {
+    if to.seal_nr < from.seal_nr || to.trans_nr < from.trans_nr {
+        let message = format!("the checkpoint of {origin} was to step back from {from:?} to {to:?}");
+        return Err(LedgerError::Damaged(message));
+    }
+    let mut params = origin_params(origin);
+    params.extend([to.seal_nr.0.into(), Param::from(to.trans_nr.0)]);
+    if from != Posted::default() {
+        params.extend([from.seal_nr.0.into(), Param::from(from.trans_nr.0)]);
+    }
+    Ok(params)
 }
 
 fn read_origin(site: &str, epoch: i64) -> Result<Origin, LedgerError> {
@@ -216,8 +239,29 @@ impl Ledger for SqlLedger {
     }
 
     async fn advance(&mut self, origin: &Origin, from: Posted, to: Posted) -> Result<(), LedgerError> {
-        let advanced = self.advance_in(origin, from, to).await;
+        let moved = self.advance_in(origin, from, to).await;
+        let advanced = match moved {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(LedgerError::Moved { origin: origin.clone() }),
+            Err(error) => Err(error),
+        };
         self.noted(advanced)
+    }
+
+    async fn begin_from(
+        &mut self,
+        origin: &Origin,
+        from: Posted,
+        to: Posted,
+    ) -> Result<(Standing, bool), LedgerError> {
+        self.failed = false;
+        self.conn.begin().await?;
+        let begun = self.begin_from_in(origin, from, to).await;
+        let (stood, moved) = self.noted(begun)?;
+        self.complemented = stood.complemented;
+        // Nothing was done, and nothing may be.
+        self.failed |= !moved;
+        Ok((stood.standing, moved))
     }
 
     async fn fetch(&mut self, table: &Name, columns: &Row) -> Result<Vec<MappedRow>, LedgerError> {

@@ -12,11 +12,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::journal::{Hole, ReadError, ReadLimit, Tail};
+use crate::journal::{Head, Hole, ReadError, ReadLimit, Tail};
 use crate::model::{Origin, StoredTransaction, TransNr};
 use crate::sql::{ConnRef, Dialect, SqlError};
 
-use super::read::{read_short_tail, read_tail_rows};
+use super::read::{load_heads, read_heads_and_short_tail, read_short_tail, read_tail_rows};
 use super::text;
 
 /// What a reader remembers from one look at the tail to the next.
@@ -45,15 +45,45 @@ struct Writer {
 }
 
 pub(super) async fn read_tail(
-    mut conn: ConnRef<'_>,
+    conn: ConnRef<'_>,
     origin: &Origin,
     after: TransNr,
     limit: ReadLimit,
     tailing: &mut Tailing,
 ) -> Result<Tail, ReadError> {
+    read_on(conn, origin, after, limit, tailing, None).await
+}
+
+/// The same with all heads; by one statement in all, where little or nothing is in the tail.
+pub(super) async fn look(
+    mut conn: ConnRef<'_>,
+    origin: &Origin,
+    after: TransNr,
+    limit: ReadLimit,
+    tailing: &mut Tailing,
+) -> Result<(Vec<Head>, Tail), ReadError> {
+    let (heads, looked) = match tailing.long {
+        true => (load_heads(conn.lend()).await?, None),
+        false => read_heads_and_short_tail(conn.lend(), origin, after, limit).await?,
+    };
+    Ok((heads, read_on(conn, origin, after, limit, tailing, looked).await?))
+}
+
+/// Reads a tail of which the first look may have been taken.
+async fn read_on(
+    mut conn: ConnRef<'_>,
+    origin: &Origin,
+    after: TransNr,
+    limit: ReadLimit,
+    tailing: &mut Tailing,
+    mut looked: Option<Vec<StoredTransaction>>,
+) -> Result<Tail, ReadError> {
     let mut dead_up_to = after;
     loop {
-        let transactions = tailing.read(conn.lend(), origin, after, limit).await?;
+        let transactions = match looked.take() {
+            Some(transactions) => transactions,
+            None => tailing.read(conn.lend(), origin, after, limit).await?,
+        };
         // SQLite has one writer at a time; on MariaDB whoever takes a number holds the counter row until it ends. So a
         // number is visible before the next one is taken, and what is missing below a visible one was given back for
         // good.

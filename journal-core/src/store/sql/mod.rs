@@ -294,6 +294,13 @@ impl JournalStore for SqlJournal {
         Ok(heads)
     }
 
+    async fn look(&mut self, after: TransNr, limit: ReadLimit) -> Result<(Vec<Head>, Tail), ReadError> {
+        let mut conn = self.connection().await?;
+        let looked = holes::look(conn.lend(), &self.site.origin, after, limit, &mut self.tailing).await?;
+        self.conn = Some(conn);
+        Ok(looked)
+    }
+
     async fn read_runs(
         &mut self,
         origin: &Origin,

@@ -151,6 +151,13 @@ pub(super) async fn load(
     fetch(conn, origin, text::PACKS, range_params(origin, after, until), keep).await
 }
 
+/// The transactions of a pack; `None` for one that cannot be taken apart, as who loads it is told.
+pub(super) fn unpack(origin: &Origin, pack: &Pack) -> Option<Vec<StoredTransaction>> {
+    let mut unpacking = Unpacking::new(origin);
+    unpacking.add(pack.first_nr.0, pack.last_nr.0, &pack.heads, &pack.payloads).ok()?;
+    Some(unpacking.finish())
+}
+
 /// One packed transaction, if it is here.
 pub(super) async fn load_one(
     conn: &mut ConnRef<'_>,

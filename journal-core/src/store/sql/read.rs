@@ -13,30 +13,30 @@ const ROW_BYTES: usize = 96;
 
 /// Most rows of a tail that is read without being weighed.
 const SHORT_TAIL_ROWS: i64 = 64;
-/// Most bytes of each of their keys and payloads.
-const LIGHT_BYTES: i64 = 16 * 1024;
-/// Places in a row of [`text::SHORT_TAIL`].
+/// Most bytes of a key or payload that is read without being weighed.
+pub(super) const LIGHT_BYTES: i64 = 16 * 1024;
+/// Places in a row of [`text::SHORT_TAIL`], and where a head begins behind it.
 const ROW_KEY: usize = 6;
 const PAYLOAD: usize = 8;
+const HEAD: usize = 11;
 
 /// How far an origin's seals stand here; `None` before its first.
 pub async fn load_head(mut conn: ConnRef<'_>, origin: &Origin) -> Result<Option<Head>, SqlError> {
-    conn.fetch_optional(text::HEAD, origin_params(origin)).await?.map(|record| read_head(&record)).transpose()
+    let found = conn.fetch_optional(text::HEAD, origin_params(origin)).await?;
+    found.map(|record| read_head(&record, 0)).transpose()
 }
 
 /// The same by a locking read, inside a transaction that will write: it waits for whoever is moving the head, and then
 /// tells the truth about an earlier commit whose answer was lost. Before the first seal there is no row to lock; the
 /// guard of [`super::write_seal`] holds then.
 pub async fn lock_head(mut conn: ConnRef<'_>, origin: &Origin) -> Result<Option<Head>, SqlError> {
-    conn.fetch_optional(text::LOCK_HEAD, origin_params(origin))
-        .await?
-        .map(|record| read_head(&record))
-        .transpose()
+    let found = conn.fetch_optional(text::LOCK_HEAD, origin_params(origin)).await?;
+    found.map(|record| read_head(&record, 0)).transpose()
 }
 
 /// All heads, by origin.
 pub async fn load_heads(mut conn: ConnRef<'_>) -> Result<Vec<Head>, SqlError> {
-    conn.fetch(text::HEADS, Vec::new()).await?.iter().map(read_head).collect()
+    conn.fetch(text::HEADS, Vec::new()).await?.iter().map(|record| read_head(record, 0)).collect()
 }
 
 /// The visible transactions of an origin after a number, in order, within the limit. Knows nothing of holes: for the
@@ -63,19 +63,54 @@ pub(super) async fn read_short_tail(
     after: TransNr,
     limit: ReadLimit,
 ) -> Result<Option<Vec<StoredTransaction>>, ReadError> {
+    let records = conn.fetch(text::SHORT_TAIL, short_tail_params(origin, after)).await?;
+    short_tail(origin, &records, limit)
+}
+
+/// All heads, by origin, and what [`read_short_tail`] gives of the own tail, by one statement. `None` also where nothing is
+/// sealed yet.
+pub(super) async fn read_heads_and_short_tail(
+    mut conn: ConnRef<'_>,
+    own: &Origin,
+    after: TransNr,
+    limit: ReadLimit,
+) -> Result<(Vec<Head>, Option<Vec<StoredTransaction>>), ReadError> {
+    let (mut heads, mut rows): (Vec<Head>, Vec<Record>) = Default::default();
+    for record in conn.fetch(&text::HEADS_AND_SHORT_TAIL, short_tail_params(own, after)).await? {
+        let head = read_head(&record, HEAD)?;
+        if heads.last().is_none_or(|last| last.origin != head.origin) {
+            heads.push(head);
+        }
+        if !record.is_null(0)? {
+            rows.push(record);
+        }
+    }
+    let stands = heads.iter().any(|head| head.origin == *own);
+    let short = if stands { short_tail(own, &rows, limit)? } else { None };
+    Ok((heads, short))
+}
+
+fn short_tail_params(origin: &Origin, after: TransNr) -> Vec<Param> {
     let mut params = origin_params(origin);
     // One more than a short tail has, so that the last row is seen to be the last.
     params.extend([after.0.into(), (SHORT_TAIL_ROWS + 1).into(), Param::from(LIGHT_BYTES)]);
-    let records = conn.fetch(text::SHORT_TAIL, params).await?;
+    params
+}
+
+fn short_tail(
+    origin: &Origin,
+    records: &[Record],
+    limit: ReadLimit,
+) -> Result<Option<Vec<StoredTransaction>>, ReadError> {
     if sql_limit(records.len()) > SHORT_TAIL_ROWS {
         return Ok(None);
     }
-    for record in &records {
+    for record in records {
         if record.is_null(ROW_KEY)? || record.is_null(PAYLOAD)? {
             return Ok(None);
         }
     }
-    let transactions = group(origin, &records)?;
+    let transactions = group(origin, records)?;
     let bytes: usize = transactions.iter().map(StoredTransaction::weight).sum();
     let within = transactions.len() <= limit.transactions && bytes <= limit.bytes;
     Ok(within.then_some(transactions))
@@ -129,15 +164,16 @@ pub(super) fn read_hash(bytes: Vec<u8>) -> Result<Hash, SqlError> {
     Hash::try_from(bytes).map_err(wrong)
 }
 
-fn read_head(record: &Record) -> Result<Head, SqlError> {
-    let name = record.text(0)?;
+/// A head that begins at a place of a row.
+fn read_head(record: &Record, at: usize) -> Result<Head, SqlError> {
+    let name = record.text(at)?;
     let site = SiteName::new(&name).map_err(|error| SqlError::new(SqlClass::Broken, error.to_string()))?;
     Ok(Head {
-        origin: Origin { site, epoch: Epoch(record.i64(1)?) },
-        seal_nr: SealNr(record.i64(2)?),
-        last_nr: TransNr(record.i64(3)?),
-        hash: read_hash(record.bytes(4)?)?,
-        hlc: Hlc(record.i64(5)?),
+        origin: Origin { site, epoch: Epoch(record.i64(at + 1)?) },
+        seal_nr: SealNr(record.i64(at + 2)?),
+        last_nr: TransNr(record.i64(at + 3)?),
+        hash: read_hash(record.bytes(at + 4)?)?,
+        hlc: Hlc(record.i64(at + 5)?),
     })
 }
 

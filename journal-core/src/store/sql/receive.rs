@@ -44,7 +44,7 @@ async fn try_take(mut conn: ConnRef<'_>, origin: &Origin, runs: &[SealedRun]) ->
     seal::move_head_over(&mut conn, &first.seal, &last.seal).await?;
     packs::insert_runs(&mut conn, origin, new).await?;
     seal::insert_seals(&mut conn, &new.iter().collect::<Vec<_>>()).await?;
-    Ok(head_at(&last.seal))
+    Ok(Head::at(&last.seal))
 }
 
 /// A small run on PostgreSQL, in one statement that is a database transaction by itself. `None` when it has to go the
@@ -60,7 +60,7 @@ pub(super) async fn take_small(mut conn: ConnRef<'_>, runs: &[SealedRun]) -> Res
         return Ok(None);
     }
     let written = seal::write_at_once(&mut conn, seal, packs.pop(), Rows::None).await?;
-    Ok(written.then(|| head_at(seal)))
+    Ok(written.then(|| Head::at(seal)))
 }
 
 pub(crate) fn before_the_first(origin: &Origin) -> Head {
@@ -70,16 +70,6 @@ pub(crate) fn before_the_first(origin: &Origin) -> Head {
         last_nr: TransNr(0),
         hash: GENESIS,
         hlc: crate::model::Hlc(0),
-    }
-}
-
-pub(crate) fn head_at(seal: &Seal) -> Head {
-    Head {
-        origin: seal.origin.clone(),
-        seal_nr: seal.seal_nr,
-        last_nr: seal.last_nr,
-        hash: seal.hash,
-        hlc: seal.hlc,
     }
 }
 

@@ -7,11 +7,17 @@ use crate::model::{Hlc, Origin, Pack, Rejection, Seal, SealNr, SealedRun, Stored
 use crate::sql::{ConnRef, Param, Record, SqlClass, SqlError};
 
 use super::packs::{self, Keep};
-use super::read::{load_transactions, origin_params, range_params, read_hash, sql_limit, too_much, weigh};
+use super::read::{
+    LIGHT_BYTES, load_transactions, origin_params, range_params, read_hash, sql_limit, too_much, weigh,
+};
 use super::text;
 
 /// Seals may be of no transactions, so that many at once are bounded too.
 const SEALS_MAX: usize = 512;
+/// The number of none.
+const NO_SEAL: SealNr = SealNr(0);
+/// The place in a row of [`text::SEALS`] where a pack begins.
+const PACK: usize = 16;
 
 /// The sealed runs of an origin after a seal, in seal order without a gap, within the limit, not verified.
 pub async fn read_runs(
@@ -31,7 +37,12 @@ pub(super) async fn read(
     limit: ReadLimit,
     keep: Keep,
 ) -> Result<Vec<SealedRun>, ReadError> {
-    let (mut seals, rejected) = load_seals(&mut conn, origin, after, limit.transactions).await?;
+    let Seals { mut seals, rejected, pack } = load_seals(&mut conn, origin, after, limit, keep).await?;
+    if let (Some(pack), [seal], false) = (pack, seals.as_slice(), rejected)
+        && let Some(run) = alone(seal, pack)
+    {
+        return Ok(vec![run]);
+    }
     cut_by_count(&mut seals, limit.transactions);
     let Some((from, until)) = range(&seals) else { return Ok(Vec::new()) };
     // A run that exceeds the limit alone still comes whole, as the first: one alone need not be weighed.
@@ -57,6 +68,15 @@ pub(super) async fn read(
         false => Vec::new(),
     };
     Ok(split(seals, transactions, rejections, packs))
+}
+
+/// The run of a seal that has one pack, which came with it.
+fn alone(seal: &Seal, pack: Pack) -> Option<SealedRun> {
+    let transactions = packs::unpack(&seal.origin, &pack)?;
+    let packs = vec![pack];
+    let whole = i64::try_from(transactions.len()) == Ok(seal.tx_count);
+    let fits = whole && say_just_this(&packs, &transactions, std::slice::from_ref(seal));
+    fits.then(|| SealedRun { seal: seal.clone(), transactions, rejections: Vec::new(), packs })
 }
 
 /// Transactions behind one number and up to another: packed ones where they are or may be packed, and rows where they are
@@ -136,20 +156,32 @@ fn name(error: ReadError, seals: &[Seal]) -> ReadError {
     }
 }
 
-/// Seals, and whether rejections stand in the range of any.
+struct Seals {
+    seals: Vec<Seal>,
+    /// Whether rejections stand in the range of any.
+    rejected: bool,
+    /// What the first one covers, if packs are wanted and it is light and in one.
+    pack: Option<Pack>,
+}
+
+/// With the pack of the first one, a peer that keeps up is told all by one statement.
 async fn load_seals(
     conn: &mut ConnRef<'_>,
     origin: &Origin,
     after: SealNr,
-    transactions: usize,
-) -> Result<(Vec<Seal>, bool), ReadError> {
+    ReadLimit { transactions, .. }: ReadLimit,
+    keep: Keep,
+) -> Result<Seals, ReadError> {
+    let first = if keep == Keep::Packs { after.next() } else { NO_SEAL };
     let mut params = origin_params(origin);
     params.extend([
         after.0.into(),
         sql_limit(transactions.min(SEALS_MAX)).into(),
-        Param::from(sql_limit(transactions)),
+        sql_limit(transactions).into(),
+        first.0.into(),
+        Param::from(LIGHT_BYTES),
     ]);
-    let (mut seals, mut rejected) = (Vec::new(), false);
+    let (mut seals, mut rejected, mut pack) = (Vec::new(), false, None);
     let mut expected = after.next();
     for record in conn.fetch(text::SEALS, params).await? {
         let seal_nr = SealNr(record.i64(0)?);
@@ -163,9 +195,18 @@ async fn load_seals(
             _ => ReadError::Store(error),
         })?);
         rejected |= record.i64(15)? > 0;
+        if !record.is_null(PACK)? {
+            pack = Some(read_pack(&record)?);
+        }
         expected = expected.next();
     }
-    Ok((seals, rejected))
+    Ok(Seals { seals, rejected, pack })
+}
+
+fn read_pack(record: &Record) -> Result<Pack, SqlError> {
+    let (first_nr, last_nr) = (TransNr(record.i64(PACK)?), TransNr(record.i64(2)?));
+    let (heads, payloads) = (record.text(PACK + 1)?, record.bytes(PACK + 2)?);
+    Ok(Pack { first_nr, last_nr, piece: 1, heads, payloads })
 }
 
 fn read_seal(origin: &Origin, record: &Record) -> Result<Seal, SqlError> {

@@ -133,6 +133,15 @@ pub(super) const SHORT_TAIL: &str = "SELECT trans_nr, entry_nr, tx_id, schema_ve
      CASE WHEN octet_length(payload) <= $5 THEN payload END, author, appended_at \
      FROM {d}journal WHERE origin = $1 AND epoch = $2 AND trans_nr > $3 ORDER BY trans_nr, entry_nr LIMIT $4";
 
+/// The same of the own origin, and behind them in each row a head; every head comes, with rows beside the own one alone.
+pub(super) static HEADS_AND_SHORT_TAIL: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT t.*, h.origin, h.epoch, h.seal_nr, h.last_nr, h.hash, h.hlc FROM {{d}}received h \
+         LEFT JOIN ({SHORT_TAIL}) AS t ON h.origin = $1 AND h.epoch = $2 \
+         ORDER BY h.origin, h.epoch, t.trans_nr, t.entry_nr"
+    )
+});
+
 pub(super) const PACKS_BESIDE_ROWS: &str = "SELECT last_nr FROM {d}run \
      WHERE origin = $1 AND epoch = $2 AND last_nr > $3 AND last_nr <= $4 AND in_journal ORDER BY last_nr, piece";
 pub(super) const PACKS: &str = "SELECT first_nr, last_nr, heads, payloads FROM {d}run \
@@ -145,12 +154,16 @@ pub(super) const PACKS_OF: &str = "SELECT first_nr, last_nr, heads, payloads FRO
      WHERE origin = $1 AND epoch = $2 AND last_nr >= $3) ORDER BY piece";
 
 /// No more seals than the transactions wanted fill, and one in any case: what they prove of their transactions is large.
-/// Beside each, whether rejections stand in its range, whatever it counts itself.
-pub(super) const SEALS: &str = "SELECT seal_nr, first_nr, last_nr, tx_count, entry_count, rejected_count, hlc, seen, \"schema\", algorithm, \
+/// Beside each, whether rejections stand in its range, whatever it counts itself; beside the seal `$6`, a pack that ends with
+/// it, if its payloads have no more bytes than `$7`.
+pub(super) const SEALS: &str = "SELECT seal_nr, c.first_nr, c.last_nr, tx_count, entry_count, rejected_count, hlc, seen, \"schema\", algorithm, \
      prev_hash, hash, leaves, signature, sealed_at, CAST(CASE WHEN EXISTS (SELECT 1 FROM {d}rejection AS r \
-     WHERE r.origin = $1 AND r.epoch = $2 AND r.trans_nr >= first_nr AND r.trans_nr <= last_nr) THEN 1 ELSE 0 END AS {bigint}) \
+     WHERE r.origin = $1 AND r.epoch = $2 AND r.trans_nr >= c.first_nr AND r.trans_nr <= c.last_nr) THEN 1 ELSE 0 END AS {bigint}), \
+     p.first_nr, p.heads, p.payloads \
      FROM (SELECT *, sum(tx_count) OVER (ORDER BY seal_nr) AS running FROM (SELECT * FROM {d}seal \
-     WHERE origin = $1 AND epoch = $2 AND seal_nr > $3 ORDER BY seal_nr LIMIT $4) AS near) AS counted \
+     WHERE origin = $1 AND epoch = $2 AND seal_nr > $3 ORDER BY seal_nr LIMIT $4) AS near) AS c \
+     LEFT JOIN {d}run AS p ON p.origin = $1 AND p.epoch = $2 AND p.last_nr = c.last_nr AND p.piece = 1 \
+     AND c.seal_nr = $6 AND octet_length(p.payloads) <= $7 \
      WHERE running <= $5 OR running = tx_count ORDER BY seal_nr";
 pub(super) const SEAL_HASH: &str =
     "SELECT hash FROM {d}seal WHERE origin = $1 AND epoch = $2 AND seal_nr = $3";

@@ -9,10 +9,10 @@ use std::time::Duration;
 use journal_core::model::SiteName;
 use journal_core::store::sql::Notice;
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use self::notices::Waker;
 use crate::config::Config;
 use crate::engine::poster::{BATCH_BYTES, BATCH_GROWTH};
 use crate::ship::hand_over::HandOver;
@@ -29,7 +29,7 @@ const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(10);
 
 /// Wakes the poster of each site when its puller brought something.
-type Wakers = BTreeMap<SiteName, Arc<Notify>>;
+type Wakers = BTreeMap<SiteName, Arc<Waker>>;
 
 /// The service of some or all sites of a group.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl Service {
     /// that needs a person stops alone and says so in `status`; the rest goes on.
     pub async fn run(self, shutdown: CancellationToken) {
         let wakers: Arc<Wakers> =
-            Arc::new(self.sites.iter().map(|site| (site.clone(), Arc::new(Notify::new()))).collect());
+            Arc::new(self.sites.iter().map(|site| (site.clone(), Arc::default())).collect());
         let mut tasks = JoinSet::new();
         for site in &self.sites {
             let context = Context {
@@ -69,13 +69,13 @@ impl Service {
                 shutdown: shutdown.clone(),
             };
             tasks.spawn(site::run(context.clone()));
-            if let Some(wake) = wakers.get(site).cloned() {
-                tasks.spawn(notices::run(context.clone(), site.clone(), Notice::Appended, wake));
+            if let Some(waker) = wakers.get(site).cloned() {
+                tasks.spawn(notices::run(context.clone(), site.clone(), Notice::Appended, waker));
             }
             for peer in self.config.sites.keys().filter(|peer| *peer != site) {
-                let wake = Arc::new(Notify::new());
-                tasks.spawn(notices::run(context.clone(), peer.clone(), Notice::Sealed, wake.clone()));
-                tasks.spawn(lane::run(context.clone(), peer.clone(), wake));
+                let waker = Arc::<Waker>::default();
+                tasks.spawn(notices::run(context.clone(), peer.clone(), Notice::Sealed, waker.clone()));
+                tasks.spawn(lane::run(context.clone(), peer.clone(), waker));
             }
         }
         if let Some(listener) = self.http {
@@ -110,24 +110,24 @@ impl Context {
 
     /// Waits before the next look: until woken, at most `wait`, and not at all once shutdown has begun.
     async fn rest(&self, wait: Duration) {
-        if let Some(notify) = self.wakers.get(&self.site) {
-            self.rest_unless(notify, wait).await;
+        if let Some(waker) = self.wakers.get(&self.site) {
+            self.rest_unless(waker, wait).await;
         }
     }
 
-    /// The same, until `woken`.
-    async fn rest_unless(&self, woken: &Notify, wait: Duration) {
+    /// The same, until `waker` wakes it.
+    async fn rest_unless(&self, waker: &Waker, wait: Duration) {
         // No database call is raced here: this only sleeps.
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             () = self.shutdown.cancelled() => {}
-            () = woken.notified() => {}
+            () = waker.woken() => {}
         }
     }
 
     fn wake(&self) {
-        if let Some(notify) = self.wakers.get(&self.site) {
-            notify.notify_one();
+        if let Some(waker) = self.wakers.get(&self.site) {
+            waker.wake();
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What is shipped stands at its peers as it was packed, if it says what the seal says; on every product.
 
 use journal_core::conformance::{Rig, SqlRig, UNLIMITED, new_transaction, origin, seal_next};
-use journal_core::journal::{JournalStore, ReceiveError};
+use journal_core::journal::{JournalStore, ReadLimit, ReceiveError};
 use journal_core::model::SealNr;
 use journal_core::sql::{Access, Conn, DbUrl};
 use journal_tests::servers::{mariadb_or_skip, postgres_or_skip};
@@ -20,14 +20,20 @@ async fn ship(from: DbUrl, to: [DbUrl; 3]) {
     seal_next(&mut rig, &mut peer, &[]).await;
     peer.append(&[new_transaction(3, 1)]).await.unwrap();
     seal_next(&mut rig, &mut peer, &[]).await;
+    let empty = seal_next(&mut rig, &mut peer, &[]).await;
     // Nothing writes a blank there: who packs anew loses it.
     script(&from, "UPDATE {d}run SET heads = replace(heads, '[[', '[ [')").await;
 
     let mut peer = peer.with_packs();
     let runs = peer.read_runs(&origin("b"), SealNr(0), UNLIMITED).await.unwrap();
+    assert!(runs.len() == 3 && runs[2] == empty);
+    // A peer that keeps up reads the last one alone: it is the same, and comes with its packs.
     let mut own = rig.create(&origin("a")).await;
-    for run in &runs {
-        own.receive(std::slice::from_ref(run)).await.unwrap();
+    let one = ReadLimit { transactions: 1, ..UNLIMITED };
+    for (after, run) in (0..).zip(&runs) {
+        let read = peer.read_runs(&origin("b"), SealNr(after), one).await.unwrap();
+        assert!(read == [run.clone()], "after {after}");
+        own.receive(&read).await.unwrap();
     }
     let packs = packs(&from).await;
     assert_eq!((packs.len(), packs.iter().all(|pack| pack.contains("[ ["))), (6, true), "{packs:?}");
@@ -38,15 +44,18 @@ async fn ship(from: DbUrl, to: [DbUrl; 3]) {
     // The last pack says its transaction twice, another that no seal covers between: what is verified is written, not that.
     let last = "SELECT heads FROM {d}run WHERE first_nr = 3";
     let heads = conn(&from).await.lend().fetch_one(last, Vec::new()).await.unwrap().text(0).unwrap();
-    let one = heads[1..heads.len() - 1].trim();
-    let nine = one.replacen("[3,", "[9,", 1).replace(",0,11]", ",11,0]");
-    let twice = format!("[{one},{nine},{}]", one.replace(",0,11]", ",11,0]"));
+    let head = heads[1..heads.len() - 1].trim();
+    let nine = head.replacen("[3,", "[9,", 1).replace(",0,11]", ",11,0]");
+    let twice = format!("[{head},{nine},{}]", head.replace(",0,11]", ",11,0]"));
     script(&from, &format!("UPDATE {{d}}run SET heads = '{twice}' WHERE first_nr = 3")).await;
     let read = peer.read_runs(&origin("b"), SealNr(1), UNLIMITED).await.unwrap();
     assert!(read == runs[1..], "the seal covers the first of them");
+    let alone = peer.read_runs(&origin("b"), SealNr(1), one).await.unwrap();
+    assert!(alone == runs[1..2], "also where it comes with its pack");
     let mut third = rig.create(&origin("a")).await;
     third.receive(&runs[..1]).await.unwrap();
     third.receive(&read).await.unwrap();
+    assert_eq!(third.heads().await.unwrap()[0].seal_nr, SealNr(3));
     let kept = self::packs(&to[1]).await;
     assert!(kept[5].contains("piece 1: [[3,") && !kept[5].contains("[9,"), "{}", kept[5]);
 

@@ -7,8 +7,8 @@ use journal_core::journal::ReadLimit;
 use journal_core::model::SiteName;
 use journal_core::sql::Access;
 use journal_core::store::sql::SqlJournal;
-use tokio::sync::Notify;
 
+use super::notices::Waker;
 use super::{Backoff, Context};
 use crate::engine::poster::{BATCH_BYTES, BATCH_GROWTH, BATCH_TRANSACTIONS};
 use crate::engine::reaction::{self, Reaction};
@@ -18,13 +18,17 @@ use crate::ship::pull::{PullError, Puller};
 const LIMIT: ReadLimit =
     ReadLimit { transactions: BATCH_TRANSACTIONS * BATCH_GROWTH, bytes: BATCH_BYTES * BATCH_GROWTH };
 
+/// How many times as long a puller rests whose peer's database tells it of every seal.
+const TOLD_RESTS: u32 = 10;
+
 /// Pulls until shutdown.
-pub(super) async fn run(context: Context, peer: SiteName, wake: Arc<Notify>) {
+pub(super) async fn run(context: Context, peer: SiteName, waker: Arc<Waker>) {
     let mut backoff = Backoff::new();
     while !context.shutdown.is_cancelled() {
         match open(&context, &peer).await {
             Ok((mut from, mut into)) => {
-                if serve(&context, &mut from, &mut into, &mut backoff, &peer, &wake).await == Reaction::Stop {
+                if serve(&context, &mut from, &mut into, &mut backoff, &peer, &waker).await == Reaction::Stop
+                {
                     // Evidence of damage or of two histories: nothing more is taken from there until a restart.
                     return;
                 }
@@ -54,7 +58,7 @@ async fn serve(
     into: &mut SqlJournal,
     backoff: &mut Backoff,
     peer: &SiteName,
-    wake: &Notify,
+    waker: &Waker,
 ) -> Reaction {
     let mut puller = Puller::new(LIMIT).handing_over(context.hand_over.clone());
     while !context.shutdown.is_cancelled() {
@@ -64,7 +68,8 @@ async fn serve(
                 if pulled.runs > 0 {
                     context.wake();
                 } else {
-                    context.rest_unless(wake, context.config.look_every).await;
+                    let looks = if waker.is_told() { TOLD_RESTS } else { 1 };
+                    context.rest_unless(waker, context.config.look_every * looks).await;
                 }
             }
             Err(error) => {

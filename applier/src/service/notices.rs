@@ -2,6 +2,7 @@
 //! was lost, an append in plain SQL) they look every [`look_every`](crate::config::Config::look_every) all the same.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use journal_core::model::SiteName;
 use journal_core::store::sql::Notice;
@@ -11,11 +12,37 @@ use super::{Backoff, Context};
 use crate::control::sql::SqlControl;
 use crate::ledger::LedgerError;
 
+/// How a task at rest is woken.
+#[derive(Debug, Default)]
+pub(super) struct Waker {
+    come: Notify,
+    /// Whether its databases tell it of all that comes in by now.
+    told: AtomicBool,
+}
+
+impl Waker {
+    pub(super) fn wake(&self) {
+        self.come.notify_one();
+    }
+
+    pub(super) async fn woken(&self) {
+        self.come.notified().await;
+    }
+
+    pub(super) fn is_told(&self) -> bool {
+        self.told.load(Ordering::Relaxed)
+    }
+
+    fn set_told(&self, told: bool) {
+        self.told.store(told, Ordering::Relaxed);
+    }
+}
+
 /// Turns without a rest after which a poster is busy.
 const BUSY_TURNS: u32 = 16;
 
 /// Passes word from a site's database on, until shutdown.
-pub(super) async fn run(context: Context, at: SiteName, notice: Notice, wake: Arc<Notify>) {
+pub(super) async fn run(context: Context, at: SiteName, notice: Notice, waker: Arc<Waker>) {
     let Some(url) = context.config.site(&at).map(|site| site.url.clone()) else { return };
     let mut backoff = Backoff::new();
     while !context.shutdown.is_cancelled() {
@@ -23,12 +50,14 @@ pub(super) async fn run(context: Context, at: SiteName, notice: Notice, wake: Ar
             Ok(None) => return,
             Ok(Some(mut notices)) => {
                 backoff.reset();
+                waker.set_told(true);
                 // Nobody was told of what came in before.
-                wake.notify_one();
+                waker.wake();
                 // This session writes nothing and holds no transaction: it may be dropped in the middle of a call.
                 while let Some(Ok(())) = context.shutdown.run_until_cancelled(notices.wait()).await {
-                    wake.notify_one();
+                    waker.wake();
                 }
+                waker.set_told(false);
             }
             Err(error) => tracing::debug!(site = %context.site, %at, %error, "cannot listen yet"),
         }

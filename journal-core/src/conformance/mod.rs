@@ -63,6 +63,7 @@ macro_rules! journal_conformance {
             the_tail_begins_after_the_number_asked_for,
             a_read_stops_at_its_limits_but_gives_at_least_one,
             a_tail_reads_the_same_however_long_and_heavy_it_is,
+            a_look_gives_what_heads_and_tail_give,
             an_empty_journal_reads_as_empty,
             a_sealed_run_reads_back_and_verifies,
             a_seal_moves_the_head,

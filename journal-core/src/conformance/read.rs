@@ -1,7 +1,7 @@
 //! Reading the tail and the heads.
 
 use super::material::{append, content, origin};
-use super::{Rig, UNLIMITED, new_transaction};
+use super::{Rig, UNLIMITED, new_transaction, seal_next};
 use crate::journal::{JournalStore as _, ReadLimit, Tail};
 use crate::model::{NewTransaction, SealNr, TransNr};
 
@@ -58,6 +58,37 @@ pub async fn a_tail_reads_the_same_however_long_and_heavy_it_is<R: Rig>(rig: &mu
             assert!(last.transactions == tail.transactions[all.len() - 1..] && last.up_to == tail.up_to);
             // At its end, so that the next look is one at a tail of which nothing is known.
             assert!(store.read_tail(tail.up_to, UNLIMITED).await.expect("tail").transactions.is_empty());
+        }
+    }
+}
+
+/// Whatever is sealed, open and received.
+pub async fn a_look_gives_what_heads_and_tail_give<R: Rig>(rig: &mut R) {
+    let (mut peer, mut store) = (rig.create(&origin("c")).await, rig.create(&origin("b")).await);
+    append(&mut peer, 500..502).await;
+    let sent = seal_next(rig, &mut peer, &[]).await;
+    let (mut at, mut seed) = (TransNr(0), 0);
+    for (seals, appends, receives) in [
+        (0, 0, false),
+        (0, 2, false),
+        (0, 0, true),
+        (1, 0, false),
+        (0, 1, false),
+        (1, 3, false),
+        (0, 80, false),
+    ] {
+        for _ in 0..seals {
+            at = seal_next(rig, &mut store, &[]).await.seal.last_nr;
+        }
+        append(&mut store, seed..seed + appends).await;
+        seed += appends;
+        if receives {
+            store.receive(std::slice::from_ref(&sent)).await.expect("receive");
+        }
+        for limit in [UNLIMITED, ReadLimit { transactions: 2, bytes: usize::MAX }] {
+            let parts = (store.heads().await, store.read_tail(at, limit).await);
+            let (heads, tail) = store.look(at, limit).await.expect("look");
+            assert!((Ok(heads), Ok(tail)) == parts, "{seals} seals, {appends} appends, {receives}");
         }
     }
 }

@@ -38,7 +38,8 @@ pub(super) async fn read(
     keep: Keep,
 ) -> Result<Vec<SealedRun>, ReadError> {
     let Seals { mut seals, rejected, pack } = load_seals(&mut conn, origin, after, limit, keep).await?;
-    if let (Some(pack), [seal], false) = (pack, seals.as_slice(), rejected)
+    if keep == Keep::Packs
+        && let ([seal], false) = (seals.as_slice(), rejected)
         && let Some(run) = alone(seal, pack)
     {
         return Ok(vec![run]);
@@ -70,10 +71,10 @@ pub(super) async fn read(
     Ok(split(seals, transactions, rejections, packs))
 }
 
-/// The run of a seal that has one pack, which came with it.
-fn alone(seal: &Seal, pack: Pack) -> Option<SealedRun> {
-    let transactions = packs::unpack(&seal.origin, &pack)?;
-    let packs = vec![pack];
+/// The run of a seal that covers what came with it, if it is no more. Whoever takes it in verifies it.
+fn alone(seal: &Seal, pack: Option<Pack>) -> Option<SealedRun> {
+    let packs: Vec<Pack> = pack.into_iter().collect();
+    let transactions = packs.first().map_or(Some(Vec::new()), |pack| packs::unpack(&seal.origin, pack))?;
     let whole = i64::try_from(transactions.len()) == Ok(seal.tx_count);
     let fits = whole && say_just_this(&packs, &transactions, std::slice::from_ref(seal));
     fits.then(|| SealedRun { seal: seal.clone(), transactions, rejections: Vec::new(), packs })
@@ -183,7 +184,7 @@ async fn load_seals(
     ]);
     let (mut seals, mut rejected, mut pack) = (Vec::new(), false, None);
     let mut expected = after.next();
-    for record in conn.fetch(text::SEALS, params).await? {
+    for record in conn.fetch(&text::SEALS, params).await? {
         let seal_nr = SealNr(record.i64(0)?);
         let corrupt =
             |detail: String| ReadError::Corrupt { origin: origin.clone(), seal_nr: expected, detail };

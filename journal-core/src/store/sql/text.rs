@@ -156,15 +156,26 @@ pub(super) const PACKS_OF: &str = "SELECT first_nr, last_nr, heads, payloads FRO
 /// No more seals than the transactions wanted fill, and one in any case: what they prove of their transactions is large.
 /// Beside each, whether rejections stand in its range, whatever it counts itself; beside the seal `$6`, a pack that ends with
 /// it, if its payloads have no more bytes than `$7`.
-pub(super) const SEALS: &str = "SELECT seal_nr, c.first_nr, c.last_nr, tx_count, entry_count, rejected_count, hlc, seen, \"schema\", algorithm, \
-     prev_hash, hash, leaves, signature, sealed_at, CAST(CASE WHEN EXISTS (SELECT 1 FROM {d}rejection AS r \
-     WHERE r.origin = $1 AND r.epoch = $2 AND r.trans_nr >= c.first_nr AND r.trans_nr <= c.last_nr) THEN 1 ELSE 0 END AS {bigint}), \
-     p.first_nr, p.heads, p.payloads \
-     FROM (SELECT *, sum(tx_count) OVER (ORDER BY seal_nr) AS running FROM (SELECT * FROM {d}seal \
-     WHERE origin = $1 AND epoch = $2 AND seal_nr > $3 ORDER BY seal_nr LIMIT $4) AS near) AS c \
-     LEFT JOIN {d}run AS p ON p.origin = $1 AND p.epoch = $2 AND p.last_nr = c.last_nr AND p.piece = 1 \
-     AND c.seal_nr = $6 AND octet_length(p.payloads) <= $7 \
-     WHERE running <= $5 OR running = tx_count ORDER BY seal_nr";
+pub(super) static SEALS: LazyLock<String> = LazyLock::new(|| {
+    // Each looked up by its key: a join might be carried out over all packs.
+    let of_pack = |column: &str| {
+        format!(
+            "CASE WHEN c.seal_nr = $6 THEN (SELECT p.{column} FROM {{d}}run AS p WHERE p.origin = $1 AND p.epoch = $2 \
+             AND p.last_nr = c.last_nr AND p.piece = 1 AND octet_length(p.payloads) <= $7) END"
+        )
+    };
+    format!(
+        "SELECT seal_nr, first_nr, last_nr, tx_count, entry_count, rejected_count, hlc, seen, \"schema\", algorithm, \
+         prev_hash, hash, leaves, signature, sealed_at, CAST(CASE WHEN EXISTS (SELECT 1 FROM {{d}}rejection AS r \
+         WHERE r.origin = $1 AND r.epoch = $2 AND r.trans_nr >= first_nr AND r.trans_nr <= last_nr) THEN 1 ELSE 0 END AS {{bigint}}), \
+         {}, {}, {} FROM (SELECT *, sum(tx_count) OVER (ORDER BY seal_nr) AS running FROM (SELECT * FROM {{d}}seal \
+         WHERE origin = $1 AND epoch = $2 AND seal_nr > $3 ORDER BY seal_nr LIMIT $4) AS near) AS c \
+         WHERE running <= $5 OR running = tx_count ORDER BY seal_nr",
+        of_pack("first_nr"),
+        of_pack("heads"),
+        of_pack("payloads")
+    )
+});
 pub(super) const SEAL_HASH: &str =
     "SELECT hash FROM {d}seal WHERE origin = $1 AND epoch = $2 AND seal_nr = $3";
 pub(super) const REJECTIONS: &str = "SELECT trans_nr, code, detail FROM {d}rejection WHERE origin = $1 AND epoch = $2 AND trans_nr > $3 \

@@ -18,7 +18,7 @@ use crate::ship::pull::{PullError, Puller};
 const LIMIT: ReadLimit =
     ReadLimit { transactions: BATCH_TRANSACTIONS * BATCH_GROWTH, bytes: BATCH_BYTES * BATCH_GROWTH };
 
-/// How many times as long a puller rests whose peer's database tells it of every seal.
+/// How many times as long a puller rests whose peer's database was heard to tell it of seals.
 const TOLD_RESTS: u32 = 10;
 
 /// Pulls until shutdown.

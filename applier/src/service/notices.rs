@@ -16,7 +16,7 @@ use crate::ledger::LedgerError;
 #[derive(Debug, Default)]
 pub(super) struct Waker {
     come: Notify,
-    /// Whether its databases tell it of all that comes in by now.
+    /// Whether a database was heard to tell it what comes in.
     told: AtomicBool,
 }
 
@@ -50,11 +50,12 @@ pub(super) async fn run(context: Context, at: SiteName, notice: Notice, waker: A
             Ok(None) => return,
             Ok(Some(mut notices)) => {
                 backoff.reset();
-                waker.set_told(true);
                 // Nobody was told of what came in before.
                 waker.wake();
                 // This session writes nothing and holds no transaction: it may be dropped in the middle of a call.
                 while let Some(Ok(())) = context.shutdown.run_until_cancelled(notices.wait()).await {
+                    // Not before: behind a pooler one listens and is told nothing.
+                    waker.set_told(true);
                     waker.wake();
                 }
                 waker.set_told(false);

@@ -14,7 +14,7 @@
 //! * [`config`]: the configuration file; [`cli`]: the `daybook` command; [`demo`]: the main job on real input.
 //!
 //! What holds between these: effect, seal and checkpoint share one database transaction; validity is decided once, at
-//! the origin; whatever is in doubt is read again under the checkpoint's lock. `docs/architecture.md` is the map. Read
+//! the origin; whatever is in doubt, the checkpoint tells, which moves only from where it was found. `docs/architecture.md` is the map. Read
 //! next: [`engine::step`], then [`ledger`].
 
 pub mod asks;

@@ -158,6 +158,9 @@ pub(crate) async fn apply(ledger: &mut SimLedger, changes: &[LedgerChange]) -> R
                 // Whatever went well so far goes on as if nothing had happened.
                 ledger.inner.rollback().await?;
                 ledger.inner.begin().await?;
+                for (origin, from, to) in &ledger.bug.checkpoints {
+                    ledger.inner.advance(origin, *from, *to).await?;
+                }
                 ledger.inner.apply(&ledger.bug.changes).await?;
             }
             applied => {
@@ -192,7 +195,7 @@ pub(crate) async fn advance(
             let found = stands(ledger, origin);
             ledger.inner.advance(origin, found, found.max(to)).await
         }
-        Some(Bug::BlindCommit) => {
+        Some(Bug::BlindCommit | Bug::FaultSwallowed | Bug::NoRowsIsFine) => {
             ledger.bug.checkpoints.push((origin.clone(), from, to));
             ledger.inner.advance(origin, from, to).await
         }

@@ -7,7 +7,7 @@ pub(crate) enum Work {
     Reading,
     /// Decoding, checking and mapping, or waiting until another thread has.
     Preparing,
-    /// Beginning, folding, and the ledger's statements up to the checkpoint.
+    /// Beginning, folding, and the ledger's statements up to the commit.
     Applying,
     /// The commit, flush included.
     Committing,
@@ -22,7 +22,7 @@ pub struct Spent {
     pub reading: i64,
     /// Decoding, checking and mapping, or waiting until another thread has.
     pub preparing: i64,
-    /// Beginning, folding, and the ledger's statements up to the checkpoint.
+    /// Beginning, folding, and the ledger's statements up to the commit.
     pub applying: i64,
     /// Commits, flushes included.
     pub committing: i64,

@@ -7,7 +7,7 @@ use journal_core::store::sql::listen_to_appends;
 
 use super::adding;
 use super::spent::Spent;
-use super::text::{self, STANDING};
+use super::text::{self, STANDING, STANDING_COLUMNS};
 use super::{Control, ControlStore, Desired, Lease, Standing};
 use crate::ledger::{Asked, LedgerError};
 
@@ -30,8 +30,9 @@ pub(crate) async fn lock_standing(mut conn: ConnRef<'_>) -> Result<Stood, Ledger
     read_standing(&mut conn, &format!("{STANDING}{locks}")).await
 }
 
-/// PostgreSQL: the same, and behind the locks an UPDATE (a template), by one statement. Whether that touched a row.
-pub(crate) async fn lock_standing_and(
+/// PostgreSQL: the same, and where the site is to run, an UPDATE behind the locks, by one statement. The UPDATE (a template)
+/// ends with conditions that AND holds together. Whether it touched a row.
+pub(crate) async fn lock_standing_and_update(
     mut conn: ConnRef<'_>,
     update: &str,
     params: Vec<Param>,
@@ -40,11 +41,11 @@ pub(crate) async fn lock_standing_and(
     // The condition makes the standing be read, and its locks be taken, before any row is looked for.
     let template = format!(
         "WITH stood AS MATERIALIZED ({STANDING}{locks}), \
-         touched AS ({update} AND EXISTS (SELECT 1 FROM stood) RETURNING 1) \
+         touched AS ({update} AND EXISTS (SELECT 1 FROM stood WHERE desired = 'running') RETURNING 1) \
          SELECT stood.*, EXISTS (SELECT 1 FROM touched) FROM stood"
     );
     let record = conn.fetch_optional(&template, params).await?.ok_or_else(no_standing)?;
-    Ok((read_stood(&record)?, record.bool(8)?))
+    Ok((read_stood(&record)?, record.bool(STANDING_COLUMNS)?))
 }
 
 /// Reads the standing and the lease without a lock.

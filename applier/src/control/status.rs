@@ -131,7 +131,7 @@ pub struct SpentStatus {
     pub reading_ms: i64,
     /// Decoding, checking and mapping, or waiting until another thread has.
     pub preparing_ms: i64,
-    /// Folding, and the ledger's statements up to the checkpoint.
+    /// Folding, and the ledger's statements up to the commit.
     pub applying_ms: i64,
     /// Commits, flushes included.
     pub committing_ms: i64,

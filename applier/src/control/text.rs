@@ -10,6 +10,9 @@ pub(super) const STANDING: &str = "SELECT c.generation, c.desired, c.who, c.why,
      EXISTS (SELECT 1 FROM {d}complement) FROM {d}control c JOIN {d}lease l ON l.one_row = c.one_row \
      JOIN {d}site s ON s.one_row = c.one_row";
 
+/// Columns of it.
+pub(super) const STANDING_COLUMNS: usize = 8;
+
 /// What follows it in a posting transaction. On PostgreSQL a key-share lock on the lease: it stops a takeover, which locks
 /// the row for update, but no sign of life.
 pub(super) fn posting_locks(dialect: Dialect) -> &'static str {

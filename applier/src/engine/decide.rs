@@ -5,7 +5,7 @@ use std::ops::Range;
 use journal_core::codec::chain::{self, SealDraft};
 use journal_core::journal::{JournalStore, Tail};
 use journal_core::model::seal::GENESIS;
-use journal_core::model::{Rejection, SealedRun, TransNr};
+use journal_core::model::{Rejection, SealedRun};
 
 use super::clock::{Clock, next_hlc};
 use super::narrow::Narrow;
@@ -47,8 +47,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         narrow: &Narrow<Verdict>,
     ) -> Result<Attempt, PostError> {
         let own = self.origin.clone();
-        let run = self.draw_seal(tail, range, narrow);
-        let to = Posted { seal_nr: run.seal.seal_nr, trans_nr: run.seal.last_nr };
+        let to = self.decided_to(tail, range);
         if self.begin_to(&own, to).await? == Begun::Paused {
             return Ok(Attempt::Paused);
         }
@@ -57,6 +56,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         if let Some((at, verdict)) = self.apply(&good, narrow.way(), None).await? {
             return Ok(Attempt::Refused { at, verdict });
         }
+        let run = self.draw_seal(tail, range, narrow, to);
         self.ledger.seal(&run).await?;
         if let Some(verdict) = self.commit().await? {
             return Ok(Attempt::Refused { at: None, verdict });
@@ -96,26 +96,37 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         (ready, verdicts)
     }
 
-    fn draw_seal(&self, tail: &Tail, range: &Range<usize>, narrow: &Narrow<Verdict>) -> SealedRun {
-        let transactions = tail.transactions[range.clone()].to_vec();
+    /// How far everything is decided once a range is.
+    fn decided_to(&self, tail: &Tail, range: &Range<usize>) -> Posted {
+        let own = self.own();
         let last_nr = if range.end == tail.transactions.len() {
             tail.up_to
         } else {
-            transactions.last().map_or(self.own().trans_nr, |last| last.id.trans_nr)
+            tail.transactions[range.clone()].last().map_or(own.trans_nr, |last| last.id.trans_nr)
         };
+        Posted { seal_nr: own.seal_nr.next(), trans_nr: last_nr.max(own.trans_nr) }
+    }
+
+    fn draw_seal(
+        &self,
+        tail: &Tail,
+        range: &Range<usize>,
+        narrow: &Narrow<Verdict>,
+        to: Posted,
+    ) -> SealedRun {
+        let transactions = tail.transactions[range.clone()].to_vec();
         let rejections = range.clone().filter_map(|at| {
             let (fault, detail) = narrow.verdict(at)?;
             let trans_nr = tail.transactions[at].id.trans_nr;
             Some(Rejection { trans_nr, code: fault.code().to_owned(), detail: shorten(detail) })
         });
-        let own = self.own();
         let head = self.heads.iter().find(|head| head.origin == self.origin);
         let now = self.clock.now();
         let draft = SealDraft {
             origin: self.origin.clone(),
-            seal_nr: own.seal_nr.next(),
-            first_nr: own.trans_nr.next(),
-            last_nr: TransNr(last_nr.0.max(own.trans_nr.0)),
+            seal_nr: to.seal_nr,
+            first_nr: self.own().trans_nr.next(),
+            last_nr: to.trans_nr,
             hlc: next_hlc(now, &self.heads),
             seen: self.seen(),
             schema: self.standing.ledger_version.0,

@@ -20,7 +20,7 @@ use journal_core::model::{
 use journal_core::sql::SqlError;
 use schema_mappers::MappedRow;
 
-use crate::control::Standing;
+use crate::control::{Desired, Standing};
 
 pub use sql::planned::{Planned, Planner};
 
@@ -170,9 +170,9 @@ pub trait Ledger: Send {
     /// back when it does not like it.
     fn begin(&mut self) -> impl Future<Output = Result<Standing, LedgerError>> + Send;
 
-    /// Moves how far an origin is posted here; for the own origin, which moves with every seal, how far it is decided. The
-    /// first statement of its transaction: it waits for an older session that may still be committing, so that no change
-    /// is judged over what that one left. [`LedgerError::Moved`] unless it stands at `from`; refuses a step back.
+    /// Moves how far an origin is posted here; for the own origin, which moves with every seal, how far it is decided. It
+    /// waits for an older session that may still be committing: a poster moves it before any change, so that none is
+    /// judged over what that one left. [`LedgerError::Moved`] unless it stands at `from`; refuses a step back.
     fn advance(
         &mut self,
         origin: &Origin,
@@ -181,8 +181,8 @@ pub trait Ledger: Send {
     ) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
     /// [`begin`](Self::begin) and [`advance`](Self::advance) in as few calls to the database as may be. Beside what the first
-    /// returns, whether the checkpoint moved: `false` where the second says [`LedgerError::Moved`]. The caller rolls
-    /// back unless it likes both.
+    /// returns, whether the checkpoint moved: `false` where the second says [`LedgerError::Moved`], and where the site is
+    /// paused, whose checkpoints nobody waits for. The caller rolls back unless it likes both.
     fn begin_from(
         &mut self,
         origin: &Origin,
@@ -191,6 +191,9 @@ pub trait Ledger: Send {
     ) -> impl Future<Output = Result<(Standing, bool), LedgerError>> + Send {
         async move {
             let standing = self.begin().await?;
+            if standing.control.desired == Desired::Paused {
+                return Ok((standing, false));
+            }
             match self.advance(origin, from, to).await {
                 Ok(()) => Ok((standing, true)),
                 Err(LedgerError::Moved { .. }) => Ok((standing, false)),

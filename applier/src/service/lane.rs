@@ -2,6 +2,7 @@
 //! touches no ledger.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use journal_core::journal::ReadLimit;
 use journal_core::model::SiteName;
@@ -20,6 +21,8 @@ const LIMIT: ReadLimit =
 
 /// How many times as long a puller rests whose peer's database was heard to tell it of seals.
 const TOLD_RESTS: u32 = 10;
+/// But no longer than this, unless it rests so long in any case.
+const TOLD_REST_MAX: Duration = Duration::from_secs(1);
 
 /// Pulls until shutdown.
 pub(super) async fn run(context: Context, peer: SiteName, waker: Arc<Waker>) {
@@ -68,8 +71,9 @@ async fn serve(
                 if pulled.runs > 0 {
                     context.wake();
                 } else {
-                    let looks = if waker.is_told() { TOLD_RESTS } else { 1 };
-                    context.rest_unless(waker, context.config.look_every * looks).await;
+                    let every = context.config.look_every;
+                    let told = every.saturating_mul(TOLD_RESTS).min(TOLD_REST_MAX).max(every);
+                    context.rest_unless(waker, if waker.is_told() { told } else { every }).await;
                 }
             }
             Err(error) => {
@@ -100,7 +104,7 @@ async fn rest(context: &Context, backoff: &mut Backoff) {
 }
 
 /// Sleeps without taking the poster's notices.
-async fn sleep(context: &Context, wait: std::time::Duration) {
+async fn sleep(context: &Context, wait: Duration) {
     tokio::select! {
         () = tokio::time::sleep(wait) => {}
         () = context.shutdown.cancelled() => {}

@@ -1,5 +1,6 @@
 //! Word from the databases, so that an idle poster or puller looks at once. Where there is none (SQLite, a connection that
-//! was lost, an append in plain SQL) they look every [`look_every`](crate::config::Config::look_every) all the same.
+//! was lost, an append in plain SQL) they look every [`look_every`](crate::config::Config::look_every) all the same; a puller
+//! that was told, less often.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -68,27 +68,36 @@ pub async fn a_look_gives_what_heads_and_tail_give<R: Rig>(rig: &mut R) {
     append(&mut peer, 500..502).await;
     let sent = seal_next(rig, &mut peer, &[]).await;
     let (mut at, mut seed) = (TransNr(0), 0);
-    for (seals, appends, receives) in [
-        (0, 0, false),
-        (0, 2, false),
-        (0, 0, true),
-        (1, 0, false),
-        (0, 1, false),
-        (1, 3, false),
-        (0, 80, false),
+    for (seals, appends, heavy, receives) in [
+        (0, 0, false, false),
+        (0, 2, false, false),
+        (0, 0, false, true),
+        (1, 0, false, false),
+        (0, 1, false, false),
+        (1, 3, true, false),
+        (1, 80, false, false),
     ] {
         for _ in 0..seals {
             at = seal_next(rig, &mut store, &[]).await.seal.last_nr;
         }
         append(&mut store, seed..seed + appends).await;
         seed += appends;
+        if heavy {
+            let mut new = new_transaction(1_000, 1);
+            new.entries[0].payload = vec![0xAB; 20_000];
+            store.append(&[new]).await.expect("append");
+        }
         if receives {
             store.receive(std::slice::from_ref(&sent)).await.expect("receive");
         }
         for limit in [UNLIMITED, ReadLimit { transactions: 2, bytes: usize::MAX }] {
             let parts = (store.heads().await, store.read_tail(at, limit).await);
-            let (heads, tail) = store.look(at, limit).await.expect("look");
-            assert!((Ok(heads), Ok(tail)) == parts, "{seals} seals, {appends} appends, {receives}");
+            // One that knows nothing of the tail yet, and then one that does.
+            let mut fresh = rig.reopen(&store).await;
+            for _ in 0..2 {
+                let (heads, tail) = fresh.look(at, limit).await.expect("look");
+                assert!((Ok(heads), Ok(tail)) == parts, "{seals} seals, {appends} appends, {receives}");
+            }
         }
     }
 }

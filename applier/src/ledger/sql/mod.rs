@@ -29,8 +29,8 @@ use journal_core::store::sql::{read_site, write_seal};
 use schema_mappers::{MappedRow, ddl};
 
 use super::{Asked, Ledger, LedgerChange, LedgerError, LedgerReader, Posted, Quarantined, Release};
-use crate::control::Standing;
-use crate::control::sql::{Stood, lock_standing, lock_standing_and};
+use crate::control::sql::{Stood, lock_standing, lock_standing_and_update};
+use crate::control::{Desired, Standing};
 use crate::ledger::sets::Rules;
 use asks::Asks;
 use complement::Seen;
@@ -184,10 +184,12 @@ impl SqlLedger {
     ) -> Result<(Stood, bool), LedgerError> {
         if self.dialect() == Dialect::Postgres && from != Posted::default() {
             let params = advance_params(origin, from, to)?;
-            return lock_standing_and(self.conn.lend(), text::ADVANCE, params).await;
+            return lock_standing_and_update(self.conn.lend(), text::ADVANCE, params).await;
         }
         let stood = lock_standing(self.conn.lend()).await?;
-        Ok((stood, self.advance_in(origin, from, to).await?))
+        let runs = stood.standing.control.desired == Desired::Running;
+        let moved = runs && self.advance_in(origin, from, to).await?;
+        Ok((stood, moved))
     }
 
     async fn seal_in(&mut self, run: &SealedRun) -> Result<(), LedgerError> {

@@ -62,7 +62,9 @@ pub(super) async fn look(
     limit: ReadLimit,
     tailing: &mut Tailing,
 ) -> Result<(Vec<Head>, Tail), ReadError> {
-    let (heads, looked) = match tailing.long {
+    // MariaDB would lay the joined rows down in a table first.
+    let apart = tailing.long || conn.dialect() == Dialect::MariaDb;
+    let (heads, looked) = match apart {
         true => (load_heads(conn.lend()).await?, None),
         false => read_heads_and_short_tail(conn.lend(), origin, after, limit).await?,
     };

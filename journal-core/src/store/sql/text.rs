@@ -155,13 +155,13 @@ pub(super) const PACKS_OF: &str = "SELECT first_nr, last_nr, heads, payloads FRO
 
 /// No more seals than the transactions wanted fill, and one in any case: what they prove of their transactions is large.
 /// Beside each, whether rejections stand in its range, whatever it counts itself; beside the seal `$6`, a pack that ends with
-/// it, if its payloads have no more bytes than `$7`.
+/// it, if neither its heads nor its payloads have more bytes than `$7`.
 pub(super) static SEALS: LazyLock<String> = LazyLock::new(|| {
     // Each looked up by its key: a join might be carried out over all packs.
     let of_pack = |column: &str| {
         format!(
             "CASE WHEN c.seal_nr = $6 THEN (SELECT p.{column} FROM {{d}}run AS p WHERE p.origin = $1 AND p.epoch = $2 \
-             AND p.last_nr = c.last_nr AND p.piece = 1 AND octet_length(p.payloads) <= $7) END"
+             AND p.last_nr = c.last_nr AND p.piece = 1 AND octet_length(p.payloads) <= $7 AND octet_length(p.heads) <= $7) END"
         )
     };
     format!(

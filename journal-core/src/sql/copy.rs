@@ -8,9 +8,9 @@ use sqlx::postgres::PgCopyIn;
 use uuid::Uuid;
 
 use super::Answer;
-use super::conn::ConnRef;
 use super::error::{SqlClass, SqlError};
 use super::param::Cell;
+use super::statements::ConnRef;
 
 /// Bytes gathered before they are sent: large enough that sending costs little, and small beside a batch, so that the
 /// server writes the first rows while the last are still being laid out.

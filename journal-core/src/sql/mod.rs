@@ -17,13 +17,14 @@ mod place;
 mod placeholders;
 mod read_url;
 mod readers;
+mod statements;
 mod url;
 
 /// A future of this seam, behind a pointer: the code of the drivers is built here, once, and not again in each program that
 /// waits for them.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, SqlError>> + Send + 'a>>;
 
-pub use conn::{Access, Conn, ConnRef, NewRow};
+pub use conn::{Access, Conn};
 pub(crate) use copy::CopyIn;
 pub use copy::CopyRows;
 pub use dialect::{BYTEWISE, Dialect, quote};
@@ -34,4 +35,5 @@ pub use param::{Cell, List, Param, Record};
 pub use place::Place;
 pub use read_url::ReadUrl;
 pub use readers::Readers;
+pub use statements::{ConnRef, NewRow};
 pub use url::{DbUrl, InvalidUrl};

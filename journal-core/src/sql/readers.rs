@@ -5,8 +5,9 @@ use std::sync::{Mutex, PoisonError};
 
 use sqlx::Connection as _;
 
-use super::conn::{Access, Conn, ConnRef};
+use super::conn::{Access, Conn};
 use super::error::SqlError;
+use super::statements::ConnRef;
 use super::url::DbUrl;
 
 /// Resting connections that only read, at most one of each name.

@@ -15,7 +15,7 @@ use super::failure::{Exit, Failure};
 use super::group::Group;
 use super::patience::Patience;
 use crate::control::Desired;
-use crate::control::sql::read_state;
+use crate::control::standing::read_state;
 
 const LAST_APPENDED: &str =
     "SELECT coalesce(max(trans_nr), 0) FROM {d}journal WHERE origin = $1 AND epoch = $2";

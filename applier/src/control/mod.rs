@@ -7,6 +7,7 @@ pub mod lease;
 pub mod ready;
 pub mod spent;
 pub mod sql;
+pub(crate) mod standing;
 pub mod status;
 mod text;
 pub mod traffic;

@@ -1,13 +1,14 @@
 //! The control state in the ledger's own database. Row locks make the promises: posting transactions share-lock the
 //! control row and key-share-lock the lease, so a pause and a takeover wait for them, while a sign of life does not.
 
-use journal_core::model::{SchemaVersion, TransactionId};
-use journal_core::sql::{Access, Conn, ConnRef, DbUrl, Dialect, Param, Record, SqlClass, SqlError};
+use journal_core::model::TransactionId;
+use journal_core::sql::{Access, Conn, ConnRef, DbUrl, Dialect, Param, SqlClass, SqlError};
 use journal_core::store::sql::listen_to_appends;
 
 use super::adding;
 use super::spent::Spent;
-use super::text::{self, STANDING, STANDING_COLUMNS};
+use super::standing::{read_control, read_lease, read_standing};
+use super::text::{self, STANDING};
 use super::{Control, ControlStore, Desired, Lease, Standing};
 use crate::ledger::{Asked, LedgerError};
 
@@ -16,76 +17,6 @@ pub(crate) const LOCK_CONTROL: &str =
 const SWITCH_BEGUN: &str = "SELECT 1 FROM {d}switching";
 const NOTE_SPENT: &str = "UPDATE {d}spent SET since = $1, transactions = $2, reading = $3, preparing = $4, \
      applying = $5, committing = $6";
-
-/// What a standing query found: the contract's [`Standing`], and whether any row has a complement.
-#[derive(Debug)]
-pub(crate) struct Stood {
-    pub(crate) standing: Standing,
-    pub(crate) complemented: bool,
-}
-
-/// Reads the standing under the locks of a posting transaction, in one statement.
-pub(crate) async fn lock_standing(mut conn: ConnRef<'_>) -> Result<Stood, LedgerError> {
-    let locks = text::posting_locks(conn.dialect());
-    read_standing(&mut conn, &format!("{STANDING}{locks}")).await
-}
-
-/// PostgreSQL: the same, and where the site is to run, an UPDATE behind the locks, by one statement. The UPDATE (a template)
-/// ends with conditions that AND holds together. Whether it touched a row.
-pub(crate) async fn lock_standing_and_update(
-    mut conn: ConnRef<'_>,
-    update: &str,
-    params: Vec<Param>,
-) -> Result<(Stood, bool), LedgerError> {
-    let locks = text::posting_locks(conn.dialect());
-    // The condition makes the standing be read, and its locks be taken, before any row is looked for.
-    let template = format!(
-        "WITH stood AS MATERIALIZED ({STANDING}{locks}), \
-         touched AS ({update} AND EXISTS (SELECT 1 FROM stood WHERE desired = 'running') RETURNING 1) \
-         SELECT stood.*, EXISTS (SELECT 1 FROM touched) FROM stood"
-    );
-    let record = conn.fetch_optional(&template, params).await?.ok_or_else(no_standing)?;
-    Ok((read_stood(&record)?, record.bool(STANDING_COLUMNS)?))
-}
-
-/// Reads the standing and the lease without a lock.
-pub(crate) async fn read_state(mut conn: ConnRef<'_>) -> Result<(Standing, Lease), LedgerError> {
-    let stood = read_standing(&mut conn, STANDING).await?;
-    let lease = read_lease(&conn.fetch_one(text::lease(conn.dialect()), Vec::new()).await?)?;
-    Ok((stood.standing, lease))
-}
-
-async fn read_standing(conn: &mut ConnRef<'_>, template: &str) -> Result<Stood, LedgerError> {
-    read_stood(&conn.fetch_optional(template, Vec::new()).await?.ok_or_else(no_standing)?)
-}
-
-fn no_standing() -> LedgerError {
-    let message = "the database is not made a site yet, or its control or lease row is missing";
-    LedgerError::Damaged(message.to_owned())
-}
-
-fn read_stood(record: &Record) -> Result<Stood, LedgerError> {
-    let standing = Standing {
-        control: read_control(record)?,
-        fence: record.i64(5)?,
-        ledger_version: SchemaVersion(record.i64(6)?),
-    };
-    Ok(Stood { standing, complemented: record.bool(7)? })
-}
-
-fn read_control(record: &Record) -> Result<Control, LedgerError> {
-    let desired = match record.text(1)?.as_str() {
-        "running" => Desired::Running,
-        "paused" => Desired::Paused,
-        other => return Err(LedgerError::Damaged(format!("the control row desires {other:?}"))),
-    };
-    let (generation, since) = (record.i64(0)?, record.i64(4)?);
-    Ok(Control { generation, desired, who: record.text(2)?, why: record.text(3)?, since })
-}
-
-fn read_lease(record: &Record) -> Result<Lease, SqlError> {
-    Ok(Lease { fence: record.i64(0)?, holder: record.text(1)?, beat: record.i64(2)? })
-}
 
 /// The database's clock in microseconds since 1970, as an expression. For people: it decides nothing.
 pub(crate) fn now(dialect: Dialect) -> &'static str {

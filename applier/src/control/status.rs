@@ -9,7 +9,7 @@ use journal_core::store::sql::{OpenError, Site, SqlJournal, load_heads};
 use serde::Serialize;
 
 use super::Desired;
-use super::sql::read_state;
+use super::standing::read_state;
 use crate::ledger::LedgerError;
 
 /// How far the look for a hole goes: enough for a status, little enough to be quick when much is unsealed.

@@ -21,7 +21,8 @@ use super::tables::SiteTables;
 use crate::audit::Watch;
 use crate::audit::ask::{self, Waiting};
 use crate::control::Desired;
-use crate::control::sql::{read_state, switch_begun};
+use crate::control::sql::switch_begun;
+use crate::control::standing::read_state;
 use crate::ledger::LedgerError;
 use crate::ledger::sql::SqlLedger;
 

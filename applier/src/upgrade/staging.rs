@@ -7,7 +7,8 @@ use journal_core::sql::{Conn, ConnRef, Dialect, Param, Place, SqlClass, SqlError
 use super::layout::{Ground, Layout, NEW, NEW_SCHEMA, OLD, OLD_SCHEMA};
 use super::reshape::ReshapeError;
 use super::{references, stepwise};
-use crate::control::sql::{insist_no_switch, lock_standing, now};
+use crate::control::sql::{insist_no_switch, now};
+use crate::control::standing::lock_standing;
 use crate::control::{Desired, Standing};
 use crate::ledger::LedgerError;
 

@@ -16,7 +16,8 @@ use super::reshape::ReshapeError;
 use super::staging::{self, Leftover, Staging};
 use super::switch::{self, Asker, Companions, LockPatience};
 use crate::audit::Watch;
-use crate::control::sql::{read_state, switch_begun};
+use crate::control::sql::switch_begun;
+use crate::control::standing::read_state;
 use crate::ledger::LedgerError;
 use crate::ledger::sql::SqlLedger;
 

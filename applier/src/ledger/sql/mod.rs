@@ -10,6 +10,7 @@ mod listed;
 mod load;
 mod own_parent;
 pub(super) mod planned;
+mod posted;
 mod quarantine;
 pub(crate) mod released;
 mod rows;
@@ -22,15 +23,14 @@ mod values;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use journal_core::model::{Epoch, Name, Origin, Row, Schema, SchemaVersion, SealNr, SealedRun, SiteName};
-use journal_core::model::{TransNr, TransactionId, Value};
-use journal_core::sql::{Access, Conn, ConnRef, DbUrl, Dialect, Param, SqlClass, SqlError};
+use journal_core::model::{Name, Origin, Row, Schema, SchemaVersion, SealedRun, TransactionId, Value};
+use journal_core::sql::{Access, Conn, ConnRef, DbUrl, Dialect, SqlClass, SqlError};
 use journal_core::store::sql::{read_site, write_seal};
 use schema_mappers::{MappedRow, ddl};
 
 use super::{Asked, Ledger, LedgerChange, LedgerError, LedgerReader, Posted, Quarantined, Release};
-use crate::control::sql::{Stood, lock_standing, lock_standing_and_update};
-use crate::control::{Desired, Standing};
+use crate::control::Standing;
+use crate::control::standing::lock_standing;
 use crate::ledger::sets::Rules;
 use asks::Asks;
 use complement::Seen;
@@ -161,37 +161,6 @@ impl SqlLedger {
         done
     }
 
-    /// Whether the checkpoint moved.
-    async fn advance_in(&mut self, origin: &Origin, from: Posted, to: Posted) -> Result<bool, LedgerError> {
-        let params = advance_params(origin, from, to)?;
-        let mut conn = self.conn.lend();
-        let moved = if from == Posted::default() {
-            match conn.insert_new(text::NEW_POSTED, params.clone()).await? {
-                0 => conn.execute(text::POSTED_FROM_ZERO, params).await?,
-                written => written,
-            }
-        } else {
-            conn.execute(text::ADVANCE, params).await?
-        };
-        Ok(moved == 1)
-    }
-
-    async fn begin_from_in(
-        &mut self,
-        origin: &Origin,
-        from: Posted,
-        to: Posted,
-    ) -> Result<(Stood, bool), LedgerError> {
-        if self.dialect() == Dialect::Postgres && from != Posted::default() {
-            let params = advance_params(origin, from, to)?;
-            return lock_standing_and_update(self.conn.lend(), text::ADVANCE, params).await;
-        }
-        let stood = lock_standing(self.conn.lend()).await?;
-        let runs = stood.standing.control.desired == Desired::Running;
-        let moved = runs && self.advance_in(origin, from, to).await?;
-        Ok((stood, moved))
-    }
-
     async fn seal_in(&mut self, run: &SealedRun) -> Result<(), LedgerError> {
         match write_seal(self.conn.lend(), run).await {
             // Errors of the database itself have a code; this one says that the head is elsewhere.
@@ -201,29 +170,6 @@ impl SqlLedger {
             other => other.map_err(Into::into),
         }
     }
-}
-
-fn origin_params(origin: &Origin) -> Vec<Param> {
-    vec![origin.site.as_str().into(), origin.epoch.0.into()]
-}
-
-/// What moves a checkpoint; where it is new, it has no place that it comes from.
-fn advance_params(origin: &Origin, from: Posted, to: Posted) -> Result<Vec<Param>, LedgerError> {
-    if to.seal_nr < from.seal_nr || to.trans_nr < from.trans_nr {
-        let message = format!("the checkpoint of {origin} was to step back from {from:?} to {to:?}");
-        return Err(LedgerError::Damaged(message));
-    }
-    let mut params = origin_params(origin);
-    params.extend([to.seal_nr.0.into(), Param::from(to.trans_nr.0)]);
-    if from != Posted::default() {
-        params.extend([from.seal_nr.0.into(), Param::from(from.trans_nr.0)]);
-    }
-    Ok(params)
-}
-
-fn read_origin(site: &str, epoch: i64) -> Result<Origin, LedgerError> {
-    let site = SiteName::new(site).map_err(|error| LedgerError::Damaged(error.to_string()))?;
-    Ok(Origin { site, epoch: Epoch(epoch) })
 }
 
 impl Ledger for SqlLedger {
@@ -332,12 +278,7 @@ impl Ledger for SqlLedger {
     }
 
     async fn posted(&mut self) -> Result<Vec<(Origin, Posted)>, LedgerError> {
-        let mut all = Vec::new();
-        for record in self.conn.lend().fetch(text::POSTED, Vec::new()).await? {
-            let posted = Posted { seal_nr: SealNr(record.i64(2)?), trans_nr: TransNr(record.i64(3)?) };
-            all.push((read_origin(&record.text(0)?, record.i64(1)?)?, posted));
-        }
-        Ok(all)
+        self.posted_in().await
     }
 
     async fn asked(&mut self) -> Result<bool, LedgerError> {

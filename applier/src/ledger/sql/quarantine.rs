@@ -3,7 +3,8 @@
 use journal_core::model::{SealNr, TransNr, TransactionId};
 use journal_core::sql::{ConnRef, Constraint, Param, Record, SqlClass, SqlError};
 
-use super::{SqlLedger, origin_params, read_origin, text};
+use super::posted::{origin_params, read_origin};
+use super::{SqlLedger, text};
 use crate::control::sql::now;
 use crate::ledger::{Asked, Fault, LedgerError, Quarantined, Release};
 

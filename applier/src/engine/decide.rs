@@ -7,9 +7,10 @@ use journal_core::journal::{JournalStore, Tail};
 use journal_core::model::seal::GENESIS;
 use journal_core::model::{Rejection, SealedRun};
 
+use super::attempt::{Attempt, Begun, Verdict};
 use super::clock::{Clock, next_hlc};
 use super::narrow::Narrow;
-use super::poster::{Attempt, Begun, Poster, Turn, Verdict};
+use super::poster::{Poster, Turn};
 use super::prepare::{Judge, Keys, NotReady, Ready, prepare, shorten};
 use super::reaction::PostError;
 use crate::control::spent::Work;

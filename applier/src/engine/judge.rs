@@ -3,7 +3,7 @@
 use journal_core::model::{SchemaVersion, SealNr, SealedRun, TransNr, TransactionId};
 use schema_mappers::Registry;
 
-use super::poster::Verdict;
+use super::attempt::Verdict;
 use super::prepare::{Judge, Keys, NotReady, Part, Ready, prepare};
 use crate::ledger::{Planned, Planner};
 

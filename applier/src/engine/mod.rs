@@ -1,7 +1,8 @@
 //! The engine: pure rules, and the one loop that carries them out. Everything but the loop (`poster.rs` and its parts
-//! `decide.rs`, `post.rs`, `meet.rs`, `release.rs`, `rebuild.rs`) is free of I/O, and the
-//! rules take clocks and stores as values.
+//! `attempt.rs`, `decide.rs`, `post.rs`, `meet.rs`, `release.rs`, `rebuild.rs`) is free of I/O, and the rules take clocks and
+//! stores as values.
 
+mod attempt;
 pub mod clock;
 mod decide;
 pub mod held;

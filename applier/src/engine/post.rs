@@ -6,12 +6,13 @@ use std::ops::Range;
 use journal_core::journal::JournalStore;
 use journal_core::model::{Origin, SealNr, SealedRun, TransactionId};
 
+use super::attempt::{Attempt, Begun, Verdict};
 use super::clock::Clock;
 use super::judge::{Cut, Judged, Member, Terms};
 use super::keys::Touch;
 use super::narrow::Narrow;
 use super::partial::touched;
-use super::poster::{Attempt, Begun, Poster, Turn, Verdict};
+use super::poster::{Poster, Turn};
 use super::prepare::{Keys, shorten};
 use super::reaction::PostError;
 use crate::control::spent::Work;

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use journal_core::journal::{JournalStore, ReadLimit};
 use journal_core::model::{SealNr, SealedRun, TransactionId};
 
+use super::attempt::{Begun, Verdict};
 use super::clock::Clock;
 use super::narrow::Way;
-use super::poster::{Begun, Poster, Turn, Verdict};
+use super::poster::{Poster, Turn};
 use super::prepare::{Judge, Keys, NotReady, Ready, prepare, shorten};
 use super::reaction::PostError;
 use crate::ledger::{Asked, Fault, Ledger, LedgerError, Quarantined, Release};

@@ -115,13 +115,13 @@ impl Context {
         }
     }
 
-    /// The same, until `waker` wakes it.
-    async fn rest_unless(&self, waker: &Waker, wait: Duration) {
+    /// The same, until `waker` wakes it. Says whether it did.
+    async fn rest_unless(&self, waker: &Waker, wait: Duration) -> bool {
         // No database call is raced here: this only sleeps.
         tokio::select! {
-            () = tokio::time::sleep(wait) => {}
-            () = self.shutdown.cancelled() => {}
-            () = waker.woken() => {}
+            () = tokio::time::sleep(wait) => false,
+            () = self.shutdown.cancelled() => false,
+            () = waker.woken() => true,
         }
     }
 

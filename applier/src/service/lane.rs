@@ -64,16 +64,22 @@ async fn serve(
     waker: &Waker,
 ) -> Reaction {
     let mut puller = Puller::new(LIMIT).handing_over(context.hand_over.clone());
+    let mut told = false;
     while !context.shutdown.is_cancelled() {
-        match puller.pull(from, into).await {
+        let pulled = if std::mem::take(&mut told) {
+            puller.pull_told(from, into).await
+        } else {
+            puller.pull(from, into).await
+        };
+        match pulled {
             Ok(pulled) => {
                 backoff.reset();
                 if pulled.runs > 0 {
                     context.wake();
                 } else {
                     let every = context.config.look_every;
-                    let told = every.saturating_mul(TOLD_RESTS).min(TOLD_REST_MAX).max(every);
-                    context.rest_unless(waker, if waker.is_told() { told } else { every }).await;
+                    let longer = every.saturating_mul(TOLD_RESTS).min(TOLD_REST_MAX).max(every);
+                    told = context.rest_unless(waker, if waker.is_told() { longer } else { every }).await;
                 }
             }
             Err(error) => {

@@ -1,7 +1,7 @@
 //! Shipping by SQL pull: read sealed runs out of a peer's journal, check them, write them into the own one.
 
-use journal_core::journal::{JournalStore, ReadError, ReadLimit, ReceiveError};
-use journal_core::model::{Origin, SealNr, SealedRun};
+use journal_core::journal::{Head, JournalStore, ReadError, ReadLimit, ReceiveError};
+use journal_core::model::{Origin, Seal, SealNr, SealedRun};
 
 use super::hand_over::HandOver;
 
@@ -34,7 +34,7 @@ pub async fn pull<P: JournalStore, J: JournalStore>(
     own: &mut J,
     limit: ReadLimit,
 ) -> Result<Pulled, PullError> {
-    Puller { ahead: None, limit, reads_ahead: false, hand_over: None }.pull(peer, own).await
+    Puller { reads_ahead: false, ..Puller::new(limit) }.pull(peer, own).await
 }
 
 /// Pulls again and again between the same two journals, and reads the next batch from the peer while the own database
@@ -45,6 +45,8 @@ pub struct Puller {
     limit: ReadLimit,
     reads_ahead: bool,
     hand_over: Option<HandOver>,
+    /// How far the own journal was seen to have what began at the peer.
+    have: Option<SealNr>,
 }
 
 /// Runs that were read before their turn. Whether they fit is for the store that takes them, as always.
@@ -58,7 +60,7 @@ struct Ahead {
 impl Puller {
     /// One that has read nothing yet. It holds up to two batches of that size in memory.
     pub fn new(limit: ReadLimit) -> Self {
-        Self { ahead: None, limit, reads_ahead: true, hand_over: None }
+        Self { ahead: None, limit, reads_ahead: true, hand_over: None, have: None }
     }
 
     /// Hands what it has written to the poster as well.
@@ -74,29 +76,42 @@ impl Puller {
         own: &mut J,
     ) -> Result<Pulled, PullError> {
         let (have, there) = tokio::join!(own.heads(), peer.heads());
-        let have = have.map_err(PullError::Own)?;
+        let (have, there) = (have.map_err(PullError::Own)?, there.map_err(PullError::Peer)?);
+        let have = |origin: &Origin| {
+            have.iter().find(|own| own.origin == *origin).map_or(SealNr(0), |own| own.seal_nr)
+        };
+        self.have = Some(have(peer.origin()));
         let mut pulled = Pulled::default();
-        for head in there.map_err(PullError::Peer)? {
-            if head.origin == *own.origin() {
+        for Head { origin, seal_nr, .. } in there {
+            let after = have(&origin);
+            if origin == *own.origin() || seal_nr <= after {
                 continue;
             }
-            let have = have.iter().find(|own| own.origin == head.origin);
-            let after = have.map_or(SealNr(0), |own| own.seal_nr);
-            if head.seal_nr <= after {
-                continue;
-            }
-            let mut runs = self.next(peer, &head.origin, after).await?;
-            let Some(last) = runs.last() else { continue };
-            let next = (self.reads_ahead && last.seal.seal_nr < head.seal_nr).then_some(last.seal.seal_nr);
-            self.take(peer, own, &runs, next).await?;
-            pulled.runs += runs.len() as u64;
-            pulled.transactions += runs.iter().map(|run| run.transactions.len() as u64).sum::<u64>();
-            if let Some(hand_over) = &self.hand_over {
-                runs.iter_mut().for_each(SealedRun::forget_packs);
-                hand_over.offer(runs).await;
-            }
+            let runs = self.next(peer, &origin, after).await?;
+            let taken = self.take(peer, own, runs, Some(seal_nr)).await?;
+            pulled.runs += taken.runs;
+            pulled.transactions += taken.transactions;
         }
         Ok(pulled)
+    }
+
+    /// The same for one that was told of a seal: asks for what follows what it has, and how far both journals are only if
+    /// that is nothing.
+    pub async fn pull_told<P: JournalStore, J: JournalStore>(
+        &mut self,
+        peer: &mut P,
+        own: &mut J,
+    ) -> Result<Pulled, PullError> {
+        if let Some(after) = self.have {
+            let origin = peer.origin().clone();
+            let runs = self.next(peer, &origin, after).await?;
+            match self.take(peer, own, runs, None).await {
+                // The own journal is another one than it was: a look tells where it stands.
+                Err(PullError::Receive(ReceiveError::Gap { .. })) | Ok(Pulled { runs: 0, .. }) => {}
+                taken => return taken,
+            }
+        }
+        self.pull(peer, own).await
     }
 
     async fn next<P: JournalStore>(
@@ -111,29 +126,51 @@ impl Puller {
         }
     }
 
-    /// Writes runs, and meanwhile reads what follows `next`. Both calls come to their end whatever the other one says.
+    /// Writes runs, and meanwhile reads what follows them, if the peer is known to have more, up to `until`.
     async fn take<P: JournalStore, J: JournalStore>(
         &mut self,
         peer: &mut P,
         own: &mut J,
+        mut runs: Vec<SealedRun>,
+        until: Option<SealNr>,
+    ) -> Result<Pulled, PullError> {
+        let Some(last) = runs.last().map(|run| run.seal.seal_nr) else { return Ok(Pulled::default()) };
+        self.write(peer, own, &runs, self.reads_ahead && until.is_some_and(|until| last < until)).await?;
+        if runs[0].seal.origin == *peer.origin() {
+            self.have = Some(last);
+        }
+        let transactions = runs.iter().map(|run| run.transactions.len() as u64).sum();
+        let pulled = Pulled { runs: runs.len() as u64, transactions };
+        if let Some(hand_over) = &self.hand_over {
+            runs.iter_mut().for_each(SealedRun::forget_packs);
+            hand_over.offer(runs).await;
+        }
+        Ok(pulled)
+    }
+
+    /// Both calls come to their end whatever the other one says.
+    async fn write<P: JournalStore, J: JournalStore>(
+        &mut self,
+        peer: &mut P,
+        own: &mut J,
         runs: &[SealedRun],
-        next: Option<SealNr>,
+        more: bool,
     ) -> Result<(), PullError> {
-        let (Some(after), Some(run)) = (next, runs.last()) else {
-            return own.receive(runs).await.map(|_| ()).map_err(PullError::Receive);
+        let Some(Seal { origin, seal_nr: after, .. }) = runs.last().map(|run| &run.seal).filter(|_| more)
+        else {
+            return own.receive(runs).await.map(drop).map_err(PullError::Receive);
         };
-        let origin = run.seal.origin.clone();
-        let (received, read) = tokio::join!(own.receive(runs), peer.read_runs(&origin, after, self.limit));
+        let (received, read) = tokio::join!(own.receive(runs), peer.read_runs(origin, *after, self.limit));
         received.map_err(PullError::Receive)?;
         // What could not be read is read again in its turn, and its trouble told then.
-        self.ahead = read.ok().map(|runs| Ahead { origin, after, runs });
+        self.ahead = read.ok().map(|runs| Ahead { origin: origin.clone(), after: *after, runs });
         Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use journal_core::conformance::origin;
+    use journal_core::conformance::{UNLIMITED, origin};
     use journal_core::store::memory::MemoryJournal;
 
     use super::super::material::{ONE, peer_with};
@@ -161,5 +198,34 @@ mod tests {
         pull(&mut peer, &mut own, ONE).await.unwrap();
         assert_eq!(puller.pull(&mut peer, &mut own).await.unwrap(), Pulled { runs: 1, transactions: 1 });
         assert_eq!(own.head(&origin("b")).seal_nr, SealNr(4));
+    }
+
+    #[tokio::test]
+    async fn who_was_told_takes_what_follows_and_looks_when_nothing_does() {
+        let (mut peer, mut own) = (peer_with(1).await, MemoryJournal::new(origin("a")));
+        let mut puller = Puller::new(ONE);
+        let one = Pulled { runs: 1, transactions: 1 };
+        assert_eq!(puller.pull_told(&mut peer, &mut own).await.unwrap(), one, "it knew nothing, and looked");
+        peer = peer_with(3).await;
+        assert_eq!(puller.pull_told(&mut peer, &mut own).await.unwrap(), one);
+        assert_eq!(own.head(&origin("b")).seal_nr, SealNr(2));
+        pull(&mut peer, &mut own, ONE).await.unwrap();
+        assert_eq!(
+            puller.pull_told(&mut peer, &mut own).await.unwrap(),
+            one,
+            "it is here, which does no harm"
+        );
+        assert_eq!(puller.pull_told(&mut peer, &mut own).await.unwrap(), Pulled::default());
+    }
+
+    #[tokio::test]
+    async fn who_was_told_finds_an_own_journal_that_has_lost_something() {
+        let (mut peer, mut own) = (peer_with(2).await, MemoryJournal::new(origin("a")));
+        let mut puller = Puller::new(UNLIMITED);
+        puller.pull(&mut peer, &mut own).await.unwrap();
+        let (mut peer, mut restored) = (peer_with(3).await, MemoryJournal::new(origin("a")));
+        pull(&mut peer, &mut restored, ONE).await.unwrap();
+        let pulled = puller.pull_told(&mut peer, &mut restored).await.unwrap();
+        assert_eq!((pulled.runs, restored.head(&origin("b")).seal_nr), (2, SealNr(3)));
     }
 }

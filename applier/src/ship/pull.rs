@@ -106,7 +106,7 @@ impl Puller {
             let origin = peer.origin().clone();
             let runs = self.next(peer, &origin, after).await?;
             match self.take(peer, own, runs, None).await {
-                // The own journal is another one than it was: a look tells where it stands.
+                // A seal of a third site's was told, or the own journal is not where it was: a look tells.
                 Err(PullError::Receive(ReceiveError::Gap { .. })) | Ok(Pulled { runs: 0, .. }) => {}
                 taken => return taken,
             }
@@ -148,7 +148,7 @@ impl Puller {
         Ok(pulled)
     }
 
-    /// Both calls come to their end whatever the other one says.
+    /// Of two calls each comes to its end, whatever the other one says.
     async fn write<P: JournalStore, J: JournalStore>(
         &mut self,
         peer: &mut P,

@@ -96,7 +96,7 @@ impl Commits {
 /// Whether a statement is the one that appends with no database transaction around it: its execution is its commit.
 fn commits_itself(text: &[u8]) -> bool {
     let text = String::from_utf8_lossy(text);
-    text.contains("INSERT INTO daybook.journal") && text.contains("WITH ORDINALITY")
+    text.contains("INSERT INTO daybook.journal") && text.contains("nextval(")
 }
 
 fn number_at(bytes: &[u8], at: usize) -> Option<u32> {
@@ -151,7 +151,7 @@ mod tests {
         assert!(commits.is_commit(b'E', b"p1\0\0\0\0\0"));
         assert!(!commits.is_commit(b'E', b"\0\0\0\0\0"));
         let append =
-            b"s2\0WITH t AS (SELECT 1 WITH ORDINALITY) INSERT INTO daybook.journal (a) SELECT 1\0\0\0";
+            b"s2\0WITH t AS (SELECT nextval('n')), w AS (INSERT INTO daybook.journal (a) SELECT 1) SELECT 1\0\0\0";
         assert!(!commits.is_commit(b'P', append));
         assert!(!commits.is_commit(b'B', b"\0s2\0\0\0\0\0\0\0"));
         assert!(commits.is_commit(b'E', b"\0\0\0\0\0"));

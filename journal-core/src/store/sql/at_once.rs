@@ -29,19 +29,12 @@ pub(super) async fn append(
     origin: &Origin,
     batch: &[NewTransaction],
 ) -> Result<Vec<Appended>, AppendError> {
-    let mut numbers = Vec::with_capacity(batch.len());
-    for record in conn.fetch(text::INSERT_AT_ONCE, params(origin, batch)?).await? {
-        if record.i64(1)? == 1 {
-            numbers.push((record.uuid(2)?, TransNr(record.i64(0)?)));
-        }
-    }
-    // Numbers rise as the batch goes, whatever the order in which the rows were written.
-    numbers.sort_unstable_by_key(|(_, trans_nr)| *trans_nr);
-    let in_order = numbers.iter().map(|(tx_id, _)| tx_id).eq(batch.iter().map(|new| &new.tx_id));
-    if !in_order {
+    let records = conn.fetch(text::INSERT_AT_ONCE, params(origin, batch)?).await?;
+    let numbers = records.iter().map(|record| record.i64(0)).collect::<Result<Vec<_>, _>>()?;
+    if numbers.len() != batch.len() || !numbers.is_sorted_by(|one, next| one < next) {
         return Err(SqlError::new(SqlClass::Broken, "what was appended is not what was sent").into());
     }
-    Ok(numbers.into_iter().map(|(_, trans_nr)| Appended { trans_nr, repeated: false }).collect())
+    Ok(numbers.into_iter().map(|nr| Appended { trans_nr: TransNr(nr), repeated: false }).collect())
 }
 
 fn params(origin: &Origin, batch: &[NewTransaction]) -> Result<Vec<Param>, SqlError> {

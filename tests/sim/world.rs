@@ -74,7 +74,8 @@ impl Door {
         let (memory, hooks) = (self.memory.clone(), self.hooks.clone());
         let ledger = SimLedger::new(memory, hooks, self.checks, self.bug, standing.clone());
         let mut settings = Settings::new(self.group.clone(), self.registry.clone());
-        (settings.batch, settings.largest_batch) = (self.batch, self.batch);
+        let usual = ReadLimit { transactions: self.batch.transactions.div_ceil(2), ..self.batch };
+        (settings.batch, settings.largest_batch) = (usual, self.batch);
         let poster = Poster::open(self.journal(), ledger, self.clock, settings, standing.clone()).await?;
         Ok(Seat { poster, standing })
     }

@@ -24,7 +24,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         if ready.is_empty() && self.waiting.is_some() {
             return Ok(self.waiting.take().map_or(Turn::Idle, Turn::Waiting));
         }
-        let mut narrow = Narrow::new(verdicts);
+        let mut narrow = Narrow::new(verdicts, self.settings.batch.transactions);
         let mut range = narrow.next().unwrap_or(0..0);
         loop {
             match self.attempt_own(&tail, &ready, &range, &narrow).await? {

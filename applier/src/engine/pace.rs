@@ -3,9 +3,9 @@
 use journal_core::journal::ReadLimit;
 
 /// A full batch that took less than this, in microseconds, may be twice as large the next time.
-const QUICK: i64 = 100_000;
+const QUICK: i64 = 200_000;
 /// One that took more than this has to be half as large.
-const SLOW: i64 = 300_000;
+const SLOW: i64 = 500_000;
 
 /// The size of a poster's batches.
 #[derive(Debug)]

@@ -34,7 +34,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         let more = self.look_ahead(&runs).await?;
         self.lap(Work::Reading);
         let began = self.clock.now();
-        let mut narrow = Narrow::new(std::mem::take(&mut judged.verdicts));
+        let mut narrow = Narrow::new(std::mem::take(&mut judged.verdicts), self.settings.batch.transactions);
         let mut range = narrow.next().unwrap_or(0..0);
         loop {
             let dependents = self.judge_keys(&runs, &judged.members, &range, &mut narrow);

@@ -15,7 +15,10 @@ use journal_core::journal::{Head, JournalStore, Tail};
 use journal_core::model::{Origin, SealNr, SealedRun, Vector};
 
 pub use self::ahead::LookAhead;
-pub use self::settings::{ACKNOWLEDGE_EVERY_MICROS, BATCH_BYTES, BATCH_GROWTH, BATCH_TRANSACTIONS, Settings};
+pub use self::settings::{
+    ACKNOWLEDGE_EVERY_MICROS, BATCH_BYTES, BATCH_GROWTH, BATCH_GROWTH_BESIDE_APPENDS, BATCH_TRANSACTIONS,
+    Settings,
+};
 
 use self::ahead::Ahead;
 use super::clock::Clock;

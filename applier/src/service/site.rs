@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use journal_core::journal::JournalStore as _;
-use journal_core::sql::{Access, DbUrl};
+use journal_core::sql::{Access, DbUrl, Dialect};
 use journal_core::store::sql::SqlJournal;
 use schema_mappers::Registry;
 use tokio::time::Instant;
@@ -14,7 +14,9 @@ use super::{Backoff, Context, lease};
 use crate::control::sql::SqlControl;
 use crate::control::{ControlStore as _, Standing};
 use crate::engine::clock::{Clock as _, WallClock};
-use crate::engine::poster::{LookAhead, Poster, Settings, Turn};
+use crate::engine::poster::{
+    BATCH_GROWTH_BESIDE_APPENDS, BATCH_TRANSACTIONS, LookAhead, Poster, Settings, Turn,
+};
 use crate::engine::reaction::{PostError, Reaction};
 use crate::ledger::sql::SqlLedger;
 use crate::ship::hand_over::Relay;
@@ -137,11 +139,14 @@ async fn open(
     // Before the ledger: a release in between makes tables that this registry does not lead to yet, never the reverse.
     let registry = load_registry(url).await?;
     let ledger = SqlLedger::open(url, "post").await?.without_flush().await?;
-    let settings = Settings {
+    let mut settings = Settings {
         ask_every_micros: i64::try_from(context.config.look_every.as_micros()).unwrap_or(i64::MAX),
         look_ahead: LookAhead::Beside,
         ..Settings::new(context.config.sites.keys().cloned().collect(), registry)
     };
+    if url.dialect() != Dialect::Sqlite {
+        settings.largest_batch.transactions = BATCH_TRANSACTIONS * BATCH_GROWTH_BESIDE_APPENDS;
+    }
     let journal = Relay::new(journal, context.hand_over.clone());
     Ok(Poster::open(journal, ledger, WallClock, settings, standing).await?)
 }

@@ -29,8 +29,11 @@ pub struct Settings {
 pub const BATCH_TRANSACTIONS: usize = 1000;
 /// Most bytes of a batch, as stored; decoded and mapped they take some twenty times the room.
 pub const BATCH_BYTES: usize = 1024 * 1024;
-/// What batches may grow to, in both.
+/// How many times as large batches may grow.
 pub const BATCH_GROWTH: usize = 4;
+/// The same of their transactions alone, where appends need not wait until a batch is posted: of small transactions more rows
+/// of a page are then written by one batch. The bytes are what bounds the memory.
+pub const BATCH_GROWTH_BESIDE_APPENDS: usize = 32;
 /// Between two acknowledging seals.
 pub const ACKNOWLEDGE_EVERY_MICROS: i64 = 50_000;
 

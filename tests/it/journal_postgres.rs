@@ -83,6 +83,27 @@ async fn a_number_whose_transaction_rolls_back_is_passed() {
 }
 
 #[tokio::test]
+async fn no_number_is_taken_before_the_lock_that_shows_it() {
+    let Some(server) = postgres_or_skip() else { return };
+    let (mut store, url) = journal(&server.create_database().url).await;
+    // Often enough that the server has a plan for any values and locks before it carries that out.
+    let mut before = TransNr(0);
+    for seed in 1..=10 {
+        before = append(&mut store, seed).await;
+    }
+    let mut holder = PgConnection::connect(&url).await.unwrap();
+    run(&mut holder, "BEGIN; LOCK TABLE daybook.journal IN SHARE MODE").await;
+    let waiting = tokio::spawn(async move { append(&mut store, 11).await });
+    let waits =
+        "SELECT count(*) > 0 FROM pg_locks WHERE relation = 'daybook.journal'::regclass AND NOT granted";
+    while !sqlx::query_scalar::<_, bool>(waits).fetch_one(&mut holder).await.unwrap() {}
+    let last = sqlx::query_scalar::<_, i64>("SELECT last_value FROM daybook.trans_nr");
+    assert_eq!(TransNr(last.fetch_one(&mut holder).await.unwrap()), before);
+    run(&mut holder, "COMMIT").await;
+    assert_eq!(waiting.await.unwrap(), TransNr(before.0 + 1));
+}
+
+#[tokio::test]
 async fn a_long_transaction_that_writes_no_journal_rows_stalls_nobody() {
     let Some(server) = postgres_or_skip() else { return };
     let (mut store, url) = journal(&server.create_database().url).await;

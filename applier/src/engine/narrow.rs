@@ -25,7 +25,7 @@ pub struct Narrow<V> {
 
 impl<V> Narrow<V> {
     /// A batch whose members may have a verdict against them already. A part of more than `one_by_one_max` is halved before
-    /// anything of it goes one by one, which takes ten times as long.
+    /// anything of it goes one by one: that would be a long database transaction, for which a pause has to wait.
     pub fn new(verdicts: Vec<Option<V>>, one_by_one_max: usize) -> Self {
         let range = 0..verdicts.len();
         Self { verdicts, range, ends: Vec::new(), way: Way::Together, one_by_one_max: one_by_one_max.max(1) }

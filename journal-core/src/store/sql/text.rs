@@ -56,7 +56,8 @@ pub(super) const JOURNAL_CELLS: i16 = 13;
 
 /// PostgreSQL: transactions of few entries; gives their numbers, rising, in the order of the batch. The statement locks the
 /// table before it runs, and so before it takes the numbers, which are materialized so that each is taken once.
-/// What a transaction's entries share is looked up by its place: a join, and more columns to take apart, took a fifth longer.
+/// What a transaction's entries share is looked up by its place: a join, and more columns to take apart, took
+/// a quarter longer (`benches/README.md`).
 pub(super) const INSERT_AT_ONCE: &str = "WITH taken AS MATERIALIZED (SELECT array_agg(nextval('{d}trans_nr')) AS nrs \
      FROM generate_series(1, cardinality($4::uuid[]))), \
      written AS (INSERT INTO {d}journal (origin, epoch, trans_nr, entry_nr, tx_id, schema_version, entity, op, row_key, \

@@ -115,6 +115,18 @@ impl Context {
         }
     }
 
+    /// As [`Self::rest_idle`], where word comes of what to look for. Says whether there was any rest.
+    async fn rest_told(&self) -> bool {
+        let Some(waker) = self.wakers.get(&self.site).filter(|waker| waker.is_told()) else { return false };
+        tokio::select! {
+            biased;
+            () = waker.woken() => return false,
+            () = std::future::ready(()) => {}
+        }
+        self.rest_unless(waker, self.config.look_every).await;
+        true
+    }
+
     /// The same, until `waker` wakes it. Says whether it did.
     async fn rest_unless(&self, waker: &Waker, wait: Duration) -> bool {
         // No database call is raced here: this only sleeps.

@@ -46,6 +46,7 @@ marks! {
     Repeated = "append repeated",
     AppendLost = "append reply lost",
     Damaged = "damaged run refused",
+    Told = "pulled after word of a seal",
     Duplicate = "run received twice",
     ReshapeUp = "reshaped up",
     ReshapeDown = "reshaped down",

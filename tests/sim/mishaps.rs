@@ -47,6 +47,7 @@ impl World {
     pub(crate) fn crash(&mut self, at: usize) -> Option<Task> {
         self.sites[at].door.memory.faults().crash();
         self.sites[at].poster = None;
+        self.sites[at].pullers.clear();
         None
     }
 

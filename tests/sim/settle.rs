@@ -79,7 +79,7 @@ impl World {
             let before = self.trace_of_stores();
             for at in 0..self.sites.len() {
                 for from in (0..self.sites.len()).filter(|from| *from != at) {
-                    self.one(|world| world.pull_from(at, from))?;
+                    self.one(|world| world.pull_from(at, from, false))?;
                 }
                 for _ in 0..3 {
                     self.one(|world| world.turn(at))?;

@@ -136,12 +136,18 @@ impl World {
 
     fn pull(&mut self, at: usize) -> Task {
         let from = (at + self.rng.random_range(1..self.sites.len())) % self.sites.len();
-        self.pull_from(at, from)
+        let told = self.rng.random_bool(0.5);
+        self.pull_from(at, from, told)
     }
 
-    pub(crate) fn pull_from(&mut self, at: usize, from: usize) -> Task {
-        let (door, from) = (self.sites[at].door.clone(), self.sites[from].door.clone());
-        Task::new(at, async move { Done::Pulled(door.pull(from).await) })
+    /// `told`: word came of a seal there, true or not.
+    pub(crate) fn pull_from(&mut self, at: usize, from: usize, told: bool) -> Task {
+        let (door, peer) = (self.sites[at].door.clone(), self.sites[from].door.clone());
+        let mut puller = self.sites[at].pullers.remove(&from).unwrap_or_else(|| door.puller());
+        Task::new(at, async move {
+            let pulled = door.pull(peer, &mut puller, told).await;
+            Done::Pulled(puller, from, pulled)
+        })
     }
 
     pub(crate) fn desire(&mut self, at: usize, desired: Desired) -> Task {
@@ -236,6 +242,7 @@ impl World {
         let site = &mut self.sites[at];
         site.door.registry = registry(self.plan.evolution, NEWEST);
         site.poster = None;
+        site.pullers.clear();
         None
     }
 }

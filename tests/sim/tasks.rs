@@ -102,11 +102,12 @@ impl World {
                 self.note(&error.to_string());
                 Ok(())
             }
-            Done::Pulled(Ok(pulled)) => {
+            Done::Pulled(puller, from, Ok(pulled)) => {
                 self.note(&(at, pulled.runs));
+                self.sites[at].pullers.insert(from, puller);
                 Ok(())
             }
-            Done::Pulled(Err(error)) => self.not_pulled(at, &error),
+            Done::Pulled(_, _, Err(error)) => self.not_pulled(at, &error),
             Done::Controlled(done) => {
                 self.note(&done.is_ok());
                 Ok(())

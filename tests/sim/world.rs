@@ -10,7 +10,7 @@ use applier::engine::poster::{Poster, Settings, Turn};
 use applier::engine::reaction::PostError;
 use applier::ledger::memory::{MemorySite, PutAside};
 use applier::ledger::{LedgerError, Posted};
-use applier::ship::pull::{PullError, Pulled, pull};
+use applier::ship::pull::{PullError, Pulled, Puller};
 use journal_core::journal::{AppendError, Appended, JournalStore as _, ReadLimit};
 use journal_core::model::seal::GENESIS;
 use journal_core::model::{
@@ -27,6 +27,7 @@ use crate::hooks::{Hooks, SimClock};
 use crate::journal::SimJournal;
 use crate::kept::{Ahead, Compared};
 use crate::ledger::SimLedger;
+use crate::marks::{Mark, mark};
 use crate::oracle::{Books, Claim, Rules, Use, claims};
 use crate::workload::{Drawn, Plan};
 use crate::zoo::Bug;
@@ -84,8 +85,20 @@ impl Door {
         self.journal().append(&batch).await
     }
 
-    pub(crate) async fn pull(self, from: Self) -> Result<Pulled, PullError> {
-        pull(&mut from.journal().shipping(), &mut self.journal(), self.batch).await
+    pub(crate) fn puller(&self) -> Puller {
+        Puller::new(self.batch)
+    }
+
+    pub(crate) async fn pull(self, from: Self, puller: &mut Puller, told: bool) -> Result<Pulled, PullError> {
+        let (mut peer, mut own) = (from.journal().shipping(), self.journal());
+        if !told {
+            return puller.pull(&mut peer, &mut own).await;
+        }
+        let pulled = puller.pull_told(&mut peer, &mut own).await?;
+        if pulled.runs > 0 {
+            mark(Mark::Told);
+        }
+        Ok(pulled)
     }
 }
 
@@ -97,6 +110,8 @@ pub(crate) struct Site {
     pub(crate) poster: Option<Seat>,
     /// Posters that should be dead, and twins.
     pub(crate) others: Vec<Seat>,
+    /// Its pullers at rest, by the site that each pulls from.
+    pub(crate) pullers: BTreeMap<usize, Puller>,
     /// Transactions whose clients wait for an answer.
     pub(crate) pending: Vec<usize>,
     /// The rows that its clients count on.
@@ -250,6 +265,7 @@ fn site(plan: &Plan, group: &[SiteName], at: usize, bug: Option<Bug>) -> Site {
         door,
         poster: None,
         others: Vec::new(),
+        pullers: BTreeMap::new(),
         pending: Vec::new(),
         ahead: Ahead::default(),
         compared: Compared::default(),
@@ -272,6 +288,6 @@ pub(crate) enum Done {
     Opened(Result<Seat, PostError>, /* a twin */ bool),
     Turned(Seat, Result<Turn, PostError>, /* not the site's own */ bool),
     Appended(Vec<usize>, Result<Vec<Appended>, AppendError>),
-    Pulled(Result<Pulled, PullError>),
+    Pulled(Puller, /* from */ usize, Result<Pulled, PullError>),
     Controlled(Result<(), LedgerError>),
 }

@@ -34,7 +34,7 @@ use crate::control::spent::{Spent, Work};
 use crate::ledger::{Ledger, Posted};
 
 /// How many times as long as between two looks for what operators asked it may wait while there is work.
-const ASKED_WAITS: i64 = 10;
+const ASKED_WAITS: i64 = 2;
 
 /// How a turn went.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -90,6 +90,8 @@ pub struct Poster<J, L, C> {
     spent: Spent,
     last_lane: Option<usize>,
     decided_last: bool,
+    /// Whether the last turn's look found all there was, and its work was no request of an operator's.
+    saw_all: bool,
     sealed_at: i64,
     /// When it last looked for what operators asked.
     pub(super) asked_at: i64,
@@ -131,6 +133,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
             spent: Spent::default(),
             last_lane: None,
             decided_last: false,
+            saw_all: false,
             sealed_at: 0,
             asked_at: 0,
         };
@@ -154,10 +157,17 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         Spent { transactions: accepted + rejected + posted + quarantined, ..self.spent }
     }
 
+    /// Whether its last turn left nothing to do of what it had found. More may have come in since.
+    pub fn is_level(&self) -> bool {
+        let nothing_open = self.tail.transactions.is_empty() && self.lanes().is_empty();
+        self.saw_all && nothing_open && self.begun.is_none() && !self.recheck_held
+    }
+
     /// Does one unit of work.
     pub async fn turn(&mut self) -> Result<Turn, PostError> {
         self.waiting = None;
         self.spent.begin(self.clock.now());
+        self.saw_all = false;
         if self.tail.transactions.is_empty() {
             (self.heads, self.tail) = self.journal.look(self.own().trans_nr, self.settings.batch).await?;
         } else {
@@ -174,6 +184,8 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
             let writers = hole.writers.join(", ");
             self.wait(format!("numbers {} to {} may still be written by {writers}", hole.first, hole.last));
         }
+        self.saw_all =
+            self.tail.hole.is_none() && self.tail.transactions.len() < self.settings.batch.transactions / 2;
         let lanes = self.lanes();
         let mut view = View {
             undecided: !self.tail.transactions.is_empty(),
@@ -207,6 +219,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
                 }
                 Step::Wait => {
                     if !asked_first && let Some(turn) = self.serve_asked().await? {
+                        self.saw_all = false;
                         return Ok(turn);
                     }
                     return Ok(self.waiting.take().map_or(Turn::Idle, Turn::Waiting));

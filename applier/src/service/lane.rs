@@ -8,6 +8,7 @@ use journal_core::journal::ReadLimit;
 use journal_core::model::SiteName;
 use journal_core::sql::Access;
 use journal_core::store::sql::SqlJournal;
+use tokio::time::Instant;
 
 use super::notices::Waker;
 use super::{Backoff, Context};
@@ -64,11 +65,15 @@ async fn serve(
     waker: &Waker,
 ) -> Reaction {
     let mut puller = Puller::new(LIMIT).handing_over(context.hand_over.clone());
-    let mut told = false;
+    let every = context.config.look_every;
+    let longer = every.saturating_mul(TOLD_RESTS).min(TOLD_REST_MAX).max(every);
+    let (mut told, mut looked) = (false, Instant::now());
     while !context.shutdown.is_cancelled() {
-        let pulled = if std::mem::take(&mut told) {
+        // Of what a third site wrote nobody tells here, so who is told again and again looks all the same.
+        let pulled = if std::mem::take(&mut told) && looked.elapsed() < 2 * longer {
             puller.pull_told(from, into).await
         } else {
+            looked = Instant::now();
             puller.pull(from, into).await
         };
         match pulled {
@@ -76,10 +81,14 @@ async fn serve(
                 backoff.reset();
                 if pulled.runs > 0 {
                     context.wake();
-                } else {
-                    let every = context.config.look_every;
-                    let longer = every.saturating_mul(TOLD_RESTS).min(TOLD_REST_MAX).max(every);
-                    told = context.rest_unless(waker, if waker.is_told() { longer } else { every }).await;
+                }
+                if !pulled.more {
+                    let wait = if waker.is_told() {
+                        longer.saturating_sub(looked.elapsed()).max(every)
+                    } else {
+                        every
+                    };
+                    told = context.rest_unless(waker, wait).await;
                 }
             }
             Err(error) => {

@@ -84,6 +84,16 @@ impl Ear {
         Ok(())
     }
 
+    /// Whether appends are told.
+    pub(super) fn is_open(&self) -> bool {
+        self.asked == Some(true)
+    }
+
+    /// After a turn that got on, and a rest.
+    pub(super) fn rested(&mut self) {
+        self.turns = 0;
+    }
+
     /// Before a rest. `true`: look once more first, since what was appended a moment ago was not told.
     pub(super) async fn idle(&mut self, control: &mut SqlControl) -> Result<bool, LedgerError> {
         self.turns = 0;

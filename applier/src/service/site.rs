@@ -24,6 +24,8 @@ use crate::upgrade::install::load_registry;
 
 type SqlPoster = Poster<Relay<SqlJournal>, SqlLedger, WallClock>;
 
+/// How many looks of an idle poster go by between two for what operators asked of the quarantine.
+const ASKED_EVERY: u128 = 10;
 /// How often a busy poster writes down where its time goes. It is a commit more.
 const NOTE_BUSY: Duration = Duration::from_secs(5);
 /// The same when it has come to rest.
@@ -88,7 +90,12 @@ async fn post(
                 backoff.reset();
                 note(control, &mut noted, "").await?;
                 account.note(control, &poster, NOTE_BUSY).await?;
-                ear.busy(control).await?;
+                // A look now would stand in the way of who is told of this turn's seal.
+                if poster.is_level() && ear.is_open() && context.rest_told().await {
+                    ear.rested();
+                } else {
+                    ear.busy(control).await?;
+                }
             }
             Ok(Turn::Idle) => {
                 note(control, &mut noted, "").await?;
@@ -140,7 +147,8 @@ async fn open(
     let registry = load_registry(url).await?;
     let ledger = SqlLedger::open(url, "post").await?.without_flush().await?;
     let mut settings = Settings {
-        ask_every_micros: i64::try_from(context.config.look_every.as_micros()).unwrap_or(i64::MAX),
+        ask_every_micros: i64::try_from(context.config.look_every.as_micros() * ASKED_EVERY)
+            .unwrap_or(i64::MAX),
         look_ahead: LookAhead::Beside,
         ..Settings::new(context.config.sites.keys().cloned().collect(), registry)
     };

@@ -1,7 +1,7 @@
 //! Shipping by SQL pull: read sealed runs out of a peer's journal, check them, write them into the own one.
 
 use journal_core::journal::{Head, JournalStore, ReadError, ReadLimit, ReceiveError};
-use journal_core::model::{Origin, Seal, SealNr, SealedRun};
+use journal_core::model::{Origin, Seal, SealNr, SealedRun, StoredTransaction};
 
 use super::hand_over::HandOver;
 
@@ -12,6 +12,8 @@ pub struct Pulled {
     pub runs: u64,
     /// Transactions in them.
     pub transactions: u64,
+    /// Whether there may be more that nobody will tell of.
+    pub more: bool,
 }
 
 /// Why a pull failed. Each side's trouble apart: a peer that is down must not look like trouble here.
@@ -92,6 +94,7 @@ impl Puller {
             pulled.runs += taken.runs;
             pulled.transactions += taken.transactions;
         }
+        pulled.more = pulled.runs > 0;
         Ok(pulled)
     }
 
@@ -105,13 +108,21 @@ impl Puller {
         if let Some(after) = self.have {
             let origin = peer.origin().clone();
             let runs = self.next(peer, &origin, after).await?;
+            let more = !self.is_all(&runs);
             match self.take(peer, own, runs, None).await {
-                // A seal of a third site's was told, or the own journal is not where it was: a look tells.
+                // Somebody else brought it, or the own journal is not where it was: a look tells.
                 Err(PullError::Receive(ReceiveError::Gap { .. })) | Ok(Pulled { runs: 0, .. }) => {}
-                taken => return taken,
+                taken => return taken.map(|taken| Pulled { more, ..taken }),
             }
         }
         self.pull(peer, own).await
+    }
+
+    /// Whether a single run is all there was when it was read, and not all that the read had room for.
+    fn is_all(&self, runs: &[SealedRun]) -> bool {
+        let [run] = runs else { return false };
+        let bytes: usize = run.transactions.iter().map(StoredTransaction::weight).sum();
+        run.transactions.len() < self.limit.transactions / 2 && bytes < self.limit.bytes / 2
     }
 
     async fn next<P: JournalStore>(
@@ -140,7 +151,7 @@ impl Puller {
             self.have = Some(last);
         }
         let transactions = runs.iter().map(|run| run.transactions.len() as u64).sum();
-        let pulled = Pulled { runs: runs.len() as u64, transactions };
+        let pulled = Pulled { runs: runs.len() as u64, transactions, more: true };
         if let Some(hand_over) = &self.hand_over {
             runs.iter_mut().for_each(SealedRun::forget_packs);
             hand_over.offer(runs).await;
@@ -182,7 +193,7 @@ mod tests {
         let mut puller = Puller::new(ONE);
         for taken in 1..=3 {
             let pulled = puller.pull(&mut peer, &mut own).await.unwrap();
-            assert_eq!(pulled, Pulled { runs: 1, transactions: 1 });
+            assert_eq!(pulled, Pulled { runs: 1, transactions: 1, more: true });
             assert_eq!(own.head(&origin("b")).seal_nr, SealNr(taken));
             assert_eq!(puller.ahead.as_ref().map(|ahead| ahead.after), (taken < 3).then_some(SealNr(taken)));
         }
@@ -196,7 +207,10 @@ mod tests {
         puller.pull(&mut peer, &mut own).await.unwrap();
         pull(&mut peer, &mut own, ONE).await.unwrap();
         pull(&mut peer, &mut own, ONE).await.unwrap();
-        assert_eq!(puller.pull(&mut peer, &mut own).await.unwrap(), Pulled { runs: 1, transactions: 1 });
+        assert_eq!(
+            puller.pull(&mut peer, &mut own).await.unwrap(),
+            Pulled { runs: 1, transactions: 1, more: true }
+        );
         assert_eq!(own.head(&origin("b")).seal_nr, SealNr(4));
     }
 
@@ -204,7 +218,7 @@ mod tests {
     async fn who_was_told_takes_what_follows_and_looks_when_nothing_does() {
         let (mut peer, mut own) = (peer_with(1).await, MemoryJournal::new(origin("a")));
         let mut puller = Puller::new(ONE);
-        let one = Pulled { runs: 1, transactions: 1 };
+        let one = Pulled { runs: 1, transactions: 1, more: true };
         assert_eq!(puller.pull_told(&mut peer, &mut own).await.unwrap(), one, "it knew nothing, and looked");
         peer = peer_with(3).await;
         assert_eq!(puller.pull_told(&mut peer, &mut own).await.unwrap(), one);
@@ -216,6 +230,21 @@ mod tests {
             "it is here, which does no harm"
         );
         assert_eq!(puller.pull_told(&mut peer, &mut own).await.unwrap(), Pulled::default());
+    }
+
+    #[tokio::test]
+    async fn who_was_told_of_one_run_is_told_of_the_next() {
+        let (mut peer, mut own) = (peer_with(1).await, MemoryJournal::new(origin("a")));
+        let mut puller = Puller::new(UNLIMITED);
+        assert!(puller.pull(&mut peer, &mut own).await.unwrap().more);
+        for (seals, runs, more) in [(2, 1, false), (4, 2, true), (4, 0, false)] {
+            peer = peer_with(seals).await;
+            let pulled = puller.pull_told(&mut peer, &mut own).await.unwrap();
+            assert_eq!((pulled.runs, pulled.more), (runs, more), "of {seals} seals");
+        }
+        puller.limit = ONE;
+        peer = peer_with(6).await;
+        assert!(puller.pull_told(&mut peer, &mut own).await.unwrap().more, "a read had no room for more");
     }
 
     #[tokio::test]

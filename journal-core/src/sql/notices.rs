@@ -19,7 +19,7 @@ impl std::fmt::Debug for Notices {
 }
 
 impl Notices {
-    /// Listens on a channel of a database; `None` where the database has nothing of the kind (SQLite, MariaDB). `purpose` shows in
+    /// Listens on a channel of a database, and says a first word there itself; `None` where the database has nothing of the kind (SQLite, MariaDB). `purpose` shows in
     /// the database's session list.
     pub fn open<'a>(url: &'a DbUrl, channel: &'a str, purpose: &'a str) -> Answer<'a, Option<Self>> {
         Box::pin(Self::listen(url, channel, purpose))
@@ -34,6 +34,8 @@ impl Notices {
         let pool = pool.connect_with(options).await?;
         let mut listener = PgListener::connect_with(&pool).await?;
         listener.listen(channel).await?;
+        // Behind a pooler one listens and is told nothing. Who hears this will hear the rest.
+        sqlx::query("SELECT pg_notify($1, '')").bind(channel).execute(&mut listener).await?;
         Ok(Some(Self { listener }))
     }
 

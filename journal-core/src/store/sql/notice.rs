@@ -10,7 +10,7 @@ pub enum Notice {
     /// Transactions were appended by the client library, while [`listen_to_appends`] asks for it. Who appends in plain SQL
     /// tells nobody.
     Appended,
-    /// A seal came in, own or received.
+    /// The site sealed a run of its own.
     Sealed,
 }
 

@@ -92,40 +92,42 @@ async fn insert_rejections(conn: &mut ConnRef<'_>, runs: &[&SealedRun]) -> Resul
     Ok(())
 }
 
-/// Moves the head of the seal's origin to it from the seal before. Exactly one row moves, or it is refused.
+/// Moves the head of the site's own origin to a seal from the one before, and tells whoever pulls from here. Exactly one row
+/// moves, or it is refused.
 pub(super) async fn advance_head(conn: &mut ConnRef<'_>, seal: &Seal) -> Result<(), SqlError> {
-    move_head(conn, seal, SealNr(seal.seal_nr.0 - 1), seal.first_nr.0 - 1, &seal.prev_hash).await
+    move_head(conn, seal, seal, Rows::Kept).await
 }
 
-/// Moves a head over several seals at once: from before `first` to `last`.
+/// Moves a head over several received seals at once: from before `first` to `last`. Nobody is told: their origin knows them, and
+/// who pulls them from here because the origin is down looks from time to time.
 pub(super) async fn move_head_over(
     conn: &mut ConnRef<'_>,
     first: &Seal,
     last: &Seal,
 ) -> Result<(), SqlError> {
-    move_head(conn, last, SealNr(first.seal_nr.0 - 1), first.first_nr.0 - 1, &first.prev_hash).await
+    move_head(conn, first, last, Rows::None).await
 }
 
-async fn move_head(
-    conn: &mut ConnRef<'_>,
-    to: &Seal,
-    from: SealNr,
-    from_last_nr: i64,
-    from_hash: &[u8],
-) -> Result<(), SqlError> {
+async fn move_head(conn: &mut ConnRef<'_>, first: &Seal, to: &Seal, rows: Rows) -> Result<(), SqlError> {
+    let (from, from_last_nr, from_hash) =
+        (SealNr(first.seal_nr.0 - 1), first.first_nr.0 - 1, &first.prev_hash);
     let mut params = origin_params(&to.origin);
     params.extend(head_params(to));
     let tells = conn.dialect() == Dialect::Postgres;
     let moved = if from.0 == 0 {
-        if from_hash != GENESIS || from_last_nr != 0 {
+        if *from_hash != GENESIS || from_last_nr != 0 {
             return Err(misplaced(to));
         }
         match tells {
-            true => conn.execute(text::FIRST_HEAD_TELLING, params).await?,
+            true => {
+                params.push(rows.param());
+                conn.execute(text::FIRST_HEAD_TELLING, params).await?
+            }
             false => conn.insert_new(text::FIRST_HEAD, params).await?,
         }
     } else {
         params.extend(from_params(from, from_hash, from_last_nr));
+        params.extend(tells.then(|| rows.param()));
         conn.execute(if tells { text::ADVANCE_HEAD_TELLING } else { text::ADVANCE_HEAD }, params).await?
     };
     if moved == 1 { Ok(()) } else { Err(misplaced(to)) }

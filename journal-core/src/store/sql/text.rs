@@ -195,18 +195,22 @@ pub(super) const FIRST_HEAD: NewRow = NewRow {
 pub(super) const ADVANCE_HEAD: &str = "UPDATE {d}received SET seal_nr = $3, last_nr = $4, hash = $5, hlc = $6 \
      WHERE origin = $1 AND epoch = $2 AND seal_nr = $7 AND hash = $8 AND last_nr = $9";
 
-/// PostgreSQL: the same two, and the word to whoever pulls from here, told when the transaction commits. What moves a head
-/// is flushed, whatever the session does otherwise: whoever reads it relies on it.
+/// PostgreSQL: the same two, and the word to whoever pulls from here, told when the transaction commits, if the last
+/// parameter says so. What moves a head is flushed, whatever the session does otherwise: whoever reads it relies on it.
 pub(super) const FIRST_HEAD_TELLING: &str = "INSERT INTO {d}received (origin, epoch, seal_nr, last_nr, hash, hlc) \
-     SELECT $1, $2, $3, $4, $5, $6 FROM (SELECT pg_notify('daybook_sealed', ''), set_config('synchronous_commit', 'on', true)) AS told \
+     SELECT $1, $2, $3, $4, $5, $6 FROM (SELECT CASE WHEN $7 THEN CAST(pg_notify('daybook_sealed', '') AS text) END, \
+     set_config('synchronous_commit', 'on', true)) AS told \
      ON CONFLICT (origin, epoch) DO NOTHING";
 pub(super) const ADVANCE_HEAD_TELLING: &str = "UPDATE {d}received SET seal_nr = $3, last_nr = $4, hash = $5, hlc = $6 \
-     FROM (SELECT pg_notify('daybook_sealed', ''), set_config('synchronous_commit', 'on', true)) AS told \
+     FROM (SELECT CASE WHEN $10 THEN CAST(pg_notify('daybook_sealed', '') AS text) END, \
+     set_config('synchronous_commit', 'on', true)) AS told \
      WHERE origin = $1 AND epoch = $2 AND seal_nr = $7 AND hash = $8 AND last_nr = $9";
 /// PostgreSQL: a seal that follows the head, in one statement: head, packed transactions (none when their first number is
-/// 0), seal. Writes nothing when the head is elsewhere.
+/// 0), seal. Writes nothing when the head is elsewhere. `$24`: the run is the site's own, whose rows stand in the journal and
+/// whose seal is told.
 pub(super) const MOVE_AND_SEAL: &str = "WITH moved AS (UPDATE {d}received SET seal_nr = $3, last_nr = $4, hash = $5, hlc = $6 \
-     FROM (SELECT pg_notify('daybook_sealed', ''), set_config('synchronous_commit', 'on', true)) AS told \
+     FROM (SELECT CASE WHEN $24 THEN CAST(pg_notify('daybook_sealed', '') AS text) END, \
+     set_config('synchronous_commit', 'on', true)) AS told \
      WHERE origin = $1 AND epoch = $2 AND seal_nr = $7 AND hash = $8 AND last_nr = $9 RETURNING 1), \
      packed AS (INSERT INTO {d}run (origin, epoch, last_nr, piece, first_nr, heads, payloads, in_journal) \
      SELECT $1, $2, $10, 1, $11, $12, $13, $24 FROM moved WHERE $11 > 0) \

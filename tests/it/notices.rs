@@ -2,7 +2,8 @@
 
 use journal_core::client::{Journal, Transaction};
 use journal_core::model::SiteName;
-use journal_tests::servers::two_postgres_or_skip;
+use journal_core::store::sql::Notice;
+use journal_tests::servers::{postgres_or_skip, two_postgres_or_skip};
 
 use crate::bad_input::film_row;
 use crate::shop::{BOUND, SITES, Shop, expect_done};
@@ -31,5 +32,16 @@ async fn what_comes_in_at_an_idle_site_is_told_and_needs_no_look() {
     for service in services {
         service.terminate();
         expect_done("a service that looks once an hour", &service.wait(BOUND));
+    }
+}
+
+/// So a service knows from the beginning that it hears, also where nothing is written for a long time.
+#[tokio::test]
+async fn who_listens_is_told_a_first_word() {
+    let Some(server) = postgres_or_skip() else { return };
+    let url = server.create_database().url.parse().unwrap();
+    for notice in [Notice::Appended, Notice::Sealed] {
+        let mut notices = notice.listen(&url, "test").await.unwrap().expect("PostgreSQL tells");
+        tokio::time::timeout(BOUND, notices.wait()).await.expect("a word").unwrap();
     }
 }

@@ -1,7 +1,7 @@
 //! Word from a database that something was committed there (PostgreSQL's NOTIFY), so that nobody need look again and again.
 
-use sqlx::ConnectOptions as _;
-use sqlx::postgres::{PgListener, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::Answer;
 use super::error::SqlError;
@@ -19,7 +19,7 @@ impl std::fmt::Debug for Notices {
 }
 
 impl Notices {
-    /// Listens on a channel of a database, and says a first word there itself; `None` where the database has nothing of the kind (SQLite, MariaDB). `purpose` shows in
+    /// Listens on a channel of a database, and has a first word said there; `None` where the database has nothing of the kind (SQLite, MariaDB). `purpose` shows in
     /// the database's session list.
     pub fn open<'a>(url: &'a DbUrl, channel: &'a str, purpose: &'a str) -> Answer<'a, Option<Self>> {
         Box::pin(Self::listen(url, channel, purpose))
@@ -31,11 +31,13 @@ impl Notices {
             options.clone().application_name(&format!("daybook {purpose}")).disable_statement_logging();
         // A pool of one is how the driver keeps a listener's connection.
         let pool = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
-        let pool = pool.connect_with(options).await?;
+        let pool = pool.connect_with(options.clone()).await?;
         let mut listener = PgListener::connect_with(&pool).await?;
         listener.listen(channel).await?;
-        // Behind a pooler one listens and is told nothing. Who hears this will hear the rest.
-        sqlx::query("SELECT pg_notify($1, '')").bind(channel).execute(&mut listener).await?;
+        // Without it whoever listens knows that it hears once the first word comes.
+        if let Err(error) = say(&options, channel).await {
+            tracing::debug!(channel, %error, "cannot say a first word");
+        }
         Ok(Some(Self { listener }))
     }
 
@@ -48,4 +50,12 @@ impl Notices {
             Ok(())
         })
     }
+}
+
+/// Says a word by a session of its own: behind a pooler that shares sessions between transactions one would be told what it
+/// says itself, and nothing else.
+async fn say(options: &PgConnectOptions, channel: &str) -> Result<(), sqlx::Error> {
+    let mut conn = options.connect().await?;
+    sqlx::query("SELECT pg_notify($1, '')").bind(channel).execute(&mut conn).await?;
+    conn.close().await
 }

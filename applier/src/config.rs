@@ -29,8 +29,9 @@ pub struct Config {
     pub sites: BTreeMap<SiteName, SiteConfig>,
     /// After how long without a sign of life another applier takes a site over.
     pub lease_ttl: Duration,
-    /// How often an idle service looks for work of which nobody tells it: appends in plain SQL, and all work on SQLite. Ten
-    /// times less often for seals where it was heard that they are told.
+    /// How often an idle service looks for work of which nobody tells it: appends in plain SQL, and all work on SQLite and
+    /// MariaDB. Ten times less often for what operators asked of the quarantine, and for seals where it was heard that they are
+    /// told.
     pub look_every: Duration,
     /// Where the service answers readiness checks; nowhere unless set.
     pub http: Option<SocketAddr>,

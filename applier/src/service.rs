@@ -10,6 +10,7 @@ use journal_core::model::SiteName;
 use journal_core::store::sql::Notice;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::notices::Waker;
@@ -27,6 +28,9 @@ mod site;
 const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 /// The longest pause after a failure, so that a database that is back is used again well within 35 s.
 const BACKOFF_MAX: Duration = Duration::from_secs(10);
+
+/// What is shorter is no rest: a poster that is woken sooner is busy.
+const BREATH: Duration = Duration::from_millis(1);
 
 /// Wakes the poster of each site when its puller brought something.
 type Wakers = BTreeMap<SiteName, Arc<Waker>>;
@@ -115,19 +119,16 @@ impl Context {
         }
     }
 
-    /// As [`Self::rest_idle`], where word comes of what to look for. Says whether there was any rest.
+    /// As [`Self::rest_idle`], where word comes of what to look for, and else not at all. Says whether it was a rest worth the
+    /// name.
     async fn rest_told(&self) -> bool {
         let Some(waker) = self.wakers.get(&self.site).filter(|waker| waker.is_told()) else { return false };
-        tokio::select! {
-            biased;
-            () = waker.woken() => return false,
-            () = std::future::ready(()) => {}
-        }
+        let began = Instant::now();
         self.rest_unless(waker, self.config.look_every).await;
-        true
+        began.elapsed() >= BREATH
     }
 
-    /// The same, until `waker` wakes it. Says whether it did.
+    /// Waits at most `wait`, until `waker` wakes it or shutdown begins. Says whether it was woken.
     async fn rest_unless(&self, waker: &Waker, wait: Duration) -> bool {
         // No database call is raced here: this only sleeps.
         tokio::select! {

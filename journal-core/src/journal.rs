@@ -34,6 +34,8 @@ pub struct Tail {
     pub up_to: TransNr,
     /// A hole that may still fill: the reader stops before it.
     pub hole: Option<Hole>,
+    /// Whether there may be more that the limit left out.
+    pub more: bool,
 }
 
 /// Missing numbers that a running transaction may still bring.

@@ -6,6 +6,8 @@ mod ahead;
 #[cfg(test)]
 mod asked;
 #[cfg(test)]
+mod level;
+#[cfg(test)]
 mod lives;
 mod settings;
 
@@ -160,7 +162,8 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
     /// Whether its last turn left nothing to do of what it had found. More may have come in since.
     pub fn is_level(&self) -> bool {
         let nothing_open = self.tail.transactions.is_empty() && self.lanes().is_empty();
-        self.saw_all && nothing_open && self.begun.is_none() && !self.recheck_held
+        let acknowledged = !self.unacknowledged || !self.acknowledge_due();
+        self.saw_all && nothing_open && acknowledged && self.begun.is_none() && !self.recheck_held
     }
 
     /// Does one unit of work.
@@ -184,8 +187,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
             let writers = hole.writers.join(", ");
             self.wait(format!("numbers {} to {} may still be written by {writers}", hole.first, hole.last));
         }
-        self.saw_all =
-            self.tail.hole.is_none() && self.tail.transactions.len() < self.settings.batch.transactions / 2;
+        self.saw_all = self.tail.hole.is_none() && !self.tail.more;
         let lanes = self.lanes();
         let mut view = View {
             undecided: !self.tail.transactions.is_empty(),

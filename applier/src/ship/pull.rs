@@ -118,7 +118,8 @@ impl Puller {
         self.pull(peer, own).await
     }
 
-    /// Whether a single run is all there was when it was read, and not all that the read had room for.
+    /// Whether a single run is all there was when it was read, as far as its size tells: one that would not have fitted behind
+    /// it is found at the next look.
     fn is_all(&self, runs: &[SealedRun]) -> bool {
         let [run] = runs else { return false };
         let bytes: usize = run.transactions.iter().map(StoredTransaction::weight).sum();

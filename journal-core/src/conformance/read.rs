@@ -12,7 +12,7 @@ pub async fn the_tail_begins_after_the_number_asked_for<R: Rig>(rig: &mut R) {
     let tail = store.read_tail(numbers[1], UNLIMITED).await.expect("tail");
     let read: Vec<TransNr> = tail.transactions.iter().map(|transaction| transaction.id.trans_nr).collect();
     assert_eq!(read, numbers[2..]);
-    let end = Tail { transactions: Vec::new(), up_to: numbers[3], hole: None };
+    let end = Tail { transactions: Vec::new(), up_to: numbers[3], hole: None, more: false };
     assert_eq!(store.read_tail(numbers[3], UNLIMITED).await.expect("tail"), end);
 }
 
@@ -33,6 +33,7 @@ pub async fn a_read_stops_at_its_limits_but_gives_at_least_one<R: Rig>(rig: &mut
         let tail = store.read_tail(TransNr(0), limit).await.expect("tail");
         assert!(tail.transactions == all[..expected], "{limit:?}: {} read", tail.transactions.len());
         assert_eq!(tail.up_to, appended[expected - 1].trans_nr, "{limit:?}");
+        assert!(tail.more || expected == all.len(), "{limit:?}: there is more");
     }
 }
 

@@ -1,11 +1,16 @@
 //! Word from a database that something was committed there (PostgreSQL's NOTIFY), so that nobody need look again and again.
 
+use std::time::Duration;
+
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::Answer;
 use super::error::SqlError;
 use super::url::{DbUrl, Target};
+
+/// How long saying the first word may take.
+const SAID_WITHIN: Duration = Duration::from_secs(5);
 
 /// A session that only listens. It holds no transaction, so dropping a call of it half-way leaves nothing in doubt.
 pub struct Notices {
@@ -34,9 +39,10 @@ impl Notices {
         let pool = pool.connect_with(options.clone()).await?;
         let mut listener = PgListener::connect_with(&pool).await?;
         listener.listen(channel).await?;
-        // Without it whoever listens knows that it hears once the first word comes.
-        if let Err(error) = say(&options, channel).await {
-            tracing::debug!(channel, %error, "cannot say a first word");
+        // If it cannot be said, the first word of somebody else's shows that this session hears.
+        let said = tokio::time::timeout(SAID_WITHIN, say(&options, channel)).await;
+        if !matches!(said, Ok(Ok(()))) {
+            tracing::debug!(channel, ?said, "cannot say a first word");
         }
         Ok(Some(Self { listener }))
     }

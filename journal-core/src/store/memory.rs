@@ -176,19 +176,20 @@ impl State {
 
     fn tail(&self, origin: &Origin, after: TransNr, limit: ReadLimit) -> Tail {
         let mut bytes: usize = 0;
-        let mut transactions = Vec::new();
+        let (mut transactions, mut more) = (Vec::new(), false);
         for transaction in
             self.books.get(origin).into_iter().flat_map(|book| book.transactions.range(after.next()..))
         {
             bytes = bytes.saturating_add(transaction.1.weight());
             let full = transactions.len() >= limit.transactions.max(1) || bytes > limit.bytes;
             if full && !transactions.is_empty() {
+                more = true;
                 break;
             }
             transactions.push(transaction.1.clone());
         }
         let up_to = transactions.last().map_or(after, |last| last.id.trans_nr);
-        Tail { transactions, up_to, hole: None }
+        Tail { transactions, up_to, hole: None, more }
     }
 
     fn runs(&self, origin: &Origin, after: SealNr, limit: ReadLimit) -> Vec<SealedRun> {

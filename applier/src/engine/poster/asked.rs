@@ -71,7 +71,7 @@ async fn what_was_asked_waits_for_work_but_not_for_long() {
     assert_eq!((poster.turn().await.unwrap(), ended(&site)), (Turn::Progress, 1));
     while poster.turn().await.unwrap() != Turn::Idle {}
 
-    // Ten looks later it goes before what is to be decided.
+    // Later it goes before what is to be decided.
     ask(&site, 2).await;
     clock.pass(EVERY * ASKED_WAITS);
     journal.append(&[new_transaction(2, 1)]).await.unwrap();

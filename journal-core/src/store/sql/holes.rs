@@ -94,7 +94,9 @@ async fn read_on(
             Dialect::Postgres => first_hole(dead_up_to, &transactions),
         };
         let up_to = transactions.last().map_or(after, |last| last.id.trans_nr);
-        let Some((first, last)) = hole else { return Ok(Tail { transactions, up_to, hole: None }) };
+        let Some((first, last)) = hole else {
+            return Ok(Tail { transactions, up_to, hole: None, more: tailing.long });
+        };
         let present = writers(&mut conn).await?;
         let noted = tailing.watch.take().filter(|watch| first <= watch.up_to);
         let noted = noted.unwrap_or_else(|| Watch { up_to, writers: present.keys().cloned().collect() });
@@ -148,7 +150,7 @@ fn still_writing(noted: &Watch, present: &Writers) -> Vec<String> {
 
 fn cut(mut transactions: Vec<StoredTransaction>, hole: Hole) -> Tail {
     transactions.retain(|transaction| transaction.id.trans_nr < hole.first);
-    Tail { transactions, up_to: TransNr(hole.first.0 - 1), hole: Some(hole) }
+    Tail { transactions, up_to: TransNr(hole.first.0 - 1), hole: Some(hole), more: true }
 }
 
 async fn writers(conn: &mut ConnRef<'_>) -> Result<Writers, SqlError> {

@@ -19,7 +19,7 @@ const WEIGHED_MAX: i64 = 1024;
 /// than the round trip that a COPY takes besides.
 const COPIED_FROM: usize = 128 * 1024;
 
-/// Whether transactions stand as rows, too.
+/// Whether transactions stand as rows, too; of a run whose do, the seal is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rows {
     /// The site's own do.

@@ -24,8 +24,8 @@ impl std::fmt::Debug for Notices {
 }
 
 impl Notices {
-    /// Listens on a channel of a database, and has a first word said there; `None` where the database has nothing of the kind (SQLite, MariaDB). `purpose` shows in
-    /// the database's session list.
+    /// Listens on a channel of a database, and has a first word said there; `None` where the database has nothing of the kind
+    /// (SQLite, MariaDB). `purpose` shows in the database's session list.
     pub fn open<'a>(url: &'a DbUrl, channel: &'a str, purpose: &'a str) -> Answer<'a, Option<Self>> {
         Box::pin(Self::listen(url, channel, purpose))
     }

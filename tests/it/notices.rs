@@ -1,9 +1,13 @@
 //! An idle group posts at once: databases tell of what comes in, and nobody waits for a look.
 
 use journal_core::client::{Journal, Transaction};
-use journal_core::model::SiteName;
-use journal_core::store::sql::Notice;
+use journal_core::conformance::{Rig as _, SqlRig, new_transaction, origin, seal_next};
+use journal_core::journal::JournalStore as _;
+use journal_core::model::{SealedRun, SiteName};
+use journal_core::store::sql::{Notice, SqlJournal};
 use journal_tests::servers::{postgres_or_skip, two_postgres_or_skip};
+use sqlx::Executor as _;
+use sqlx::postgres::PgListener;
 
 use crate::bad_input::film_row;
 use crate::shop::{BOUND, SITES, Shop, expect_done};
@@ -44,4 +48,35 @@ async fn who_listens_is_told_a_first_word() {
         let mut notices = notice.listen(&url, "test").await.unwrap().expect("PostgreSQL tells");
         tokio::time::timeout(BOUND, notices.wait()).await.expect("a word").unwrap();
     }
+}
+
+/// The origin of a received seal knows it, and who takes it from here looks. Woken for each, both sites do twice the work.
+#[tokio::test]
+async fn a_sites_own_seals_are_told_and_those_it_received_are_not() {
+    let Some(server) = postgres_or_skip() else { return };
+    let urls = ["a", "b"].map(|_site| server.create_database().url);
+    let mut next = urls.clone().into_iter();
+    let mut rig = SqlRig::new(move || next.next().unwrap().parse().unwrap());
+    let (mut a, mut b) = (rig.create(&origin("a")).await, rig.create(&origin("b")).await);
+    let mut runs = Vec::new();
+    for seed in 0..4 {
+        runs.push(sealed(&mut rig, &mut b, seed).await);
+    }
+    let mut listener = PgListener::connect(&urls[0]).await.unwrap();
+    listener.listen("daybook_sealed").await.unwrap();
+    // The first of an origin, one behind it, and several at once: each has a statement of its own.
+    for received in [&runs[..1], &runs[1..2], &runs[2..]] {
+        a.receive(received).await.unwrap();
+    }
+    listener.execute("NOTIFY daybook_sealed, 'from the test'").await.unwrap();
+    assert_eq!(listener.recv().await.unwrap().payload(), "from the test");
+    for seed in 4..6 {
+        sealed(&mut rig, &mut a, seed).await;
+        assert_eq!(listener.recv().await.unwrap().payload(), "");
+    }
+}
+
+async fn sealed(rig: &mut SqlRig, store: &mut SqlJournal, seed: u64) -> SealedRun {
+    store.append(&[new_transaction(seed, 1)]).await.unwrap();
+    seal_next(rig, store, &[]).await
 }

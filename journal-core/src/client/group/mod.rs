@@ -2,6 +2,7 @@
 //! that have no answer yet, when that site is to be left or is lost. Each transaction ends up at one site, once.
 
 mod attempt;
+mod builder;
 mod choice;
 mod doubt;
 mod member;
@@ -15,21 +16,19 @@ use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use self::attempt::Attempt;
+pub use self::builder::GroupBuilder;
 use self::choice::{Fitness, Sight, choose, fitness};
 use self::doubt::{Doubts, NotClaimed};
 use self::member::Member;
-use super::group_commit::{AppendFailure, GroupCommit};
-use super::journal::{Journal, OpenError};
+use super::group_commit::AppendFailure;
 use super::receipt::Receipt;
 use super::transaction::Transaction;
 use crate::model::{SchemaVersion, SiteName};
 use crate::sql::{Access, Conn, DbUrl, ReadUrl, SqlError};
-use crate::store::sql::{read_posted, read_serving};
+use crate::store::sql::read_posted;
 
 /// Looks older than this are no ground for a feature gate.
 const SUPPORTS_AGE_MAX: Duration = Duration::from_secs(2);
-/// How long opening waits for a site that does not answer, once another is fit to be written at.
-const FIRST_LOOKS: Duration = Duration::from_secs(1);
 /// Between two looks at how far the next site has followed.
 const FOLLOW_LOOK: Duration = Duration::from_millis(5);
 
@@ -81,18 +80,7 @@ pub enum GroupFailure {
 
 impl GroupJournal {
     pub(super) fn builder(sites: &[(SiteName, DbUrl)]) -> GroupBuilder {
-        GroupBuilder {
-            sites: sites.to_vec(),
-            version: None,
-            author: None,
-            options: Options {
-                patience: Duration::from_secs(30),
-                switch_after: Duration::from_millis(250),
-                look_every: Duration::from_millis(100),
-                follow: Duration::from_millis(600),
-                pause_grace: Duration::from_secs(5),
-            },
-        }
+        GroupBuilder::new(sites)
     }
 
     /// Appends a transaction at the site in service and returns once it is durable there; [`Receipt::id`] names the site.
@@ -248,150 +236,5 @@ impl Shared {
         let posted = read_posted(taken.lend(), &origin).await?;
         *conn = Some(taken);
         Ok(posted >= Some(last))
-    }
-}
-
-/// Choices for opening a group.
-#[derive(Debug, Clone)]
-pub struct GroupBuilder {
-    sites: Vec<(SiteName, DbUrl)>,
-    version: Option<SchemaVersion>,
-    author: Option<String>,
-    options: Options,
-}
-
-impl GroupBuilder {
-    /// Writes this schema version, at every site; it must be released where it is written. Without it, the one that the
-    /// ledger of the first site that answers has now.
-    #[must_use]
-    pub fn schema_version(mut self, version: SchemaVersion) -> Self {
-        self.version = Some(version);
-        self
-    }
-
-    /// Who writes transactions that do not say so themselves.
-    #[must_use]
-    pub fn author(mut self, author: impl Into<String>) -> Self {
-        self.author = Some(author.into());
-        self
-    }
-
-    /// How long an append goes on trying before its caller is told. 30 s unless said otherwise.
-    #[must_use]
-    pub fn patience(mut self, patience: Duration) -> Self {
-        self.options.patience = patience;
-        self
-    }
-
-    /// How long a site is tried again before the next one is. 250 ms unless said otherwise.
-    #[must_use]
-    pub fn switch_after(mut self, switch_after: Duration) -> Self {
-        self.options.switch_after = switch_after;
-        self
-    }
-
-    /// How often each site is looked at. 100 ms unless said otherwise: an announced pause must last longer.
-    #[must_use]
-    pub fn look_every(mut self, look_every: Duration) -> Self {
-        self.options.look_every = look_every;
-        self
-    }
-
-    /// How long a move waits for the next site to post what was written at the site that is left. 600 ms unless said
-    /// otherwise: nobody is to wait for a second.
-    #[must_use]
-    pub fn follow(mut self, follow: Duration) -> Self {
-        self.options.follow = follow;
-        self
-    }
-
-    /// How long a site may be paused that nobody announced before it is left: appends are durable there and wait. 5 s unless
-    /// said otherwise, since a comparison of ledgers pauses a site for a moment.
-    #[must_use]
-    pub fn pause_grace(mut self, pause_grace: Duration) -> Self {
-        self.options.pause_grace = pause_grace;
-        self
-    }
-
-    /// Opens it: at least one site must answer. Call it inside a tokio runtime: its tasks live there.
-    pub async fn open(self) -> Result<GroupJournal, OpenError> {
-        let version = match self.version {
-            Some(version) => version,
-            None => self.ledger_version().await?,
-        };
-        let group_commit = GroupCommit { patience: self.options.switch_after, ..GroupCommit::default() };
-        let members: Vec<Arc<Member>> = self
-            .sites
-            .iter()
-            .map(|(site, url)| {
-                let mut builder =
-                    Journal::builder(url, site).schema_version(version).group_commit(group_commit);
-                if let Some(author) = &self.author {
-                    builder = builder.author(author.clone());
-                }
-                Arc::new(Member::new(site.clone(), url.clone(), builder))
-            })
-            .collect();
-        let end = watch::Sender::new(false);
-        for member in &members {
-            let (member, end) = (member.clone(), end.subscribe());
-            let Options { look_every, pause_grace, .. } = self.options;
-            drop(tokio::spawn(async move { member.watch(look_every, pause_grace, end).await }));
-        }
-        let shared = Shared {
-            members,
-            version,
-            options: self.options,
-            current: Mutex::new(0),
-            doubts: Doubts::default(),
-            end,
-        };
-        shared.begin().await?;
-        Ok(GroupJournal { shared: Arc::new(shared) })
-    }
-
-    async fn ledger_version(&self) -> Result<SchemaVersion, OpenError> {
-        let mut why = "it has none".to_owned();
-        for (site, url) in &self.sites {
-            let looked = async { read_serving(Conn::open(url, Access::Read, "open").await?.lend()).await };
-            match looked.await {
-                Ok(serving) => return Ok(serving.ledger_version),
-                Err(error) => why = format!("{site}: {error}"),
-            }
-        }
-        Err(OpenError::NoSite { why })
-    }
-}
-
-impl Shared {
-    /// Waits for the first look at every site, a moment longer for one that hangs while another is fit; then opens the
-    /// journal to write at, so that what is wrong with it is told now.
-    async fn begin(&self) -> Result<(), OpenError> {
-        let begun = Instant::now();
-        loop {
-            let sights = self.sights();
-            let fit = sights.iter().any(|sight| fitness(sight.as_ref()) == Fitness::Serving);
-            if sights.iter().all(Option::is_some) || (fit && begun.elapsed() > FIRST_LOOKS) {
-                break;
-            }
-            sleep(FOLLOW_LOOK).await;
-        }
-        let fitness: Vec<Fitness> = self.sights().iter().map(|sight| fitness(sight.as_ref())).collect();
-        let first = choose(0, &fitness, &[]);
-        match first {
-            Some(at) if fitness[at] > Fitness::Gone => {
-                *self.current.lock().await = at;
-                self.members[at].journal().await.map(|_| ())
-            }
-            _ => Err(OpenError::NoSite { why: self.trouble() }),
-        }
-    }
-
-    fn trouble(&self) -> String {
-        let told = self.members.iter().filter_map(|member| {
-            let error = member.sight()?.found.err()?;
-            Some(format!("{}: {error}", member.site))
-        });
-        told.collect::<Vec<_>>().join("; ")
     }
 }

@@ -114,7 +114,7 @@ impl Busy {
 }
 
 /// To a new version and back, while both sites are written.
-async fn goes_and_comes_back(store: &str, shop: Shop) {
+async fn goes_and_comes_back(shop: Shop) {
     let mut busy = Busy::new(shop, 3);
     busy.write();
     let writers = busy.begin_to_write();
@@ -127,12 +127,12 @@ async fn goes_and_comes_back(store: &str, shop: Shop) {
     busy.is_right_at(2, "up").await;
     let record = "SELECT count(*) FROM {d}upgrade_record WHERE kind = 'expansion' AND version_to = 2";
     for site in SITES {
-        assert_eq!(busy.shop.number(site, record).await, 1, "{store} {site}");
+        assert_eq!(busy.shop.number(site, record).await, 1, "{site}");
         let rows = busy
             .shop
             .number(site, "SELECT CAST(sum(moved_rows) AS {bigint}) FROM {d}upgrade_step WHERE step = 'move'")
             .await;
-        assert!(rows > 1000, "{store} {site}: {rows} rows moved");
+        assert!(rows > 1000, "{site}: {rows} rows moved");
     }
     busy.write();
     let report = busy.shop.report(&["upgrade", "abort"]);
@@ -143,23 +143,23 @@ async fn goes_and_comes_back(store: &str, shop: Shop) {
 
 #[tokio::test]
 async fn a_group_goes_to_a_new_version_and_back_while_it_is_written_on_sqlite() {
-    goes_and_comes_back("sqlite", Shop::sqlite()).await;
+    goes_and_comes_back(Shop::sqlite()).await;
 }
 
 #[tokio::test]
 async fn a_group_goes_to_a_new_version_and_back_while_it_is_written_on_postgres() {
     let Some((a, b)) = two_postgres_or_skip() else { return };
-    goes_and_comes_back("postgres", Shop::on_servers(a, b)).await;
+    goes_and_comes_back(Shop::on_servers(a, b)).await;
 }
 
 #[tokio::test]
 async fn a_group_goes_to_a_new_version_and_back_while_it_is_written_on_mariadb() {
     let Some((a, b)) = two_mariadb_or_skip() else { return };
-    goes_and_comes_back("mariadb", Shop::on_servers(a, b)).await;
+    goes_and_comes_back(Shop::on_servers(a, b)).await;
 }
 
 #[tokio::test]
 async fn a_group_goes_to_a_new_version_and_back_while_it_is_written_on_two_stores() {
     let Some((_, b)) = two_postgres_or_skip() else { return };
-    goes_and_comes_back("mixed", Shop::mixed(b)).await;
+    goes_and_comes_back(Shop::mixed(b)).await;
 }

@@ -4,11 +4,11 @@ mod begin;
 mod conduct;
 mod contract;
 mod drive;
-mod go_on;
 mod hooks;
 mod plan;
 mod status;
 mod steps;
+mod turn;
 
 use journal_core::model::{SchemaVersion, SiteName};
 use serde::Serialize;
@@ -90,8 +90,8 @@ pub(super) async fn run(args: Args, session: &Session) -> anyhow::Result<()> {
         }
         Some(What::Status) => status::run(&group, session).await,
         Some(What::Contract(args)) => contract::run(args, &group, session).await,
-        Some(What::Resume { conduct }) => go_on::resume(&conduct, &group, session).await,
-        Some(What::Abort { site, conduct }) => go_on::abort(site.as_ref(), &conduct, &group, session).await,
+        Some(What::Resume { conduct }) => turn::resume(&conduct, &group, session).await,
+        Some(What::Abort { site, conduct }) => turn::abort(site.as_ref(), &conduct, &group, session).await,
     }
 }
 

@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::row::Name;
 use super::site::SchemaVersion;
 
-mod check;
 mod column_type;
+mod fits;
 mod table;
 
-pub use check::ChangeError;
 pub use column_type::{Type, UnknownType};
+pub use fits::ChangeError;
 pub use table::{Check, Column, Index, Parent, Table};
 
 /// A named business operation and its arguments; a mapper turns calls of it into rows.

@@ -1,4 +1,4 @@
-//! Beginning an upgrade: its options, what must hold first, and its record at each site.
+//! Beginning an upgrade: its options and its plan, what must hold first, and its record at each site.
 
 use journal_core::model::{SchemaVersion, SiteName};
 use journal_core::sql::{Access, Conn};

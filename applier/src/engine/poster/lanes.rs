@@ -1,4 +1,5 @@
-//! What peers have brought here, and how much of it may be posted next: what it had seen, and by whom it can be judged.
+//! The lanes of peers: which have something to post, and how much of it may go next. What its origin had seen must be posted
+//! here first, and its site be one that this poster was told of.
 
 use journal_core::journal::{Head, JournalStore};
 use journal_core::model::{Origin, SealedRun};
@@ -18,7 +19,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         self.heads.iter().filter(open).map(|head| head.origin.clone()).collect()
     }
 
-    /// What may be posted of a lane now, from its first run on; judged, where that was done in advance. Says what it waits for.
+    /// What may be posted of a lane now, from its first run that is not posted; judged, where that was done in advance. Says what it waits for.
     pub(super) async fn ready_runs(
         &mut self,
         lane: &Origin,

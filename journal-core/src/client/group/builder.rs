@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use super::choice::{Fitness, choose, fitness};
 use super::doubt::Doubts;
 use super::member::Member;
-use super::{FOLLOW_LOOK, GroupJournal, Options, Shared};
+use super::{GroupJournal, LOOK_AGAIN, Options, Shared};
 use crate::client::group_commit::GroupCommit;
 use crate::client::journal::{Journal, OpenError};
 use crate::model::{SchemaVersion, SiteName};
@@ -157,7 +157,7 @@ impl Shared {
             if sights.iter().all(Option::is_some) || (fit && begun.elapsed() > FIRST_LOOKS) {
                 break;
             }
-            sleep(FOLLOW_LOOK).await;
+            sleep(LOOK_AGAIN).await;
         }
         let fitness: Vec<Fitness> = self.sights().iter().map(|sight| fitness(sight.as_ref())).collect();
         let first = choose(0, &fitness, &[]);

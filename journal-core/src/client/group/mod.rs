@@ -29,8 +29,8 @@ use crate::store::sql::read_posted;
 
 /// Looks older than this are no ground for a feature gate.
 const SUPPORTS_AGE_MAX: Duration = Duration::from_secs(2);
-/// Between two looks at how far the next site has followed.
-const FOLLOW_LOOK: Duration = Duration::from_millis(5);
+/// Between two looks at what is waited for.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// The journals of a group's sites. Cheap to clone; all clones write at the same site.
 #[derive(Debug, Clone)]
@@ -116,7 +116,7 @@ impl GroupJournal {
                     let why = "another caller appends the same transaction".to_owned();
                     return Err(GroupFailure::NoSite { why });
                 }
-                Err(NotClaimed::Busy) => sleep(FOLLOW_LOOK).await,
+                Err(NotClaimed::Busy) => sleep(LOOK_AGAIN).await,
             }
         }
     }
@@ -141,7 +141,7 @@ impl GroupJournal {
             if Instant::now() >= until {
                 return Err(GroupFailure::NoSite { why });
             }
-            sleep(FOLLOW_LOOK).await;
+            sleep(LOOK_AGAIN).await;
         }
     }
 
@@ -213,7 +213,7 @@ impl Shared {
                     return;
                 }
             }
-            sleep(FOLLOW_LOOK).await;
+            sleep(LOOK_AGAIN).await;
         }
         tracing::info!(from = %from.site, to = %to.site, "moving before the last writes have followed");
     }

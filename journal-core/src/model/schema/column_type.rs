@@ -5,7 +5,6 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::decimal::Decimal;
 use crate::model::time;
 use crate::model::value::Value;
 
@@ -90,8 +89,8 @@ impl Type {
         }
     }
 
-    /// Reads a JSON value as this type: numbers and texts for int and decimal, texts for dates and times, `\x` hex or
-    /// plain text for bytes, anything for json. `None` when it is not of the type.
+    /// Reads a JSON value as this type: numbers for int and float, numbers and texts for decimal, texts for dates, times and
+    /// UUIDs, `\x` and hex digits for bytes, anything for json; null for any. `None` when it is not of the type.
     pub fn read_json(self, json: &serde_json::Value) -> Option<Value> {
         use serde_json::Value as Json;
         if self == Self::Json {
@@ -113,15 +112,6 @@ impl Type {
             _ => return None,
         };
         self.holds(&value).then_some(value)
-    }
-
-    /// The default a number starts from, for sums.
-    pub fn zero(self) -> Option<Value> {
-        match self {
-            Self::Int => Some(Value::Int(0)),
-            Self::Decimal { .. } => Some(Value::Decimal(Decimal::from(0))),
-            _ => None,
-        }
     }
 }
 

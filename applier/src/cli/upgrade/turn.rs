@@ -1,4 +1,4 @@
-//! An upgrade that was begun goes on, or back.
+//! `daybook upgrade resume` and `abort`: an upgrade that was begun goes on, or back.
 
 use journal_core::model::SiteName;
 

@@ -125,6 +125,35 @@ async fn a_lost_answer_is_made_certain_before_the_transaction_goes_elsewhere() {
     }
 }
 
+/// It was written a second time, at the site that answered.
+#[tokio::test]
+async fn what_an_append_again_could_not_make_certain_no_plain_append_writes_elsewhere() {
+    let Some(pair) = Pair::or_skip().await else { return };
+    let earlier = pair.client().await;
+    let transaction = sale(1);
+    let first = earlier.append(&transaction).await.unwrap();
+    assert_eq!(first.id().origin.site, name("a"));
+    earlier.close().await;
+    pair.proxies[0].close();
+    let group = client(&pair.urls).patience(Duration::from_millis(300)).open().await.unwrap();
+    let is_unknown = |answer: &Result<_, GroupFailure>| matches!(answer, Err(GroupFailure::OutcomeUnknown { site, .. }) if *site == name("a"));
+    let answer = group.append_again(&transaction).await;
+    assert!(is_unknown(&answer), "{answer:?}");
+    let answer = group.append(&transaction).await;
+    assert!(is_unknown(&answer), "{answer:?}");
+    pair.proxies[0].open();
+    let receipt = loop {
+        match group.append(&transaction).await {
+            Ok(receipt) => break receipt,
+            other => assert!(is_unknown(&other), "{other:?}"),
+        }
+    };
+    assert_eq!((receipt.id(), receipt.repeated()), (first.id(), true));
+    assert_eq!(standing(&pair.rig, transaction.tx_id()).await, [first.id().to_string()]);
+    assert_eq!(group.append(&sale(2)).await.unwrap().id().origin.site, name("b"), "others go on");
+    group.close().await;
+}
+
 #[tokio::test]
 async fn a_transaction_in_doubt_waits_for_its_site_and_others_do_not() {
     let Some(pair) = Pair::or_skip().await else { return };

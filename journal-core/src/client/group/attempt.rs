@@ -52,7 +52,23 @@ impl<'g> Attempt<'g> {
     }
 
     /// To the end: a receipt, a definite no, or the end of patience.
-    pub(super) async fn run(mut self) -> Result<Receipt, GroupFailure> {
+    pub(super) async fn run(self) -> Result<Receipt, GroupFailure> {
+        if self.claim.may_be_anywhere() { self.run_again().await } else { self.run_once().await }
+    }
+
+    /// The same of one that may stand at any site.
+    pub(super) async fn run_again(mut self) -> Result<Receipt, GroupFailure> {
+        // Until it is certain of all, whoever appends it has to ask again.
+        self.claim.note_anywhere(true);
+        let found = self.clear_others().await?;
+        self.claim.note_anywhere(false);
+        match found {
+            Some(receipt) => Ok(receipt),
+            None => self.run_once().await,
+        }
+    }
+
+    async fn run_once(mut self) -> Result<Receipt, GroupFailure> {
         loop {
             let Some(at) = self.group.station(&self.void).await else {
                 return Err(GroupFailure::Void { tx_id: self.transaction.tx_id() });
@@ -70,7 +86,7 @@ impl<'g> Attempt<'g> {
     }
 
     /// Makes it certain for every other site that the transaction does not stand there, as far as that is not known.
-    pub(super) async fn clear_others(&mut self) -> Result<Option<Receipt>, GroupFailure> {
+    async fn clear_others(&mut self) -> Result<Option<Receipt>, GroupFailure> {
         let Some(keep) = self.group.station(&self.void).await else { return Ok(None) };
         for at in (0..self.group.members.len()).filter(|at| *at != keep) {
             loop {
@@ -104,7 +120,8 @@ impl<'g> Attempt<'g> {
         };
         let origin = journal.site().origin.clone();
         let doubted = self.claim.sent();
-        if doubted.as_ref().is_some_and(|sent| sent.origin != origin) {
+        // One that may be anywhere can be found here though it was sent to another site.
+        if doubted.as_ref().is_some_and(|sent| sent.at == at && sent.origin != origin) {
             return Step::Ended(Err(self.unknown(member, format!("the site is {origin} now"))));
         }
         self.claim.sending(at, origin.clone());
@@ -175,7 +192,7 @@ impl<'g> Attempt<'g> {
         let member = &self.group.members[sent.at];
         match self.append_void(member, sent).await {
             Ok(()) => {
-                self.claim.absent();
+                self.claim.absent_at(sent);
                 self.void[sent.at] = true;
                 Step::Next
             }

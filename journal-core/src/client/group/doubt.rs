@@ -26,6 +26,8 @@ pub(super) struct Sent {
 #[derive(Debug, Default)]
 struct Open {
     sent: Option<Sent>,
+    /// Whether it may stand at sites that it was not sent to from here.
+    anywhere: bool,
     claimed: bool,
     acknowledged: bool,
 }
@@ -46,7 +48,7 @@ struct Book {
 impl Book {
     /// Drops what nothing is to be remembered of.
     fn tidy(&mut self, tx_id: Uuid) {
-        if self.open.get(&tx_id).is_some_and(|open| !open.claimed && open.sent.is_none()) {
+        if self.open.get(&tx_id).is_some_and(|open| !open.claimed && open.sent.is_none() && !open.anywhere) {
             self.open.remove(&tx_id);
         }
         while self.acknowledged.len() > ACKNOWLEDGED_MAX {
@@ -123,6 +125,23 @@ impl Claim<'_> {
     pub(super) fn absent(&self) {
         self.doubts.with(self.tx_id, |open| (open.sent, open.acknowledged) = (None, false));
     }
+
+    /// The same of one place, which need not be where it was sent.
+    pub(super) fn absent_at(&self, place: &Sent) {
+        if self.sent().as_ref() == Some(place) {
+            self.absent();
+        }
+    }
+
+    /// Whether it may stand at sites that it was not sent to from here.
+    pub(super) fn may_be_anywhere(&self) -> bool {
+        self.doubts.with(self.tx_id, |open| open.anywhere)
+    }
+
+    /// Notes whether it may.
+    pub(super) fn note_anywhere(&self, anywhere: bool) {
+        self.doubts.with(self.tx_id, |open| open.anywhere = anywhere);
+    }
 }
 
 impl Drop for Claim<'_> {
@@ -148,6 +167,26 @@ mod tests {
         let claim = doubts.claim(tx_id).unwrap();
         assert_eq!(claim.sent(), Some(Sent { at: 1, origin }));
         claim.absent();
+        drop(claim);
+        assert!(doubts.book.lock().unwrap().open.is_empty());
+    }
+
+    #[test]
+    fn what_may_stand_anywhere_is_remembered_and_one_place_settles_itself_alone() {
+        let doubts = Doubts::default();
+        let (tx_id, epoch) = (Uuid::now_v7(), Epoch(1));
+        let place = |at: usize| Sent { at, origin: Origin { site: "a".parse().unwrap(), epoch } };
+        let claim = doubts.claim(tx_id).unwrap();
+        claim.note_anywhere(true);
+        drop(claim);
+        let claim = doubts.claim(tx_id).unwrap();
+        assert!(claim.may_be_anywhere());
+        claim.sending(2, place(2).origin);
+        claim.absent_at(&place(1));
+        assert_eq!(claim.sent(), Some(place(2)));
+        claim.absent_at(&place(2));
+        claim.note_anywhere(false);
+        assert_eq!(claim.sent(), None);
         drop(claim);
         assert!(doubts.book.lock().unwrap().open.is_empty());
     }

@@ -97,13 +97,9 @@ impl GroupJournal {
 
     /// As [`Self::append`], for a transaction that an earlier process, or another one, may have appended: makes it certain
     /// for every other site that the transaction does not stand there before it appends. Needs all sites, so it fails with
-    /// [`GroupFailure::OutcomeUnknown`] while one does not answer.
+    /// [`GroupFailure::OutcomeUnknown`] while one does not answer; from then on [`Self::append`] makes it certain as well.
     pub async fn append_again(&self, transaction: &Transaction) -> Result<Receipt, GroupFailure> {
-        let mut attempt = self.attempt(transaction).await?;
-        match attempt.clear_others().await? {
-            Some(receipt) => Ok(receipt),
-            None => attempt.run().await,
-        }
+        self.attempt(transaction).await?.run_again().await
     }
 
     async fn attempt<'g>(&'g self, transaction: &'g Transaction) -> Result<Attempt<'g>, GroupFailure> {

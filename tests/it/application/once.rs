@@ -136,7 +136,10 @@ async fn what_an_append_again_could_not_make_certain_no_plain_append_writes_else
     earlier.close().await;
     pair.proxies[0].close();
     let group = client(&pair.urls).patience(Duration::from_millis(300)).open().await.unwrap();
-    let is_unknown = |answer: &Result<_, GroupFailure>| matches!(answer, Err(GroupFailure::OutcomeUnknown { site, .. }) if *site == name("a"));
+    let is_unknown = |answer: &Result<_, GroupFailure>| match answer {
+        Err(GroupFailure::OutcomeUnknown { site, .. }) => *site == name("a"),
+        _ => false,
+    };
     let answer = group.append_again(&transaction).await;
     assert!(is_unknown(&answer), "{answer:?}");
     let answer = group.append(&transaction).await;

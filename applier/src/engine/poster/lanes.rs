@@ -19,7 +19,8 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         self.heads.iter().filter(open).map(|head| head.origin.clone()).collect()
     }
 
-    /// What may be posted of a lane now, from its first run that is not posted; judged, where that was done in advance. Says what it waits for.
+    /// What may be posted of a lane now, from its first run that is not posted; judged, where that was done in advance.
+    /// Says what it waits for.
     pub(super) async fn ready_runs(
         &mut self,
         lane: &Origin,

@@ -118,7 +118,7 @@ impl Claim<'_> {
 
     /// It stands where it was sent.
     pub(super) fn acknowledged(&self) {
-        self.doubts.with(self.tx_id, |open| open.acknowledged = true);
+        self.doubts.with(self.tx_id, |open| (open.acknowledged, open.anywhere) = (true, false));
     }
 
     /// It is certain that it does not stand where it was sent.
@@ -138,9 +138,9 @@ impl Claim<'_> {
         self.doubts.with(self.tx_id, |open| open.anywhere)
     }
 
-    /// Notes whether it may.
+    /// Notes whether it may. One that was acknowledged stands where it was sent.
     pub(super) fn note_anywhere(&self, anywhere: bool) {
-        self.doubts.with(self.tx_id, |open| open.anywhere = anywhere);
+        self.doubts.with(self.tx_id, |open| open.anywhere = anywhere && !open.acknowledged);
     }
 }
 
@@ -185,7 +185,12 @@ mod tests {
         claim.absent_at(&place(1));
         assert_eq!(claim.sent(), Some(place(2)));
         claim.absent_at(&place(2));
-        claim.note_anywhere(false);
+        assert!(claim.may_be_anywhere());
+        claim.sending(1, place(1).origin);
+        claim.acknowledged();
+        claim.note_anywhere(true);
+        assert!(!claim.may_be_anywhere(), "its receipt waits for no other site");
+        claim.absent();
         assert_eq!(claim.sent(), None);
         drop(claim);
         assert!(doubts.book.lock().unwrap().open.is_empty());

@@ -1,5 +1,6 @@
 //! The contract of a journal store. One conformance suite (`conformance`, feature `test-util`) holds every store to it.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 
 use crate::codec::chain::ChainFault;
@@ -30,6 +31,8 @@ pub struct Appended {
 pub struct Tail {
     /// In the order of their numbers.
     pub transactions: Vec<StoredTransaction>,
+    /// Those of them that were written in another form, and what was wrong with it: they cannot be accepted.
+    pub ill_formed: BTreeMap<TransNr, String>,
     /// Everything up to and including this number is either in `transactions` or dead for ever.
     pub up_to: TransNr,
     /// A hole that may still fill: the reader stops before it.

@@ -90,7 +90,7 @@ async fn shop(url: &str) -> DbUrl {
 async fn appended(url: &DbUrl) -> Vec<(TransNr, uuid::Uuid)> {
     let mut conn = Conn::open(url, Access::Read, "test").await.unwrap();
     let rows = read_tail_rows(conn.lend(), &origin("a"), TransNr(0), UNLIMITED).await.unwrap();
-    rows.into_iter().map(|transaction| (transaction.id.trans_nr, transaction.tx_id)).collect()
+    rows.transactions.into_iter().map(|transaction| (transaction.id.trans_nr, transaction.tx_id)).collect()
 }
 
 fn item(id: i64) -> Transaction {

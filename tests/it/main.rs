@@ -34,6 +34,7 @@ mod main_job;
 mod mapping;
 mod notices;
 mod operating;
+mod plain_sql;
 mod process;
 mod proxy;
 mod rehearse;

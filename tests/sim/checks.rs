@@ -255,7 +255,7 @@ impl World {
             Fault::Unmappable => Mark::Unmappable,
             Fault::Concurrent => Mark::Concurrent,
             Fault::Dependent => Mark::Dependent,
-            Fault::UnexpectedRow | Fault::NotNull | Fault::Unreadable | Fault::Unfit => {
+            Fault::UnexpectedRow | Fault::NotNull | Fault::Unreadable | Fault::Unfit | Fault::IllFormed => {
                 return Err(format!("S14: {id} is in quarantine for {fault:?}, which no peer judges"));
             }
         });

@@ -14,7 +14,7 @@ use super::poster::{Poster, Turn};
 use super::prepare::{Judge, Keys, NotReady, Ready, prepare, shorten};
 use super::reaction::PostError;
 use crate::control::spent::Work;
-use crate::ledger::{Ledger, Posted};
+use crate::ledger::{Fault, Ledger, Posted};
 
 impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
     /// Decides a run of own transactions. An empty tail makes an empty seal.
@@ -73,6 +73,11 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         let registry = self.settings.registry.clone();
         for at in 0..tail.transactions.len() {
             let transaction = &tail.transactions[at];
+            if let Some(why) = tail.ill_formed.get(&transaction.id.trans_nr) {
+                ready.push(None);
+                verdicts.push(Some((Fault::IllFormed, why.clone())));
+                continue;
+            }
             match prepare(transaction, &registry, self.standing.ledger_version, Judge::Origin, Keys::Told) {
                 Ok(prepared) => {
                     ready.push(Some(prepared));

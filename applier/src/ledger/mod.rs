@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use journal_core::journal::ReadError;
 use journal_core::model::{
-    Name, Origin, Row, Schema, SchemaVersion, SealNr, SealedRun, TransNr, TransactionId, Value,
+    ILL_FORMED, Name, Origin, Row, Schema, SchemaVersion, SealNr, SealedRun, TransNr, TransactionId, Value,
 };
 use journal_core::sql::SqlError;
 use schema_mappers::MappedRow;
@@ -67,11 +67,13 @@ pub enum Fault {
     Concurrent,
     /// It touches keys of a transaction that is in quarantine.
     Dependent,
+    /// Its rows in the journal are none of one transaction: their numbers have gaps, or their headers differ.
+    IllFormed,
 }
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::DuplicateKey,
         Self::MissingParent,
         Self::StillReferenced,
@@ -85,6 +87,7 @@ impl Fault {
         Self::Unmappable,
         Self::Concurrent,
         Self::Dependent,
+        Self::IllFormed,
     ];
 
     /// The stable code, with a page in `docs/errors`.
@@ -103,6 +106,7 @@ impl Fault {
             Self::Unmappable => "D0211",
             Self::Concurrent => "D0212",
             Self::Dependent => "D0213",
+            Self::IllFormed => ILL_FORMED,
         }
     }
 

@@ -12,7 +12,7 @@ pub async fn the_tail_begins_after_the_number_asked_for<R: Rig>(rig: &mut R) {
     let tail = store.read_tail(numbers[1], UNLIMITED).await.expect("tail");
     let read: Vec<TransNr> = tail.transactions.iter().map(|transaction| transaction.id.trans_nr).collect();
     assert_eq!(read, numbers[2..]);
-    let end = Tail { transactions: Vec::new(), up_to: numbers[3], hole: None, more: false };
+    let end = Tail { up_to: numbers[3], ..Tail::default() };
     assert_eq!(store.read_tail(numbers[3], UNLIMITED).await.expect("tail"), end);
 }
 

@@ -16,7 +16,7 @@ pub use change::{Change, Op};
 pub use decimal::Decimal;
 pub use row::{Name, Row};
 pub use schema::{Column, Parent, Schema, Table, Type};
-pub use seal::{Hash, Pack, Rejection, Seal, SealedRun, Vector};
+pub use seal::{Hash, ILL_FORMED, Pack, Rejection, Seal, SealedRun, Vector};
 pub use site::{Epoch, Hlc, Origin, SchemaVersion, SealNr, SiteName, TransNr, TransactionId};
 pub use transaction::{Codec, NewTransaction, StoredEntry, StoredTransaction};
 pub use value::Value;

@@ -55,12 +55,16 @@ pub struct Seal {
     pub sealed_at: i64,
 }
 
+/// Code of a rejection of what was not written in the form of a transaction. What is sealed of such a one has the header of its
+/// first entry, and its entries numbered by their places.
+pub const ILL_FORMED: &str = "D0214";
+
 /// A transaction that its origin did not accept, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
     /// Which one.
     pub trans_nr: TransNr,
-    /// A stable word, such as `missing_parent`; `docs/errors` has a page each.
+    /// A stable code, such as `D0202`; `docs/errors` has a page each.
     pub code: String,
     /// What exactly, for people.
     pub detail: String,

@@ -189,7 +189,7 @@ impl State {
             transactions.push(transaction.1.clone());
         }
         let up_to = transactions.last().map_or(after, |last| last.id.trans_nr);
-        Tail { transactions, up_to, hole: None, more }
+        Tail { transactions, up_to, more, ..Tail::default() }
     }
 
     fn runs(&self, origin: &Origin, after: SealNr, limit: ReadLimit) -> Vec<SealedRun> {

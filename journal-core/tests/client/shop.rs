@@ -64,7 +64,10 @@ impl Shop {
         let limit = journal_core::conformance::UNLIMITED;
         let mut conn = self.conn().await;
         let rows = read_tail_rows(conn.lend(), &self.origin(), TransNr(0), limit).await.unwrap();
-        rows.into_iter().map(|transaction| (transaction.id.trans_nr, transaction.appended_at)).collect()
+        rows.transactions
+            .into_iter()
+            .map(|transaction| (transaction.id.trans_nr, transaction.appended_at))
+            .collect()
     }
 
     /// Seals what is not sealed yet, as the ledger does when it has decided.
@@ -75,7 +78,7 @@ impl Shop {
             (head.seal_nr, head.last_nr, head.hash, head.hlc)
         });
         let limit = journal_core::conformance::UNLIMITED;
-        let tail = read_tail_rows(conn.lend(), &self.origin(), last_nr, limit).await.unwrap();
+        let tail = read_tail_rows(conn.lend(), &self.origin(), last_nr, limit).await.unwrap().transactions;
         let draft = SealDraft {
             origin: self.origin(),
             seal_nr: seal_nr.next(),

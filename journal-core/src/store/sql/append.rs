@@ -1,6 +1,6 @@
 //! Appending: numbers, rows, and what a repeated idempotency key gives. Commits nothing.
 
-use crate::journal::{AppendError, Appended, ReadError};
+use crate::journal::{AppendError, Appended};
 use crate::model::{NewTransaction, Origin, TransNr, TransactionId};
 use crate::sql::{ConnRef, Constraint, Dialect, Param, SqlClass, SqlError};
 use crate::store::{check_batch, same_content, wall_clock};
@@ -230,11 +230,7 @@ async fn first_number(
         || SqlError::new(SqlClass::Transient, format!("tx_id {} was appended a moment ago", new.tx_id));
     let trans_nr = find(conn, origin, new.tx_id).await?.ok_or_else(unseen)?;
     let id = TransactionId { origin: origin.clone(), trans_nr };
-    let damaged = |error: ReadError| match error {
-        ReadError::Store(error) => error,
-        ReadError::Corrupt { detail, .. } => SqlError::new(SqlClass::Broken, detail),
-    };
-    let stored = super::read::load_transaction(conn, &id).await.map_err(damaged)?.ok_or_else(unseen)?;
+    let stored = super::read::load_transaction(conn, &id).await?.ok_or_else(unseen)?;
     if same_content(&stored, new) {
         Ok(trans_nr)
     } else {

@@ -16,6 +16,7 @@ use crate::journal::{Head, Hole, ReadError, ReadLimit, Tail};
 use crate::model::{Origin, StoredTransaction, TransNr};
 use crate::sql::{ConnRef, Dialect, SqlError};
 
+use super::assemble::TailRows;
 use super::read::{load_heads, read_heads_and_short_tail, read_short_tail, read_tail_rows};
 use super::text;
 
@@ -78,12 +79,12 @@ async fn read_on(
     after: TransNr,
     limit: ReadLimit,
     tailing: &mut Tailing,
-    mut looked: Option<Vec<StoredTransaction>>,
+    mut looked: Option<TailRows>,
 ) -> Result<Tail, ReadError> {
     let mut dead_up_to = after;
     loop {
-        let transactions = match looked.take() {
-            Some(transactions) => transactions,
+        let rows = match looked.take() {
+            Some(rows) => rows,
             None => tailing.read(conn.lend(), origin, after, limit).await?,
         };
         // SQLite has one writer at a time; on MariaDB whoever takes a number holds the counter row until it ends. So a
@@ -91,11 +92,12 @@ async fn read_on(
         // good.
         let hole = match conn.dialect() {
             Dialect::Sqlite | Dialect::MariaDb => None,
-            Dialect::Postgres => first_hole(dead_up_to, &transactions),
+            Dialect::Postgres => first_hole(dead_up_to, &rows.transactions),
         };
-        let up_to = transactions.last().map_or(after, |last| last.id.trans_nr);
+        let up_to = rows.transactions.last().map_or(after, |last| last.id.trans_nr);
         let Some((first, last)) = hole else {
-            return Ok(Tail { transactions, up_to, hole: None, more: tailing.long });
+            let TailRows { transactions, ill_formed } = rows;
+            return Ok(Tail { transactions, ill_formed, up_to, hole: None, more: tailing.long });
         };
         let present = writers(&mut conn).await?;
         let noted = tailing.watch.take().filter(|watch| first <= watch.up_to);
@@ -106,7 +108,7 @@ async fn read_on(
             continue;
         }
         tailing.watch = Some(noted);
-        return Ok(cut(transactions, Hole { first, last, writers: alive }));
+        return Ok(cut(rows, Hole { first, last, writers: alive }));
     }
 }
 
@@ -117,16 +119,16 @@ impl Tailing {
         origin: &Origin,
         after: TransNr,
         limit: ReadLimit,
-    ) -> Result<Vec<StoredTransaction>, ReadError> {
+    ) -> Result<TailRows, ReadError> {
         if !self.long {
             if let Some(short) = read_short_tail(conn.lend(), origin, after, limit).await? {
                 return Ok(short);
             }
             self.long = true;
         }
-        let transactions = read_tail_rows(conn, origin, after, limit).await?;
-        self.long = !transactions.is_empty();
-        Ok(transactions)
+        let rows = read_tail_rows(conn, origin, after, limit).await?;
+        self.long = !rows.transactions.is_empty();
+        Ok(rows)
     }
 }
 
@@ -148,9 +150,11 @@ fn still_writing(noted: &Watch, present: &Writers) -> Vec<String> {
     present.iter().filter(alive).map(|(_, writer)| writer.shown.clone()).collect()
 }
 
-fn cut(mut transactions: Vec<StoredTransaction>, hole: Hole) -> Tail {
+fn cut(rows: TailRows, hole: Hole) -> Tail {
+    let TailRows { mut transactions, mut ill_formed } = rows;
     transactions.retain(|transaction| transaction.id.trans_nr < hole.first);
-    Tail { transactions, up_to: TransNr(hole.first.0 - 1), hole: Some(hole), more: true }
+    ill_formed.retain(|trans_nr, _| *trans_nr < hole.first);
+    Tail { transactions, ill_formed, up_to: TransNr(hole.first.0 - 1), hole: Some(hole), more: true }
 }
 
 async fn writers(conn: &mut ConnRef<'_>) -> Result<Writers, SqlError> {

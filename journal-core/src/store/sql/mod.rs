@@ -24,6 +24,7 @@ mod text;
 mod verdict;
 
 pub use append::append_in;
+pub use assemble::TailRows;
 pub use id_block::{ID_BLOCK, skip_id_blocks, take_id_block};
 pub use migrate::install;
 pub use notice::{Notice, listen_to_appends};

@@ -2,10 +2,12 @@
 
 use crate::journal::{Head, ReadError, ReadLimit};
 use crate::model::seal::Hash;
-use crate::model::{Epoch, Hlc, Origin, SealNr, SiteName, StoredTransaction, TransNr, TransactionId};
+use crate::model::{
+    Epoch, Hlc, Origin, Rejection, SealNr, SiteName, StoredTransaction, TransNr, TransactionId,
+};
 use crate::sql::{ConnRef, Param, Record, SqlClass, SqlError};
 
-use super::assemble::group;
+use super::assemble::{TailRows, assemble, sealed};
 use super::{packs, text};
 
 /// What a row weighs at least, as [`text::WEIGHTS_OF_ROWS`] and `StoredTransaction::weight` reckon.
@@ -46,14 +48,15 @@ pub async fn read_tail_rows(
     origin: &Origin,
     after: TransNr,
     limit: ReadLimit,
-) -> Result<Vec<StoredTransaction>, ReadError> {
+) -> Result<TailRows, ReadError> {
     let weights = weigh(&mut conn, origin, after, TransNr(i64::MAX), limit).await?;
-    let Some((first, _)) = weights.first() else { return Ok(Vec::new()) };
+    let Some((first, _)) = weights.first() else { return Ok(TailRows::default()) };
     let until = match too_much(&weights, limit) {
         Some(first_over) => TransNr(first_over.0 - 1),
         None => weights.last().map_or(*first, |(trans_nr, _)| *trans_nr),
     };
-    load_transactions(&mut conn, origin, after, until).await
+    let records = conn.fetch(text::TRANSACTIONS, range_params(origin, after, until)).await?;
+    Ok(TailRows::of(assemble(origin, &records)?))
 }
 
 /// As [`read_tail_rows`] by one statement, if the tail is short and light; `None` if it is not, or is more than the limit.
@@ -62,7 +65,7 @@ pub(super) async fn read_short_tail(
     origin: &Origin,
     after: TransNr,
     limit: ReadLimit,
-) -> Result<Option<Vec<StoredTransaction>>, ReadError> {
+) -> Result<Option<TailRows>, ReadError> {
     let records = conn.fetch(text::SHORT_TAIL, short_tail_params(origin, after)).await?;
     short_tail(origin, &records, limit)
 }
@@ -74,7 +77,7 @@ pub(super) async fn read_heads_and_short_tail(
     own: &Origin,
     after: TransNr,
     limit: ReadLimit,
-) -> Result<(Vec<Head>, Option<Vec<StoredTransaction>>), ReadError> {
+) -> Result<(Vec<Head>, Option<TailRows>), ReadError> {
     let (mut heads, mut rows): (Vec<Head>, Vec<Record>) = Default::default();
     for record in conn.fetch(&text::HEADS_AND_SHORT_TAIL, short_tail_params(own, after)).await? {
         let head = read_head(&record, HEAD)?;
@@ -97,11 +100,7 @@ fn short_tail_params(origin: &Origin, after: TransNr) -> Vec<Param> {
     params
 }
 
-fn short_tail(
-    origin: &Origin,
-    records: &[Record],
-    limit: ReadLimit,
-) -> Result<Option<Vec<StoredTransaction>>, ReadError> {
+fn short_tail(origin: &Origin, records: &[Record], limit: ReadLimit) -> Result<Option<TailRows>, ReadError> {
     if sql_limit(records.len()) > SHORT_TAIL_ROWS {
         return Ok(None);
     }
@@ -110,10 +109,10 @@ fn short_tail(
             return Ok(None);
         }
     }
-    let transactions = group(origin, records)?;
-    let bytes: usize = transactions.iter().map(StoredTransaction::weight).sum();
-    let within = transactions.len() <= limit.transactions && bytes <= limit.bytes;
-    Ok(within.then_some(transactions))
+    let rows = TailRows::of(assemble(origin, records)?);
+    let bytes: usize = rows.transactions.iter().map(StoredTransaction::weight).sum();
+    let within = rows.transactions.len() <= limit.transactions && bytes <= limit.bytes;
+    Ok(within.then_some(rows))
 }
 
 /// One transaction, of whatever origin.
@@ -127,24 +126,26 @@ pub async fn read_transaction(
     }
 }
 
-/// Transactions with `after < number <= until` that stand as rows.
+/// Sealed transactions with `after < number <= until` that stand as rows.
 pub(super) async fn load_transactions(
     conn: &mut ConnRef<'_>,
     origin: &Origin,
     after: TransNr,
     until: TransNr,
+    rejections: &[Rejection],
 ) -> Result<Vec<StoredTransaction>, ReadError> {
     let records = conn.fetch(text::TRANSACTIONS, range_params(origin, after, until)).await?;
-    group(origin, &records)
+    sealed(assemble(origin, &records)?, rejections)
 }
 
-/// One transaction that stands as rows.
+/// One transaction that stands as rows, with the header of the first.
 pub(super) async fn load_transaction(
     conn: &mut ConnRef<'_>,
     id: &TransactionId,
-) -> Result<Option<StoredTransaction>, ReadError> {
-    let found = load_transactions(conn, &id.origin, TransNr(id.trans_nr.0 - 1), id.trans_nr).await?;
-    Ok(found.into_iter().next())
+) -> Result<Option<StoredTransaction>, SqlError> {
+    let params = range_params(&id.origin, TransNr(id.trans_nr.0 - 1), id.trans_nr);
+    let records = conn.fetch(text::TRANSACTIONS, params).await?;
+    Ok(assemble(&id.origin, &records)?.pop().map(|assembled| assembled.transaction))
 }
 
 pub(super) fn origin_params(origin: &Origin) -> Vec<Param> {

@@ -59,15 +59,15 @@ pub(super) async fn read(
     }
     let until = seals.last().map_or(until, |seal| seal.last_nr);
     let keep = packed.then_some(keep);
-    let loaded = load(&mut conn, origin, (from, until), keep).await;
-    let (transactions, mut packs) = loaded.map_err(|error| name(error, &seals))?;
-    if !say_just_this(&packs, &transactions, &seals) {
-        packs.clear();
-    }
     let rejections = match rejected {
         true => load_rejections(&mut conn, origin, from, until).await?,
         false => Vec::new(),
     };
+    let loaded = load(&mut conn, origin, (from, until), keep, &rejections).await;
+    let (transactions, mut packs) = loaded.map_err(|error| name(error, &seals))?;
+    if !say_just_this(&packs, &transactions, &seals) {
+        packs.clear();
+    }
     Ok(split(seals, transactions, rejections, packs))
 }
 
@@ -87,6 +87,7 @@ async fn load(
     origin: &Origin,
     (from, until): (TransNr, TransNr),
     packed: Option<Keep>,
+    rejections: &[Rejection],
 ) -> Result<(Vec<StoredTransaction>, Vec<Pack>), ReadError> {
     if let Some(keep) = packed {
         let found = packs::load(conn, origin, from, until, keep).await?;
@@ -94,7 +95,7 @@ async fn load(
             return Ok(found);
         }
     }
-    Ok((load_transactions(conn, origin, from, until).await?, Vec::new()))
+    Ok((load_transactions(conn, origin, from, until, rejections).await?, Vec::new()))
 }
 
 /// For each of the runs, which follow each other, the same run with the transactions that stand as rows. `None` for one
@@ -107,9 +108,9 @@ pub async fn read_rows(
     let seals: Vec<Seal> = runs.iter().map(|run| run.seal.clone()).collect();
     let Some((from, until)) = range(&seals) else { return Ok(Vec::new()) };
     let in_both = packs::in_both_forms(&mut conn, origin, from, until).await?;
-    let loaded = load_transactions(&mut conn, origin, from, until).await;
+    let rejections: Vec<Rejection> = runs.iter().flat_map(|run| run.rejections.clone()).collect();
+    let loaded = load_transactions(&mut conn, origin, from, until, &rejections).await;
     let transactions = loaded.map_err(|error| name(error, &seals))?;
-    let rejections = runs.iter().flat_map(|run| run.rejections.clone()).collect();
     let as_rows = split(seals, transactions, rejections, Vec::new()).into_iter();
     Ok(as_rows
         .map(|run| (!run.transactions.is_empty() || has_any(&run.seal, &in_both)).then_some(run))

@@ -19,9 +19,10 @@ use crate::ledger::{Fault, Ledger, Posted};
 impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
     /// Decides a run of own transactions. An empty tail makes an empty seal.
     pub(super) async fn decide(&mut self, mut tail: Tail) -> Result<Turn, PostError> {
+        let any = !tail.transactions.is_empty();
         let (ready, verdicts) = self.judge_own(&mut tail);
         self.lap(Work::Preparing);
-        if ready.is_empty() && self.waiting.is_some() {
+        if any && ready.is_empty() {
             return Ok(self.waiting.take().map_or(Turn::Idle, Turn::Waiting));
         }
         let mut narrow = Narrow::new(verdicts, self.settings.batch.transactions);
@@ -159,8 +160,6 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
             }
         }
         self.sealed(run);
-        if self.held.is_empty() {
-            self.recent.sweep();
-        }
+        self.recent.sweep(&self.held);
     }
 }

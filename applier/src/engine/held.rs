@@ -51,6 +51,11 @@ impl Held {
         })
     }
 
+    /// Whether something held touches this key.
+    pub fn has(&self, key: KeyHash) -> bool {
+        self.keys.contains_key(&key)
+    }
+
     /// Whether nothing is held.
     pub fn is_empty(&self) -> bool {
         self.touches.is_empty()

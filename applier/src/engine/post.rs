@@ -206,9 +206,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         for run in runs.iter().filter(|run| run.seal.seal_nr <= to.seal_nr) {
             self.recent.note_seen(&run.seal.origin.site, &run.seal.seen);
         }
-        if self.held.is_empty() {
-            self.recent.sweep();
-        }
+        self.recent.sweep(&self.held);
     }
 }
 

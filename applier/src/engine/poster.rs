@@ -5,11 +5,15 @@
 mod ahead;
 #[cfg(test)]
 mod asked;
+#[cfg(test)]
+mod keeps_on;
 mod lanes;
 #[cfg(test)]
 mod level;
 #[cfg(test)]
 mod lives;
+#[cfg(test)]
+mod opening;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -91,6 +95,8 @@ pub struct Poster<J, L, C> {
     spent: Spent,
     last_lane: Option<usize>,
     decided_last: bool,
+    /// Whether the last turn was for what operators asked, or for what leaves quarantine with it.
+    served_last: bool,
     /// Whether the last turn's look found all there was, and its work was no request of an operator's.
     saw_all: bool,
     sealed_at: i64,
@@ -134,6 +140,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
             spent: Spent::default(),
             last_lane: None,
             decided_last: false,
+            served_last: false,
             saw_all: false,
             sealed_at: 0,
             asked_at: 0,
@@ -177,10 +184,15 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         }
         // What was asked waits for what is to be posted, but not for long.
         let patience = self.settings.ask_every_micros.saturating_mul(ASKED_WAITS);
-        let asked_first = self.recheck_held || self.is_due(self.asked_at, patience);
+        let undecided = !self.tail.transactions.is_empty();
+        let asked_first = (self.recheck_held || self.is_due(self.asked_at, patience))
+            // What leaves quarantine may be long; what comes from peers waits for it, for it may depend on it.
+            && !(undecided && self.served_last);
         if asked_first && let Some(turn) = self.serve_asked().await? {
+            (self.served_last, self.decided_last) = (true, false);
             return Ok(turn);
         }
+        self.served_last = false;
         self.lap(Work::Reading);
         if let Some(hole) = &self.tail.hole {
             let writers = hole.writers.join(", ");
@@ -189,7 +201,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         self.saw_all = self.tail.hole.is_none() && !self.tail.more;
         let lanes = self.lanes();
         let mut view = View {
-            undecided: !self.tail.transactions.is_empty(),
+            undecided,
             lanes: vec![true; lanes.len()],
             last_lane: self.last_lane.filter(|lane| *lane < lanes.len()),
             decided_last: self.decided_last,
@@ -207,17 +219,16 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
                     (self.decided_last, self.last_lane) = (false, Some(lane));
                     // One try: should it wait for something, the others shall not wait for it.
                     self.begun.take_if(|begun| *begun == lanes[lane]);
-                    return self.post(runs, judged).await;
+                    let turn = self.post(runs, judged).await?;
+                    return self.rather_than_wait(turn).await;
                 }
                 Step::Decide => {
                     self.decided_last = true;
                     let tail = std::mem::take(&mut self.tail);
-                    return self.decide(tail).await;
+                    let turn = self.decide(tail).await?;
+                    return self.rather_than_wait(turn).await;
                 }
-                Step::Acknowledge => {
-                    let nothing = Tail { up_to: self.own().trans_nr, ..Tail::default() };
-                    return self.decide(nothing).await;
-                }
+                Step::Acknowledge => return self.acknowledge().await,
                 Step::Wait => {
                     if !asked_first && let Some(turn) = self.serve_asked().await? {
                         self.saw_all = false;
@@ -226,6 +237,20 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
                     return Ok(self.waiting.take().map_or(Turn::Idle, Turn::Waiting));
                 }
             }
+        }
+    }
+
+    /// Seals nothing, so that the peers learn what is posted here.
+    async fn acknowledge(&mut self) -> Result<Turn, PostError> {
+        self.decide(Tail { up_to: self.own().trans_nr, ..Tail::default() }).await
+    }
+
+    /// What has to wait keeps nothing else from being done.
+    async fn rather_than_wait(&mut self, turn: Turn) -> Result<Turn, PostError> {
+        match turn {
+            Turn::Waiting(_) if self.unacknowledged && self.acknowledge_due() => self.acknowledge().await,
+            Turn::Waiting(_) if self.recheck_held => Ok(Turn::Progress),
+            turn => Ok(turn),
         }
     }
 

@@ -1,7 +1,9 @@
 //! What the poster keeps in memory, built again from the journal when it opens.
 
+use std::collections::{BTreeSet, HashSet};
+
 use journal_core::journal::JournalStore;
-use journal_core::model::{Origin, SealNr, SealedRun, TransNr};
+use journal_core::model::{Origin, Seal, SealNr, SealedRun, TransNr, TransactionId};
 
 use super::clock::Clock;
 use super::partial::touched;
@@ -24,20 +26,16 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         for head in self.heads.clone() {
             self.note_first_seen(&head.origin).await?;
         }
-        let mut floor_of_held: Vec<SealedRun> = Vec::new();
-        for entry in &held {
-            if let Some(run) = self.run(&entry.id.origin, entry.seal_nr).await? {
-                floor_of_held.push(run);
-            }
-        }
+        let ids: HashSet<TransactionId> = held.iter().map(|entry| entry.id.clone()).collect();
+        let seals = self.hold(&held, &ids).await?;
         for origin in &origins {
-            let seen_by_held = floor_of_held
+            let seen_by_held = seals
                 .iter()
-                .filter(|run| run.seal.origin != *origin)
-                .map(|run| run.seal.seen.get(origin).copied().unwrap_or_default());
-            let floor = self.recent.floor(origin);
-            let floor = seen_by_held.fold(floor, SealNr::min);
-            self.index_touches(origin, floor, &held, &floor_of_held).await?;
+                .filter(|seal| seal.origin != *origin)
+                .map(|seal| seal.seen.get(origin).copied().unwrap_or_default());
+            let needed = self.recent.floor(origin);
+            let from = seen_by_held.fold(needed, SealNr::min);
+            self.index_touches(origin, from, needed, &ids).await?;
         }
         // An acknowledgement may have been due when the last poster ended; one too many does no harm.
         self.unacknowledged =
@@ -73,16 +71,39 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         Ok(())
     }
 
+    /// Notes the keys of what is held. Gives the seals of the runs it came in: a run may have thousands of them, and is read
+    /// once.
+    async fn hold(
+        &mut self,
+        held: &[Quarantined],
+        ids: &HashSet<TransactionId>,
+    ) -> Result<Vec<Seal>, PostError> {
+        let (registry, version) = (self.settings.registry.clone(), self.standing.ledger_version);
+        let places: BTreeSet<(&Origin, SealNr)> =
+            held.iter().map(|entry| (&entry.id.origin, entry.seal_nr)).collect();
+        let mut seals = Vec::with_capacity(places.len());
+        for (origin, seal_nr) in places {
+            let Some(run) = self.run(origin, seal_nr).await? else { continue };
+            for transaction in run.transactions.iter().filter(|transaction| ids.contains(&transaction.id)) {
+                self.held.insert(&transaction.id, &touched(transaction, &registry, version));
+            }
+            seals.push(run.seal);
+        }
+        Ok(seals)
+    }
+
+    /// Notes the keys of an origin's transactions that are posted here: behind `needed` all, before it those that something
+    /// held touches.
     async fn index_touches(
         &mut self,
         origin: &Origin,
-        floor: SealNr,
-        held: &[Quarantined],
-        held_runs: &[SealedRun],
+        from: SealNr,
+        needed: SealNr,
+        held: &HashSet<TransactionId>,
     ) -> Result<(), PostError> {
         let (registry, version) = (self.settings.registry.clone(), self.standing.ledger_version);
         let last = self.posted.get(origin).copied().unwrap_or_default();
-        let mut after = floor.min(last.seal_nr);
+        let mut after = from.min(last.seal_nr);
         // The run behind the last whole one may have been begun; what follows is not posted, and may be long.
         while after <= last.seal_nr {
             let runs = self.journal.read_runs(origin, after, self.settings.batch).await?;
@@ -93,20 +114,12 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
                     run.accepted().filter(|transaction| transaction.id.trans_nr <= last.trans_nr)
                 {
                     // One that cannot be prepared now may have been posted at another version.
-                    if !held.iter().any(|entry| entry.id == transaction.id) {
-                        let touches = touched(transaction, &registry, version);
+                    if !held.contains(&transaction.id) {
+                        let mut touches = touched(transaction, &registry, version);
+                        touches.retain(|touch| run.seal.seal_nr > needed || self.held.has(touch.key));
                         self.recent.insert(origin, run.seal.seal_nr, &touches);
                     }
                 }
-            }
-        }
-        for run in held_runs.iter().filter(|run| run.seal.origin == *origin) {
-            for entry in
-                held.iter().filter(|entry| entry.id.origin == *origin && entry.seal_nr == run.seal.seal_nr)
-            {
-                let transaction = run.transactions.iter().find(|transaction| transaction.id == entry.id);
-                let touches = transaction.map(|transaction| touched(transaction, &registry, version));
-                self.held.insert(&entry.id, &touches.unwrap_or_default());
             }
         }
         Ok(())

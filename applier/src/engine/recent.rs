@@ -7,6 +7,7 @@ use foldhash::fast::RandomState;
 use journal_core::model::{Origin, SealNr, SiteName, Vector};
 use smallvec::SmallVec;
 
+use super::held::Held;
 use super::keys::{KeyHash, Kind, Touch};
 
 /// Sweep when the index has doubled since the last sweep, but not for less than this many keys.
@@ -73,14 +74,16 @@ impl Recent {
         })
     }
 
-    /// Forgets what every peer has seen. Only sweeps when the index has grown enough to pay for it.
-    pub fn sweep(&mut self) {
+    /// Forgets what every peer has seen, but for the keys of what is held: that had seen less, and may go later. Only sweeps
+    /// when the index has grown enough to pay for it.
+    pub fn sweep(&mut self, held: &Held) {
         if self.keys.len() < self.sweep_at.max(SWEEP_KEYS_MIN) {
             return;
         }
         let floors: Vec<SealNr> = self.origins.iter().map(|origin| self.floor(origin)).collect();
-        self.keys.retain(|_, stamps| {
-            stamps.retain(|stamp| stamp.seal_nr > floors[stamp.origin]);
+        self.keys.retain(|key, stamps| {
+            let kept = held.has(*key);
+            stamps.retain(|stamp| kept || stamp.seal_nr > floors[stamp.origin]);
             !stamps.is_empty()
         });
         self.sweep_at = self.keys.len() * 2;
@@ -118,7 +121,7 @@ impl Recent {
 
 #[cfg(test)]
 mod tests {
-    use journal_core::model::Epoch;
+    use journal_core::model::{Epoch, TransNr, TransactionId};
 
     use super::*;
 
@@ -173,12 +176,29 @@ mod tests {
         }
         let peers = recent.peers.clone();
         recent.note_seen(&peers[0], &Vector::from([(origin("a"), SealNr(4))]));
-        recent.sweep();
+        recent.sweep(&Held::default());
         assert!(recent.keys.len() > SWEEP_KEYS_MIN, "c has not spoken yet");
         recent.sweep_at = 0; // As if as many keys again had come since.
         recent.note_seen(&peers[1], &Vector::from([(origin("a"), SealNr(3))]));
-        recent.sweep();
+        recent.sweep(&Held::default());
         assert_eq!(recent.keys.len(), 1);
+    }
+
+    /// One held transaction once kept the keys of all that came after it.
+    #[test]
+    fn what_is_held_keeps_the_keys_it_touches_and_no_others() {
+        let mut recent = recent(["b", "c"]);
+        let keys = 0..(SWEEP_KEYS_MIN as u128 + 1);
+        keys.for_each(|key| recent.insert(&origin("a"), SealNr(1), &touch(key, Kind::Update)));
+        for peer in recent.peers.clone() {
+            recent.note_seen(&peer, &Vector::from([(origin("a"), SealNr(1))]));
+        }
+        let mut held = Held::default();
+        let id = TransactionId { origin: origin("b"), trans_nr: TransNr(1) };
+        held.insert(&id, &touch(7, Kind::Update));
+        recent.sweep(&held);
+        assert_eq!(recent.keys.len(), 1);
+        assert!(recent.concurrent(&origin("b"), &Vector::new(), &touch(7, Kind::Update)).is_some());
     }
 
     /// It once kept them for ever: nothing arrives from the site itself, so nobody else had to say that they were seen.

@@ -78,3 +78,26 @@ async fn what_was_asked_waits_for_work_but_not_for_long() {
     assert_eq!((poster.turn().await.unwrap(), ended(&site)), (Turn::Progress, 2));
     assert_eq!(poster.done().accepted + poster.done().rejected, 1);
 }
+
+/// Once they all went first.
+#[tokio::test]
+async fn however_many_leave_quarantine_own_transactions_are_decided_meanwhile() {
+    let (schema, registry) = released();
+    let mut journal = MemoryJournal::new(origin("a"));
+    let site = MemorySite::new(journal.clone(), schema.into());
+    for number in 1..=3 {
+        ask(&site, number).await;
+    }
+    let sites = ["a", "b"].map(|name| origin(name).site).to_vec();
+    let settings = Settings::new(sites, registry);
+    let clock = SetClock::default();
+    let mut poster =
+        Poster::open(journal.clone(), site.ledger(), clock, settings, site.standing()).await.unwrap();
+    journal.append(&[new_transaction(1, 1)]).await.unwrap();
+    let ended = || site.put_aside().iter().filter(|aside| aside.ended.is_some()).count();
+    let mut done = Vec::new();
+    while poster.turn().await.unwrap() == Turn::Progress {
+        done.push((ended(), poster.done().accepted + poster.done().rejected));
+    }
+    assert_eq!(done, [(1, 0), (1, 1), (2, 1), (3, 1)]);
+}

@@ -2,6 +2,8 @@
 
 mod moves;
 mod once;
+mod pair;
+mod read_only;
 
 use journal_core::sql::{Access, Conn};
 use journal_tests::servers::two_postgres_or_skip;

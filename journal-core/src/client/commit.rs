@@ -178,16 +178,17 @@ impl Tries {
 
     /// Whether to try again after this error; waits before it says so.
     async fn again(&mut self, error: &SqlError) -> bool {
+        if error.is_of_content() {
+            // It cannot be taken, so an earlier try that was lost did not take it either.
+            self.in_doubt = false;
+            return false;
+        }
         match error.class {
             SqlClass::Lost | SqlClass::Transient => {}
             // No way to the server at all, and there was one when the journal was opened: it is being restarted.
             SqlClass::Refused if error.code.is_empty() => {}
-            // The content cannot be taken, so an earlier try that was lost did not take it either.
-            SqlClass::Data => {
-                self.in_doubt = false;
-                return false;
-            }
-            SqlClass::Refused
+            SqlClass::Data
+            | SqlClass::Refused
             | SqlClass::Constraint(_)
             | SqlClass::Full
             | SqlClass::Schema

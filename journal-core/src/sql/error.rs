@@ -38,6 +38,9 @@ pub enum SqlClass {
     Schema,
 }
 
+/// MariaDB's numbers for a value that is too large, too long, cut off or none of the type.
+const MISFITTING: [&str; 8] = ["1264", "1265", "1292", "1366", "1367", "1406", "1411", "1690"];
+
 /// An error of a SQL database: its class, its code and its message. Never holds a password; bound values are not part
 /// of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +59,25 @@ impl SqlError {
     /// An error found on this side of the driver.
     pub fn new(class: SqlClass, message: impl Into<String>) -> Self {
         Self { class, code: String::new(), object: None, message: message.into() }
+    }
+
+    /// Whether it speaks of the values themselves: what is refused so was taken by no earlier try either, whatever became
+    /// of its answer, and no other site takes it. All else may be about the server, or the moment.
+    pub fn is_of_content(&self) -> bool {
+        match self.class {
+            // Something stands there under the key: it may be what an earlier try has left.
+            SqlClass::Constraint(Constraint::Unique) => false,
+            SqlClass::Constraint(_) => true,
+            // Without a code, it was found on this side.
+            SqlClass::Data => self.code.is_empty() || has_no_place(&self.code),
+            SqlClass::Transient
+            | SqlClass::Full
+            | SqlClass::Lost
+            | SqlClass::Refused
+            | SqlClass::Broken
+            | SqlClass::Unsafe
+            | SqlClass::Schema => false,
+        }
     }
 
     /// Whether the work may be tried again as it is.
@@ -136,6 +158,13 @@ fn from_database(error: &dyn sqlx::error::DatabaseError) -> SqlError {
     SqlError { class, code, object, message: error.message().to_owned() }
 }
 
+/// Whether the code says that a value has no place where it was to go: PostgreSQL's classes 22 and 54, SQLite's "too big",
+/// "datatype mismatch" and the datatype check of STRICT tables, MariaDB's own numbers.
+fn has_no_place(code: &str) -> bool {
+    let of_postgres = code.len() == 5 && (code.starts_with("22") || code.starts_with("54"));
+    of_postgres || matches!(code, "18" | "20" | "3091") || MISFITTING.contains(&code)
+}
+
 fn postgres_class(state: &str) -> SqlClass {
     match state {
         "23505" | "23P01" => SqlClass::Constraint(Constraint::Unique),
@@ -143,8 +172,10 @@ fn postgres_class(state: &str) -> SqlClass {
         "23502" => SqlClass::Constraint(Constraint::NotNull),
         "23514" => SqlClass::Constraint(Constraint::Check),
         "40001" | "40P01" | "55P03" | "55006" | "57014" => SqlClass::Transient,
+        // A standby, or a server that was told to write nothing: it may be promoted, or told otherwise.
+        "25006" => SqlClass::Transient,
         "53100" => SqlClass::Full,
-        "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P02" => SqlClass::Lost,
+        "57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P02" | "25P03" | "25P04" => SqlClass::Lost,
         "3D000" | "42501" => SqlClass::Refused,
         "42P01" | "3F000" | "42703" | "42883" => SqlClass::Schema,
         _ => match state.get(..2).unwrap_or_default() {
@@ -174,5 +205,45 @@ fn sqlite_class(code: &str) -> SqlClass {
         10 | 11 | 26 => SqlClass::Broken,
         1 => SqlClass::Schema,
         _ => SqlClass::Data,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(class: SqlClass, code: &str) -> SqlError {
+        SqlError { code: code.to_owned(), ..SqlError::new(class, "no") }
+    }
+
+    /// They were taken for a fault of the data.
+    #[test]
+    fn a_server_that_takes_no_writes_or_ends_a_session_is_no_fault_of_the_data() {
+        assert_eq!(postgres_class("25006"), SqlClass::Transient);
+        for ended in ["57P04", "25P04"] {
+            assert_eq!(postgres_class(ended), SqlClass::Lost, "{ended}");
+        }
+    }
+
+    #[test]
+    fn only_what_speaks_of_the_values_is_of_the_content() {
+        for state in ["22001", "22021", "54000"] {
+            assert!(error(postgres_class(state), state).is_of_content(), "{state}");
+        }
+        // "Not now", a view that takes no rows or a database that takes nobody; read only; what stands there already.
+        for state in ["55000", "25006", "42601", "57P04", "23505", "57014"] {
+            assert!(!error(postgres_class(state), state).is_of_content(), "{state}");
+        }
+        for code in ["18", "20", "3091"] {
+            assert!(error(sqlite_class(code), code).is_of_content(), "{code}");
+        }
+        assert!(!error(sqlite_class("10"), "10").is_of_content());
+        assert!(error(SqlClass::Data, "1406").is_of_content());
+        assert!(
+            !error(SqlClass::Data, "1105").is_of_content(),
+            "MariaDB's error without a number of its own"
+        );
+        assert!(SqlError::new(SqlClass::Data, "found on this side").is_of_content());
+        assert!(error(SqlClass::Constraint(Constraint::Check), "23514").is_of_content());
     }
 }

@@ -12,7 +12,7 @@ use super::doubt::{Claim, Sent};
 use super::member::Member;
 use super::void::void;
 use super::{GroupFailure, Shared};
-use crate::sql::{SqlClass, SqlError};
+use crate::sql::SqlClass;
 
 /// First wait before the sites are tried again; each further one is twice as long.
 const BACKOFF_MIN: Duration = Duration::from_millis(5);
@@ -80,7 +80,11 @@ impl<'g> Attempt<'g> {
             match step {
                 Step::Ended(answer) => return answer,
                 Step::Next => self.wait = BACKOFF_MIN,
-                Step::Again(why) => self.rest(why).await?,
+                Step::Again(why) => {
+                    // Before the pause: the next look may find a site well again that takes no writes.
+                    self.group.station(&self.void).await;
+                    self.rest(why).await?;
+                }
             }
         }
     }
@@ -163,7 +167,8 @@ impl<'g> Attempt<'g> {
                 not_taken(self);
                 Step::Ended(Err(GroupFailure::Append(failure)))
             }
-            AppendFailure::Refused(error) if is_of_content(&error) => {
+            // No other site would take it either.
+            AppendFailure::Refused(error) if error.is_of_content() => {
                 self.claim.absent();
                 Step::Ended(Err(GroupFailure::Append(AppendFailure::Refused(error))))
             }
@@ -262,19 +267,5 @@ impl<'g> Attempt<'g> {
 
     fn unknown(&self, member: &Member, why: String) -> GroupFailure {
         GroupFailure::OutcomeUnknown { tx_id: self.transaction.tx_id(), site: member.site.clone(), why }
-    }
-}
-
-/// Whether a site refused the transaction for what it says: no other site would take it either.
-fn is_of_content(error: &SqlError) -> bool {
-    match error.class {
-        SqlClass::Data | SqlClass::Constraint(_) => true,
-        SqlClass::Transient
-        | SqlClass::Full
-        | SqlClass::Lost
-        | SqlClass::Refused
-        | SqlClass::Broken
-        | SqlClass::Unsafe
-        | SqlClass::Schema => false,
     }
 }

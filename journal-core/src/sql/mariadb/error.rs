@@ -30,6 +30,9 @@ fn class(number: u16, state: &str, said: &str) -> SqlClass {
         1037 | 1038 | 1040 | 1041 | 1203 | 1226 | 1317 | 1412 | 1461 | 1615 | 1689 | 1969 | 3015 | 3024 => {
             SqlClass::Transient
         }
+        // Read only: a transaction, or the server, which may be told otherwise. 1290 is about other options as well.
+        1792 | 1836 => SqlClass::Transient,
+        1290 if said.contains("read-only") || said.contains("read_only") => SqlClass::Transient,
         1021 | 1114 | 3019 | 3675 => SqlClass::Full,
         // A file could not be written, or the engine failed: for lack of room, or for good.
         // Numbers below a thousand are the system's and the engine's own: none of them is about the data.
@@ -44,9 +47,9 @@ fn class(number: u16, state: &str, said: &str) -> SqlClass {
         // The same of MySQL; the last is about a trigger on MariaDB.
         3100 | 3168 | 3169 => SqlClass::Lost,
         4031 if said.contains("inactivity") => SqlClass::Lost,
-        // No way in, no right, a server that only reads.
+        // No way in, no right, an option that forbids it.
         1044 | 1045 | 1046 | 1049 | 1129 | 1130 | 1142 | 1143 | 1227 | 1290 | 1370 | 1419 | 1524 | 1665
-        | 1698 | 1820 | 1836 | 1862 | 1874 | 1881 | 3032 | 3118 | 3159 | 3185 | 3955 | 3989 | 4151 | 6400 => {
+        | 1698 | 1820 | 1862 | 1874 | 1881 | 3032 | 3118 | 3159 | 3185 | 3955 | 3989 | 4151 | 6400 => {
             SqlClass::Refused
         }
         // No such table, column, key, routine or view.
@@ -158,6 +161,13 @@ mod tests {
     #[test]
     fn a_server_that_takes_nobody_is_no_fault_of_the_data() {
         assert_eq!(class(3032, "HY000", "The server is currently in offline mode"), SqlClass::Refused);
+        let said =
+            "The MariaDB server is running with the --read-only option so it cannot execute this statement";
+        assert_eq!(class(1290, "HY000", said), SqlClass::Transient);
+        let said = said.replace("--read-only", "--skip-grant-tables");
+        assert_eq!(class(1290, "HY000", &said), SqlClass::Refused);
+        assert_eq!(class(1792, "25006", ""), SqlClass::Transient);
+        assert_eq!(class(1836, "HY000", "Running in read-only mode"), SqlClass::Transient);
         let commit = "Plugin instructed the server to rollback the current transaction.";
         assert_eq!(class(3101, "40000", commit), SqlClass::Transient);
         assert_eq!(class(3019, "HY000", "Undo Log error: No more space left"), SqlClass::Full);

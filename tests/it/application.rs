@@ -1,5 +1,6 @@
 //! What applications ask of a site: whether it is ready for their version, and where they read.
 
+mod closing;
 mod moves;
 mod once;
 mod pair;

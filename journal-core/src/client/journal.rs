@@ -1,8 +1,8 @@
 //! The application's door to its site's journal.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::group::{GroupBuilder, GroupJournal};
@@ -35,6 +35,7 @@ struct Shared {
     writer: mpsc::Sender<Command>,
     watcher: Watcher,
     ids: IdBlocks,
+    /// The task that writes, until it was seen to end.
     writing: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -160,15 +161,18 @@ impl Journal {
         self.shared.ids.reserve_above(&self.shared.writer, sequence, floor).await
     }
 
-    /// Takes no more appends, waits until those in the queue are durable or refused, and ends. For all clones; may be
-    /// called twice. Without it the queue is still worked off as long as the runtime lives.
+    /// Takes no more appends, waits until those in the queue are durable or refused, and ends. For all clones. May be
+    /// called again, also after one that was cut off: each waits as long. Without it the queue is still worked off as long
+    /// as the runtime lives.
     pub async fn close(&self) {
         // An error means that it is closing already.
         drop(self.shared.writer.send(Command::Close).await);
-        let writing = self.shared.writing.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(writing) = writing {
+        // The handle stays where it is until the task has ended: whoever waits for that may go away.
+        let mut writing = self.shared.writing.lock().await;
+        if let Some(task) = writing.as_mut() {
             // A panic of the task shows as closed to every caller; there is nothing left to join then.
-            drop(writing.await);
+            drop(task.await);
+            *writing = None;
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Two sites behind proxies, and what an application writes there.
 
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use applier::demo::history;
@@ -80,5 +81,13 @@ impl Pair {
 
     pub(super) async fn client(&self) -> GroupJournal {
         client(&self.urls).open().await.unwrap()
+    }
+}
+
+/// What a future has at its first poll; then its caller goes away.
+pub(super) fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
+    match std::pin::pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(done) => Some(done),
+        Poll::Pending => None,
     }
 }

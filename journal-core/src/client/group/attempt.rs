@@ -244,8 +244,11 @@ impl<'g> Attempt<'g> {
                 let group = self.group;
                 self.rest_at(&group.members[sent.at], why).await
             }
-            None if Instant::now() >= self.until => Err(GroupFailure::NoSite { why }),
             None => {
+                self.group.still_open()?;
+                if Instant::now() >= self.until {
+                    return Err(GroupFailure::NoSite { why });
+                }
                 self.pause().await;
                 Ok(())
             }
@@ -253,7 +256,7 @@ impl<'g> Attempt<'g> {
     }
 
     async fn rest_at(&mut self, member: &Member, why: String) -> Result<(), GroupFailure> {
-        if Instant::now() >= self.until {
+        if member.is_closed() || Instant::now() >= self.until {
             return Err(self.unknown(member, why));
         }
         self.pause().await;

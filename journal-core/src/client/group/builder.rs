@@ -103,6 +103,7 @@ impl GroupBuilder {
             None => self.ledger_version().await?,
         };
         let group_commit = GroupCommit { patience: self.options.switch_after, ..GroupCommit::default() };
+        let end = watch::Sender::new(false);
         let members: Vec<Arc<Member>> = self
             .sites
             .iter()
@@ -112,14 +113,13 @@ impl GroupBuilder {
                 if let Some(author) = &self.author {
                     builder = builder.author(author.clone());
                 }
-                Arc::new(Member::new(site.clone(), url.clone(), builder))
+                Arc::new(Member::new(site.clone(), url.clone(), builder, end.subscribe()))
             })
             .collect();
-        let end = watch::Sender::new(false);
         for member in &members {
-            let (member, end) = (member.clone(), end.subscribe());
+            let member = member.clone();
             let Options { look_every, pause_grace, .. } = self.options;
-            drop(tokio::spawn(async move { member.watch(look_every, pause_grace, end).await }));
+            drop(tokio::spawn(async move { member.watch(look_every, pause_grace).await }));
         }
         let shared = Shared {
             members,

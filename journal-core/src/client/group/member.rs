@@ -24,6 +24,8 @@ pub(super) struct Member {
     journal: tokio::sync::Mutex<Option<Journal>>,
     sight: watch::Sender<Option<Sight>>,
     written: Mutex<Written>,
+    /// True once the group is closed.
+    end: watch::Receiver<bool>,
 }
 
 /// What this client has written at a site.
@@ -36,9 +38,16 @@ pub(super) struct Written {
 }
 
 impl Member {
-    pub(super) fn new(site: SiteName, url: DbUrl, builder: JournalBuilder) -> Self {
-        let sight = watch::Sender::new(None);
-        Self { site, url, builder, journal: tokio::sync::Mutex::default(), sight, written: Mutex::default() }
+    /// `end` becomes true when the group is closed.
+    pub(super) fn new(
+        site: SiteName,
+        url: DbUrl,
+        builder: JournalBuilder,
+        end: watch::Receiver<bool>,
+    ) -> Self {
+        let (journal, sight, written) =
+            (tokio::sync::Mutex::default(), watch::Sender::new(None), Mutex::default());
+        Self { site, url, builder, journal, sight, written, end }
     }
 
     pub(super) fn sight(&self) -> Option<Sight> {
@@ -57,17 +66,29 @@ impl Member {
         if let Some(journal) = journal.as_ref() {
             return Ok(journal.clone());
         }
+        // Seen under the lock: closing takes it too, after it has said so.
+        if self.is_closed() {
+            return Err(OpenError::NoSite { why: "the group was closed".to_owned() });
+        }
         let opened = self.builder.clone().open().await?;
         Ok(journal.insert(opened).clone())
     }
 
     /// Lets go of a journal that can no longer be written to, so that the next append opens it anew.
     pub(super) async fn forget(&self) {
-        drop(self.journal.lock().await.take());
+        let mut journal = self.journal.lock().await;
+        if !self.is_closed() {
+            *journal = None;
+        }
     }
 
+    pub(super) fn is_closed(&self) -> bool {
+        *self.end.borrow()
+    }
+
+    /// Waits until what its journal has taken is durable or refused. The journal stays, for who closes it again.
     pub(super) async fn close(&self) {
-        let journal = self.journal.lock().await.take();
+        let journal = self.journal.lock().await.clone();
         if let Some(journal) = journal {
             journal.close().await;
         }
@@ -94,8 +115,9 @@ impl Member {
         work(&mut self.written.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Looks at the site again and again until the group is closed (`end`). A connection in doubt is replaced.
-    pub(super) async fn watch(&self, every: Duration, pause_grace: Duration, mut end: watch::Receiver<bool>) {
+    /// Looks at the site again and again until the group is closed. A connection in doubt is replaced.
+    pub(super) async fn watch(&self, every: Duration, pause_grace: Duration) {
+        let mut end = self.end.clone();
         let mut conn = None;
         let mut paused_since = None;
         let mut pause = every;

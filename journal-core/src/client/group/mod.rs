@@ -104,6 +104,7 @@ impl GroupJournal {
 
     async fn attempt<'g>(&'g self, transaction: &'g Transaction) -> Result<Attempt<'g>, GroupFailure> {
         let until = Instant::now() + self.shared.options.patience;
+        self.shared.still_open()?;
         loop {
             match self.shared.doubts.claim(transaction.tx_id()) {
                 Ok(claim) => return Ok(Attempt::new(&self.shared, transaction, claim, until)),
@@ -122,6 +123,7 @@ impl GroupJournal {
     pub async fn next_id(&self, sequence: &str) -> Result<i64, GroupFailure> {
         let until = Instant::now() + self.shared.options.patience;
         loop {
+            self.shared.still_open()?;
             let Some(at) = self.shared.station(&[]).await else {
                 return Err(GroupFailure::NoSite { why: "the group has no site".to_owned() });
             };
@@ -167,7 +169,8 @@ impl GroupJournal {
         Some((member.site.clone(), member.url.reading(version)))
     }
 
-    /// Takes no more appends, waits until those under way have their answers, and ends. For all clones.
+    /// Takes no more appends ([`AppendFailure::Closed`]), waits until what a site's journal has taken is durable or refused,
+    /// and ends. For all clones. May be called again, also after one that was cut off: each waits as long.
     pub async fn close(&self) {
         self.shared.end.send_replace(true);
         for member in &self.shared.members {
@@ -177,6 +180,13 @@ impl GroupJournal {
 }
 
 impl Shared {
+    fn still_open(&self) -> Result<(), GroupFailure> {
+        match *self.end.borrow() {
+            true => Err(GroupFailure::Append(AppendFailure::Closed)),
+            false => Ok(()),
+        }
+    }
+
     fn sights(&self) -> Vec<Option<Sight>> {
         self.members.iter().map(|member| member.sight()).collect()
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::receipt::Receipt;
@@ -107,6 +107,22 @@ impl Waiting {
 impl std::fmt::Debug for Waiting {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Waiting").field("tx_id", &self.transaction.tx_id).finish_non_exhaustive()
+    }
+}
+
+/// A place in the queue that nobody else gets: what is put there is queued without a wait.
+#[derive(Debug)]
+pub(super) struct Room<'j> {
+    pub(super) place: mpsc::Permit<'j, Command>,
+    pub(super) watcher: Watcher,
+}
+
+impl Room<'_> {
+    /// Queues a transaction that is encoded and known to be sound.
+    pub(super) fn put(self, transaction: NewTransaction, in_order: bool) -> Pending {
+        let (reply, received) = oneshot::channel();
+        self.place.send(Command::Append(Waiting { transaction, reply, in_order }));
+        Pending { reply: received, watcher: self.watcher }
     }
 }
 

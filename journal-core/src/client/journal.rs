@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
 
 use super::group::{GroupBuilder, GroupJournal};
-use super::group_commit::{AppendFailure, Command, GroupCommit, Pending, Waiting};
+use super::group_commit::{AppendFailure, Command, GroupCommit, Pending, Room};
 use super::id_block::IdBlocks;
 use super::receipt::Receipt;
 use super::transaction::Transaction;
@@ -97,36 +97,25 @@ impl Journal {
     /// every transaction that was durable before, or sent before through this journal; two that are appended at the
     /// same time are numbered in either order.
     pub async fn append(&self, transaction: &Transaction) -> Result<Receipt, AppendFailure> {
-        self.offer(transaction).await?.durable().await
-    }
-
-    /// The same in two steps.
-    pub(super) async fn offer(&self, transaction: &Transaction) -> Result<Pending, AppendFailure> {
         let transaction = self.encode(transaction)?;
-        self.enqueue(transaction, false).await
+        self.room().await?.put(transaction, false).durable().await
     }
 
     /// Puts a transaction in the queue and returns at once, or when the queue has room: transactions are numbered in
     /// the order of their sends. For pipelines that wait for durability later.
     pub async fn send(&self, transaction: &Transaction) -> Result<Pending, AppendFailure> {
         let transaction = self.encode(transaction)?;
-        self.enqueue(transaction, true).await
+        Ok(self.room().await?.put(transaction, true))
     }
 
-    fn encode(&self, transaction: &Transaction) -> Result<NewTransaction, AppendFailure> {
+    pub(super) fn encode(&self, transaction: &Transaction) -> Result<NewTransaction, AppendFailure> {
         transaction.encode(&self.shared.schema, &self.shared.author).map_err(AppendFailure::Invalid)
     }
 
-    /// Queues a transaction that is encoded and known to be sound.
-    pub(super) async fn enqueue(
-        &self,
-        transaction: NewTransaction,
-        in_order: bool,
-    ) -> Result<Pending, AppendFailure> {
-        let (reply, received) = oneshot::channel();
-        let command = Command::Append(Waiting { transaction, reply, in_order });
-        self.shared.writer.send(command).await.map_err(|_| AppendFailure::Closed)?;
-        Ok(Pending { reply: received, watcher: self.shared.watcher.clone() })
+    /// Waits until the queue has room for one more.
+    pub(super) async fn room(&self) -> Result<Room<'_>, AppendFailure> {
+        let place = self.shared.writer.reserve().await.map_err(|_| AppendFailure::Closed)?;
+        Ok(Room { place, watcher: self.shared.watcher.clone() })
     }
 
     /// Appends within the application's own database transaction, open on `conn` of this site's database: the

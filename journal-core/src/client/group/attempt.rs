@@ -3,15 +3,17 @@
 
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::super::group_commit::AppendFailure;
+use super::super::group_commit::{AppendFailure, Room};
 use super::super::receipt::Receipt;
 use super::super::transaction::Transaction;
 use super::doubt::{Claim, Sent};
 use super::member::Member;
 use super::void::void;
 use super::{GroupFailure, Shared};
+use crate::model::{NewTransaction, Origin};
 use crate::sql::SqlClass;
 
 /// First wait before the sites are tried again; each further one is twice as long.
@@ -23,7 +25,7 @@ const BACKOFF_MAX: Duration = Duration::from_millis(200);
 pub(super) struct Attempt<'g> {
     group: &'g Shared,
     transaction: &'g Transaction,
-    claim: Claim<'g>,
+    claim: Claim,
     until: Instant,
     wait: Duration,
     /// The sites that will never take it.
@@ -41,12 +43,7 @@ enum Step {
 }
 
 impl<'g> Attempt<'g> {
-    pub(super) fn new(
-        group: &'g Shared,
-        transaction: &'g Transaction,
-        claim: Claim<'g>,
-        until: Instant,
-    ) -> Self {
+    pub(super) fn new(group: &'g Shared, transaction: &'g Transaction, claim: Claim, until: Instant) -> Self {
         let void = vec![false; group.members.len()];
         Self { group, transaction, claim, until, wait: BACKOFF_MIN, void }
     }
@@ -128,35 +125,50 @@ impl<'g> Attempt<'g> {
         if doubted.as_ref().is_some_and(|sent| sent.at == at && sent.origin != origin) {
             return Step::Ended(Err(self.unknown(member, format!("the site is {origin} now"))));
         }
-        self.claim.sending(at, origin.clone());
-        let _under_way = member.write();
-        let answer = match journal.offer(self.transaction).await {
-            Ok(pending) => match timeout_at(self.until, pending.durable()).await {
-                Ok(answer) => answer,
-                // The task of that site still tries: whatever comes of it, this transaction stays with it.
-                Err(_) => return Step::Ended(Err(self.unknown(member, "it has not answered".to_owned()))),
-            },
-            Err(failure) => Err(failure),
+        let transaction = match journal.encode(self.transaction) {
+            Ok(transaction) => transaction,
+            Err(failure) => return Step::Ended(Err(GroupFailure::Append(failure))),
         };
-        match answer {
-            Ok(receipt) => {
-                member.acknowledged(&origin, receipt.id().trans_nr);
-                self.claim.acknowledged();
-                Step::Ended(Ok(receipt))
-            }
-            Err(failure) => self.failed(at, failure, doubted.is_some()).await,
+        let room = match journal.room().await {
+            Ok(room) => room,
+            Err(failure) => return self.failed(at, failure).await,
+        };
+        let answered = self.put(at, origin, room, transaction);
+        match timeout_at(self.until, answered).await {
+            Ok(Ok(Ok(receipt))) => Step::Ended(Ok(receipt)),
+            Ok(Ok(Err(failure))) => self.failed(at, failure).await,
+            Ok(Err(error)) => Step::Again(error.to_string()),
+            // The task of that site still tries: whatever comes of it, this transaction stays with it.
+            Err(_) => Step::Ended(Err(self.unknown(member, "it has not answered".to_owned()))),
         }
     }
 
-    /// Sorts a failed append: whose fault it is, and whether it leaves a doubt.
-    async fn failed(&mut self, at: usize, failure: AppendFailure, doubted: bool) -> Step {
-        let member = &self.group.members[at];
-        let not_taken = |attempt: &Self| {
-            // This time it was not taken, which says nothing of an earlier time.
-            if !doubted {
-                attempt.claim.absent();
+    /// Sends it. A task of its own waits for the answer and takes note of it, for the caller may go away or run out of
+    /// patience. Awaits nothing, so that what is noted as sent is in the queue, too.
+    fn put(
+        &self,
+        at: usize,
+        origin: Origin,
+        room: Room<'_>,
+        transaction: NewTransaction,
+    ) -> JoinHandle<Result<Receipt, AppendFailure>> {
+        let member = self.group.members[at].clone();
+        let (sending, under_way) = (self.claim.sending(at, origin.clone()), member.write());
+        let pending = room.put(transaction, false);
+        tokio::spawn(async move {
+            let answer = pending.durable().await;
+            if let Ok(receipt) = &answer {
+                member.acknowledged(&origin, receipt.id().trans_nr);
             }
-        };
+            sending.settle(answer.as_ref().map(|_| ()));
+            drop(under_way);
+            answer
+        })
+    }
+
+    /// Sorts a failed append: whose fault it is, and what to do next.
+    async fn failed(&mut self, at: usize, failure: AppendFailure) -> Step {
+        let member = &self.group.members[at];
         match failure {
             AppendFailure::OtherContent { .. } if self.is_void_at(member).await => {
                 self.claim.absent();
@@ -164,16 +176,13 @@ impl<'g> Attempt<'g> {
                 Step::Next
             }
             failure @ (AppendFailure::Invalid(_) | AppendFailure::OtherContent { .. }) => {
-                not_taken(self);
                 Step::Ended(Err(GroupFailure::Append(failure)))
             }
             // No other site would take it either.
             AppendFailure::Refused(error) if error.is_of_content() => {
-                self.claim.absent();
                 Step::Ended(Err(GroupFailure::Append(AppendFailure::Refused(error))))
             }
             AppendFailure::Refused(error) => {
-                not_taken(self);
                 member.lost(&error);
                 if error.class == SqlClass::Schema {
                     member.forget().await;
@@ -185,7 +194,6 @@ impl<'g> Attempt<'g> {
                 Step::Again(error.to_string())
             }
             AppendFailure::Closed => {
-                not_taken(self);
                 member.forget().await;
                 Step::Again("its journal was closed".to_owned())
             }
@@ -217,7 +225,8 @@ impl<'g> Attempt<'g> {
         if *origin != sent.origin {
             return Err(Step::Ended(Err(self.unknown(member, format!("the site is {origin} now")))));
         }
-        let waited = async { journal.enqueue(void(self.transaction.tx_id()), false).await?.durable().await };
+        let waited =
+            async { journal.room().await?.put(void(self.transaction.tx_id()), false).durable().await };
         match timeout_at(self.until, waited).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(AppendFailure::OtherContent { .. })) => Err(Step::Next),

@@ -7,7 +7,6 @@ use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, sleep};
 
 use super::choice::{Fitness, choose, fitness};
-use super::doubt::Doubts;
 use super::member::Member;
 use super::{GroupJournal, LOOK_AGAIN, Options, Shared};
 use crate::client::group_commit::GroupCommit;
@@ -126,7 +125,7 @@ impl GroupBuilder {
             version,
             options: self.options,
             current: Mutex::new(0),
-            doubts: Doubts::default(),
+            doubts: Arc::default(),
             end,
         };
         shared.begin().await?;

@@ -1,12 +1,17 @@
 //! Where this client has sent its transactions: those without a definite answer, so that none of them goes to another site
 //! before it is certain that it does not stand at the first, and the last ones that were acknowledged, so that a caller
-//! who repeats one finds it after a move. Survives a caller that goes away.
+//! who repeats one finds it after a move. Survives a caller that goes away, and takes note of an answer that comes later.
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use uuid::Uuid;
 
+use super::super::group_commit::AppendFailure;
 use crate::model::Origin;
 
 /// Transactions that may be without an answer at once; more, and new ones are refused until some are settled.
@@ -26,6 +31,8 @@ pub(super) struct Sent {
 #[derive(Debug, Default)]
 struct Open {
     sent: Option<Sent>,
+    /// Which send the last one was.
+    send: u64,
     /// Whether it may stand at sites that it was not sent to from here.
     anywhere: bool,
     claimed: bool,
@@ -36,6 +43,7 @@ struct Open {
 #[derive(Debug, Default)]
 pub(super) struct Doubts {
     book: Mutex<Book>,
+    sends: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -46,6 +54,11 @@ struct Book {
 }
 
 impl Book {
+    /// How many are without a definite answer, or worked on now.
+    fn in_doubt(&self) -> usize {
+        self.open.len() - self.acknowledged.len()
+    }
+
     /// Drops what nothing is to be remembered of.
     fn tidy(&mut self, tx_id: Uuid) {
         if self.open.get(&tx_id).is_some_and(|open| !open.claimed && open.sent.is_none() && !open.anywhere) {
@@ -69,10 +82,9 @@ pub(super) enum NotClaimed {
 
 impl Doubts {
     /// Takes a transaction, for one caller at a time.
-    pub(super) fn claim(&self, tx_id: Uuid) -> Result<Claim<'_>, NotClaimed> {
+    pub(super) fn claim(self: &Arc<Self>, tx_id: Uuid) -> Result<Claim, NotClaimed> {
         let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
-        let in_doubt = book.open.len() - book.acknowledged.len();
-        if in_doubt >= IN_DOUBT_MAX && !book.open.contains_key(&tx_id) {
+        if book.in_doubt() >= IN_DOUBT_MAX && !book.open.contains_key(&tx_id) {
             return Err(NotClaimed::Full);
         }
         let entry = book.open.entry(tx_id).or_default();
@@ -80,7 +92,12 @@ impl Doubts {
             return Err(NotClaimed::Busy);
         }
         entry.claimed = true;
-        Ok(Claim { doubts: self, tx_id })
+        Ok(Claim { doubts: self.clone(), tx_id })
+    }
+
+    #[cfg(test)]
+    pub(super) fn in_doubt(&self) -> usize {
+        self.book.lock().unwrap().in_doubt()
     }
 
     fn with<T>(&self, tx_id: Uuid, work: impl FnOnce(&mut Open) -> T) -> T {
@@ -100,25 +117,39 @@ impl Doubts {
 
 /// A transaction that one caller works on. What it was sent to outlives the claim.
 #[derive(Debug)]
-pub(super) struct Claim<'d> {
-    doubts: &'d Doubts,
+pub(super) struct Claim {
+    doubts: Arc<Doubts>,
     tx_id: Uuid,
 }
 
-impl Claim<'_> {
+/// One send of a transaction, for whoever waits for its answer: that may be there when its caller has gone and another one
+/// works on the transaction.
+#[derive(Debug)]
+pub(super) struct Sending {
+    doubts: Arc<Doubts>,
+    tx_id: Uuid,
+    sent: Sent,
+    send: u64,
+    /// Whether an earlier send is without a definite answer.
+    doubted: bool,
+}
+
+impl Claim {
     /// Where it was sent, without a definite answer or with a receipt.
     pub(super) fn sent(&self) -> Option<Sent> {
         self.doubts.with(self.tx_id, |open| open.sent.clone())
     }
 
     /// It is about to be sent there.
-    pub(super) fn sending(&self, at: usize, origin: Origin) {
-        self.doubts.with(self.tx_id, |open| open.sent = Some(Sent { at, origin }));
-    }
-
-    /// It stands where it was sent.
-    pub(super) fn acknowledged(&self) {
-        self.doubts.with(self.tx_id, |open| (open.acknowledged, open.anywhere) = (true, false));
+    pub(super) fn sending(&self, at: usize, origin: Origin) -> Sending {
+        let sent = Sent { at, origin };
+        let send = self.doubts.sends.fetch_add(1, Ordering::Relaxed);
+        let earlier = self.doubts.with(self.tx_id, |open| {
+            open.send = send;
+            open.sent.replace(sent.clone())
+        });
+        let doubts = self.doubts.clone();
+        Sending { doubts, tx_id: self.tx_id, sent, send, doubted: earlier.is_some() }
     }
 
     /// It is certain that it does not stand where it was sent.
@@ -144,76 +175,48 @@ impl Claim<'_> {
     }
 }
 
-impl Drop for Claim<'_> {
-    fn drop(&mut self) {
-        self.doubts.with(self.tx_id, |open| open.claimed = false);
+impl Sending {
+    /// Takes note of the answer, as far as nothing newer is known.
+    pub(super) fn settle(&self, answer: Result<(), &AppendFailure>) {
+        match answer {
+            Ok(()) => self.stands(),
+            Err(AppendFailure::Refused(error)) if error.is_of_content() => self.absent(),
+            // This time it was not taken, which says nothing of an earlier time.
+            Err(
+                AppendFailure::Invalid(_)
+                | AppendFailure::OtherContent { .. }
+                | AppendFailure::Refused(_)
+                | AppendFailure::Closed,
+            ) => {
+                if !self.doubted {
+                    self.absent();
+                }
+            }
+            Err(AppendFailure::InDoubt(_)) => {}
+        }
+    }
+
+    /// It stands there, whatever was sent there after it.
+    fn stands(&self) {
+        self.doubts.with(self.tx_id, |open| {
+            if open.sent.as_ref() == Some(&self.sent) {
+                (open.acknowledged, open.anywhere) = (true, false);
+            }
+        });
+    }
+
+    /// It does not stand there; what was sent after it may.
+    fn absent(&self) {
+        self.doubts.with(self.tx_id, |open| {
+            if open.send == self.send && !open.acknowledged {
+                open.sent = None;
+            }
+        });
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use crate::model::Epoch;
-
-    use super::*;
-
-    #[test]
-    fn what_was_sent_outlives_its_caller_until_it_is_settled() {
-        let doubts = Doubts::default();
-        let (tx_id, origin) = (Uuid::now_v7(), Origin { site: "a".parse().unwrap(), epoch: Epoch(1) });
-        let claim = doubts.claim(tx_id).unwrap();
-        assert_eq!(doubts.claim(tx_id).unwrap_err(), NotClaimed::Busy);
-        claim.sending(1, origin.clone());
-        drop(claim);
-        let claim = doubts.claim(tx_id).unwrap();
-        assert_eq!(claim.sent(), Some(Sent { at: 1, origin }));
-        claim.absent();
-        drop(claim);
-        assert!(doubts.book.lock().unwrap().open.is_empty());
-    }
-
-    #[test]
-    fn what_may_stand_anywhere_is_remembered_and_one_place_settles_itself_alone() {
-        let doubts = Doubts::default();
-        let (tx_id, epoch) = (Uuid::now_v7(), Epoch(1));
-        let place = |at: usize| Sent { at, origin: Origin { site: "a".parse().unwrap(), epoch } };
-        let claim = doubts.claim(tx_id).unwrap();
-        claim.note_anywhere(true);
-        drop(claim);
-        let claim = doubts.claim(tx_id).unwrap();
-        assert!(claim.may_be_anywhere());
-        claim.sending(2, place(2).origin);
-        claim.absent_at(&place(1));
-        assert_eq!(claim.sent(), Some(place(2)));
-        claim.absent_at(&place(2));
-        assert!(claim.may_be_anywhere());
-        claim.sending(1, place(1).origin);
-        claim.acknowledged();
-        claim.note_anywhere(true);
-        assert!(!claim.may_be_anywhere(), "its receipt waits for no other site");
-        claim.absent();
-        assert_eq!(claim.sent(), None);
-        drop(claim);
-        assert!(doubts.book.lock().unwrap().open.is_empty());
-    }
-
-    #[test]
-    fn acknowledged_ones_are_remembered_up_to_a_bound_and_doubts_for_good() {
-        let (doubts, origin) = (Doubts::default(), Origin { site: "a".parse().unwrap(), epoch: Epoch(1) });
-        let send = |acknowledge: bool| {
-            let tx_id = Uuid::now_v7();
-            let claim = doubts.claim(tx_id).unwrap();
-            claim.sending(0, origin.clone());
-            if acknowledge {
-                claim.acknowledged();
-            }
-            tx_id
-        };
-        let (doubt, first, second) = (send(false), send(true), send(true));
-        for _ in 1..ACKNOWLEDGED_MAX {
-            send(true);
-        }
-        let known = |tx_id: Uuid| doubts.claim(tx_id).unwrap().sent().is_some();
-        assert_eq!((known(doubt), known(first), known(second)), (true, false, true));
-        assert_eq!(doubts.book.lock().unwrap().open.len(), ACKNOWLEDGED_MAX + 1);
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.doubts.with(self.tx_id, |open| open.claimed = false);
     }
 }

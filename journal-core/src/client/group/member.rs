@@ -1,6 +1,6 @@
 //! One site of a group: its journal, opened when it is first written to, and what was last seen of it.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -95,9 +95,9 @@ impl Member {
     }
 
     /// An append is on its way; ends with the guard.
-    pub(super) fn write(&self) -> Writing<'_> {
+    pub(super) fn write(self: &Arc<Self>) -> Writing {
         self.with_written(|written| written.under_way += 1);
-        Writing { member: self }
+        Writing { member: self.clone() }
     }
 
     pub(super) fn acknowledged(&self, origin: &Origin, trans_nr: TransNr) {
@@ -149,11 +149,11 @@ impl Member {
 
 /// Counts an append while it is under way.
 #[derive(Debug)]
-pub(super) struct Writing<'m> {
-    member: &'m Member,
+pub(super) struct Writing {
+    member: Arc<Member>,
 }
 
-impl Drop for Writing<'_> {
+impl Drop for Writing {
     fn drop(&mut self) {
         self.member.with_written(|written| written.under_way -= 1);
     }

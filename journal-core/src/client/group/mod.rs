@@ -6,6 +6,8 @@ mod builder;
 mod choice;
 mod doubt;
 mod member;
+#[cfg(test)]
+mod tests;
 mod void;
 
 use std::sync::Arc;
@@ -45,7 +47,7 @@ struct Shared {
     options: Options,
     /// The site that is written at. Held while the client moves, so that all move together.
     current: Mutex<usize>,
-    doubts: Doubts,
+    doubts: Arc<Doubts>,
     /// True once the group is closed; its end ends the tasks that look at the sites.
     end: watch::Sender<bool>,
 }

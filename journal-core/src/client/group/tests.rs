@@ -1,0 +1,67 @@
+//! What the book of a client knows of callers that have gone.
+
+use std::collections::BTreeMap;
+use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::client::Journal;
+use crate::conformance::{initialise, origin};
+use crate::model::{Column, Row, Schema, Table, Type};
+use crate::store::sql::{ReleasedSchema, insert_schema_version};
+
+/// Far above what a commit takes.
+const BOUND: Duration = Duration::from_secs(60);
+
+/// A group of one site in a file, with one table.
+async fn group(directory: &tempfile::TempDir, patience: Duration) -> GroupJournal {
+    let url: DbUrl = format!("sqlite:{}/a.db", directory.path().display()).parse().unwrap();
+    initialise(&url, &origin("a")).await;
+    let columns = vec![Column { name: "id".into(), ty: Type::Int, nullable: false }];
+    let item = Table::new("item", columns, vec!["id".into()]);
+    let tables = BTreeMap::from([("item".into(), item)]);
+    let schema = Schema { version: SchemaVersion(1), tables, operations: BTreeMap::new() };
+    let released = ReleasedSchema { hash: "h".to_owned(), schema, files: String::new(), released_at: 0 };
+    let mut conn = Conn::open(&url, Access::Write, "test").await.unwrap();
+    insert_schema_version(conn.lend(), &released).await.unwrap();
+    Journal::group_builder(&[(origin("a").site, url)]).patience(patience).open().await.unwrap()
+}
+
+fn item(id: i64) -> Transaction {
+    Transaction::new().insert("item", Row::new().with("id", id))
+}
+
+/// Waits until the book has nothing in doubt.
+async fn settled(group: &GroupJournal) {
+    let deadline = Instant::now() + BOUND;
+    while group.shared.doubts.in_doubt() > 0 {
+        assert!(Instant::now() < deadline, "a transaction stays in doubt");
+        sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// It stayed in doubt for good, and after 65,536 such ones no new transaction was taken.
+#[tokio::test]
+async fn the_answer_to_a_caller_who_has_gone_ends_the_doubt() {
+    let directory = tempfile::tempdir().unwrap();
+    let group = group(&directory, BOUND).await;
+    let transaction = item(1);
+    let polled = std::pin::pin!(group.append(&transaction)).poll(&mut Context::from_waker(Waker::noop()));
+    assert!(polled.is_pending());
+    assert_eq!(group.shared.doubts.in_doubt(), 1);
+    settled(&group).await;
+    let receipt = group.append(&transaction).await.unwrap();
+    assert!(receipt.repeated());
+    assert_eq!(group.shared.members[0].written().last, Some((origin("a"), receipt.id().trans_nr)));
+}
+
+/// The same of one who is told that the outcome is not known.
+#[tokio::test]
+async fn the_answer_after_the_end_of_patience_ends_the_doubt() {
+    let directory = tempfile::tempdir().unwrap();
+    let group = group(&directory, Duration::ZERO).await;
+    let unknown = group.append(&item(1)).await.unwrap_err();
+    assert!(matches!(unknown, GroupFailure::OutcomeUnknown { .. }), "{unknown}");
+    assert_eq!(group.shared.doubts.in_doubt(), 1);
+    settled(&group).await;
+}

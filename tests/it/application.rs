@@ -1,6 +1,7 @@
 //! What applications ask of a site: whether it is ready for their version, and where they read.
 
 mod closing;
+mod frozen;
 mod moves;
 mod once;
 mod pair;

@@ -2,7 +2,7 @@
 //!
 //! - [`servers`]: private PostgreSQL and MariaDB servers on sockets in temporary directories
 //! - [`process`]: programs run as children, killed and waited for within a bound
-//! - [`proxy`]: connections cut at the moment of a commit
+//! - [`proxy`]: connections cut at the moment of a commit, or made to hang
 //! - [`rig`]: a group of real sites whose posters a test moves by hand
 //! - [`balancer`]: HAProxy with this repository's sample configuration
 //! - [`disk`]: a disk small enough to fill

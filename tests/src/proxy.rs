@@ -1,4 +1,4 @@
-//! Stands between a client and a database server and cuts the connection at the moment of a commit.
+//! Stands between a client and a database server and cuts the connection at the moment of a commit, or lets it hang.
 //!
 //! It reads the boundaries of the protocol's messages, so it knows when a COMMIT passes, as a simple query or
 //! prepared, and what the server says to it. It never changes a message. TLS is refused, since it could not be
@@ -51,6 +51,7 @@ struct Control {
     /// The next cut, and how many COMMITs pass before it.
     plan: Mutex<Option<(Cut, usize)>>,
     open: watch::Sender<bool>,
+    frozen: watch::Sender<bool>,
     commits: watch::Sender<u64>,
     cuts: watch::Sender<u64>,
 }
@@ -67,6 +68,7 @@ impl Proxy {
         let control = Arc::new(Control {
             plan: Mutex::new(None),
             open: watch::Sender::new(true),
+            frozen: watch::Sender::new(false),
             commits: watch::Sender::new(0),
             cuts: watch::Sender::new(0),
         });
@@ -107,6 +109,16 @@ impl Proxy {
     /// Lets new connections through again.
     pub fn open(&self) {
         self.control.open.send_replace(true);
+    }
+
+    /// Forwards nothing until [`thaw`](Self::thaw), and still takes and keeps connections: the server seems to hang.
+    pub fn freeze(&self) {
+        self.control.frozen.send_replace(true);
+    }
+
+    /// Goes on with what each side has sent meanwhile.
+    pub fn thaw(&self) {
+        self.control.frozen.send_replace(false);
     }
 }
 
@@ -200,15 +212,20 @@ impl Relay {
 
     async fn run(mut self) -> io::Result<()> {
         let mut open = self.control.open.subscribe();
+        let mut frozen = self.control.frozen.subscribe();
         loop {
+            let flows = !*frozen.borrow_and_update();
             let flow = tokio::select! {
-                read = self.client.read_buf(&mut self.from_client.read) => {
+                // First, so that nothing that is sent after a freeze comes through.
+                biased;
+                changed = frozen.changed() => if changed.is_ok() { Flow::On } else { Flow::End },
+                () = closed(&mut open) => Flow::End,
+                read = self.client.read_buf(&mut self.from_client.read), if flows => {
                     if read? == 0 { Flow::End } else { self.forward_client().await? }
                 }
-                read = self.server.read_buf(&mut self.from_server.read) => {
+                read = self.server.read_buf(&mut self.from_server.read), if flows => {
                     if read? == 0 { Flow::End } else { self.forward_server().await? }
                 }
-                () = closed(&mut open) => Flow::End,
             };
             if flow == Flow::End {
                 return Ok(());

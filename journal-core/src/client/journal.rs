@@ -112,6 +112,11 @@ impl Journal {
         transaction.encode(&self.shared.schema, &self.shared.author).map_err(AppendFailure::Invalid)
     }
 
+    /// Whether both are clones of one.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
     /// Waits until the queue has room for one more.
     pub(super) async fn room(&self) -> Result<Room<'_>, AppendFailure> {
         let place = self.shared.writer.reserve().await.map_err(|_| AppendFailure::Closed)?;

@@ -7,12 +7,13 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::super::group_commit::{AppendFailure, Room};
+use super::super::journal::Journal;
 use super::super::receipt::Receipt;
 use super::super::transaction::Transaction;
 use super::doubt::{Claim, Sent};
 use super::member::Member;
 use super::void::void;
-use super::{GroupFailure, Shared};
+use super::{GroupFailure, Shared, TURN_MAX};
 use crate::model::{NewTransaction, Origin};
 use crate::sql::SqlClass;
 
@@ -92,11 +93,10 @@ impl<'g> Attempt<'g> {
         for at in (0..self.group.members.len()).filter(|at| *at != keep) {
             loop {
                 let member = &self.group.members[at];
-                let origin = match member.journal().await {
+                let origin = match member.journal(self.until).await {
                     Ok(journal) => journal.site().origin.clone(),
-                    Err(error) => {
-                        member.lost(&error);
-                        self.rest_at(member, error.to_string()).await?;
+                    Err(why) => {
+                        self.rest_at(member, why).await?;
                         continue;
                     }
                 };
@@ -112,12 +112,10 @@ impl<'g> Attempt<'g> {
 
     async fn send(&mut self, at: usize) -> Step {
         let member = &self.group.members[at];
-        let journal = match member.journal().await {
+        let turn = self.until.min(Instant::now() + TURN_MAX);
+        let journal = match member.journal(turn).await {
             Ok(journal) => journal,
-            Err(error) => {
-                member.lost(&error);
-                return Step::Again(error.to_string());
-            }
+            Err(why) => return Step::Again(why),
         };
         let origin = journal.site().origin.clone();
         let doubted = self.claim.sent();
@@ -129,17 +127,19 @@ impl<'g> Attempt<'g> {
             Ok(transaction) => transaction,
             Err(failure) => return Step::Ended(Err(GroupFailure::Append(failure))),
         };
-        let room = match journal.room().await {
-            Ok(room) => room,
-            Err(failure) => return self.failed(at, failure).await,
+        let room = match timeout_at(turn, journal.room()).await {
+            Ok(Ok(room)) => room,
+            Ok(Err(failure)) => return self.failed(at, &journal, failure).await,
+            // It was not sent, and the next site may have room.
+            Err(_) => return Step::Again("its queue has no room".to_owned()),
         };
         let answered = self.put(at, origin, room, transaction);
         match timeout_at(self.until, answered).await {
             Ok(Ok(Ok(receipt))) => Step::Ended(Ok(receipt)),
-            Ok(Ok(Err(failure))) => self.failed(at, failure).await,
+            Ok(Ok(Err(failure))) => self.failed(at, &journal, failure).await,
             Ok(Err(error)) => Step::Again(error.to_string()),
             // The task of that site still tries: whatever comes of it, this transaction stays with it.
-            Err(_) => Step::Ended(Err(self.unknown(member, "it has not answered".to_owned()))),
+            Err(_) => Step::Ended(Err(self.unknown(member, member.hangs(&journal)))),
         }
     }
 
@@ -167,7 +167,7 @@ impl<'g> Attempt<'g> {
     }
 
     /// Sorts a failed append: whose fault it is, and what to do next.
-    async fn failed(&mut self, at: usize, failure: AppendFailure) -> Step {
+    async fn failed(&mut self, at: usize, journal: &Journal, failure: AppendFailure) -> Step {
         let member = &self.group.members[at];
         match failure {
             AppendFailure::OtherContent { .. } if self.is_void_at(member).await => {
@@ -185,7 +185,7 @@ impl<'g> Attempt<'g> {
             AppendFailure::Refused(error) => {
                 member.lost(&error);
                 if error.class == SqlClass::Schema {
-                    member.forget().await;
+                    member.forget(journal);
                 }
                 Step::Again(error.to_string())
             }
@@ -194,7 +194,7 @@ impl<'g> Attempt<'g> {
                 Step::Again(error.to_string())
             }
             AppendFailure::Closed => {
-                member.forget().await;
+                member.forget(journal);
                 Step::Again("its journal was closed".to_owned())
             }
         }
@@ -217,10 +217,7 @@ impl<'g> Attempt<'g> {
 
     /// `Err(Next)`: another entry stands there under the key.
     async fn append_void(&self, member: &Member, sent: &Sent) -> Result<(), Step> {
-        let journal = member.journal().await.map_err(|error| {
-            member.lost(&error);
-            Step::Again(error.to_string())
-        })?;
+        let journal = member.journal(self.until).await.map_err(Step::Again)?;
         let origin = &journal.site().origin;
         if *origin != sent.origin {
             return Err(Step::Ended(Err(self.unknown(member, format!("the site is {origin} now")))));
@@ -234,13 +231,13 @@ impl<'g> Attempt<'g> {
                 member.lost(&error);
                 Err(Step::Again(error.to_string()))
             }
-            Err(_) => Err(Step::Ended(Err(self.unknown(member, "it has not answered".to_owned())))),
+            Err(_) => Err(Step::Ended(Err(self.unknown(member, member.hangs(&journal))))),
         }
     }
 
     /// Whether what stands at a site under the key is a void entry.
     async fn is_void_at(&self, member: &Member) -> bool {
-        let Ok(journal) = member.journal().await else { return false };
+        let Ok(journal) = member.journal(self.until).await else { return false };
         let origin = journal.site().origin.clone();
         let at = self.group.members.iter().position(|other| other.site == member.site).unwrap_or_default();
         self.append_void(member, &Sent { at, origin }).await.is_ok()

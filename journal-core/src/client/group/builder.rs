@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, watch};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::choice::{Fitness, choose, fitness};
-use super::member::Member;
+use super::member::{LOOK_MAX, Member};
 use super::{GroupJournal, LOOK_AGAIN, Options, Shared};
 use crate::client::group_commit::GroupCommit;
 use crate::client::journal::{Journal, OpenError};
@@ -136,9 +136,11 @@ impl GroupBuilder {
         let mut why = "it has none".to_owned();
         for (site, url) in &self.sites {
             let looked = async { read_serving(Conn::open(url, Access::Read, "open").await?.lend()).await };
-            match looked.await {
-                Ok(serving) => return Ok(serving.ledger_version),
-                Err(error) => why = format!("{site}: {error}"),
+            // It only reads, on a connection that is given up with it.
+            match timeout(LOOK_MAX, looked).await {
+                Ok(Ok(serving)) => return Ok(serving.ledger_version),
+                Ok(Err(error)) => why = format!("{site}: {error}"),
+                Err(_) => why = format!("{site}: it has not answered"),
             }
         }
         Err(OpenError::NoSite { why })
@@ -163,7 +165,7 @@ impl Shared {
         match first {
             Some(at) if fitness[at] > Fitness::Gone => {
                 *self.current.lock().await = at;
-                self.members[at].journal().await.map(|_| ())
+                self.members[at].open().await.map(|_| ())
             }
             _ => Err(OpenError::NoSite { why: self.trouble() }),
         }

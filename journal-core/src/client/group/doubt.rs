@@ -95,6 +95,12 @@ impl Doubts {
         Ok(Claim { doubts: self.clone(), tx_id })
     }
 
+    /// Where a transaction was sent that somebody may work on.
+    pub(super) fn sent(&self, tx_id: Uuid) -> Option<Sent> {
+        let book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        book.open.get(&tx_id).and_then(|open| open.sent.clone())
+    }
+
     #[cfg(test)]
     pub(super) fn in_doubt(&self) -> usize {
         self.book.lock().unwrap().in_doubt()

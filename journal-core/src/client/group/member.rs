@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::super::journal::{Journal, JournalBuilder, OpenError};
 use super::choice::Sight;
@@ -12,6 +12,10 @@ use crate::model::{Origin, SiteName, TransNr};
 use crate::sql::{Access, Conn, DbUrl, SqlError};
 use crate::store::sql::read_serving;
 
+/// Longest time that a look may take. Who hangs keeps the connection, and would be waited for without an end.
+pub(super) const LOOK_MAX: Duration = Duration::from_secs(2);
+/// What is told of a site that hangs.
+const HANGS: &str = "it has not answered";
 /// Longest time between two looks at a site that does not answer.
 const LOOK_EVERY_MAX: Duration = Duration::from_secs(1);
 
@@ -60,8 +64,28 @@ impl Member {
         self.sight.send_replace(Some(Sight { at: Instant::now(), found, momentary: false }));
     }
 
+    /// Takes note that the site kept somebody waiting until the end. The next append opens its journal anew: the
+    /// connections of this one may be those that hang, and what it was sent stays in its queue.
+    pub(super) fn hangs(&self, journal: &Journal) -> String {
+        self.lost(&HANGS);
+        self.forget(journal);
+        HANGS.to_owned()
+    }
+
+    /// The journal, waited for until then. Takes note of a site that has none to give.
+    pub(super) async fn journal(&self, until: Instant) -> Result<Journal, String> {
+        // Opening only reads: who gives it up leaves nothing half-done.
+        let why = match timeout_at(until, self.open()).await {
+            Ok(Ok(journal)) => return Ok(journal),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => HANGS.to_owned(),
+        };
+        self.lost(&why);
+        Err(why)
+    }
+
     /// The journal, opened now if it was not.
-    pub(super) async fn journal(&self) -> Result<Journal, OpenError> {
+    pub(super) async fn open(&self) -> Result<Journal, OpenError> {
         let mut journal = self.journal.lock().await;
         if let Some(journal) = journal.as_ref() {
             return Ok(journal.clone());
@@ -75,10 +99,13 @@ impl Member {
     }
 
     /// Lets go of a journal that can no longer be written to, so that the next append opens it anew.
-    pub(super) async fn forget(&self) {
-        let mut journal = self.journal.lock().await;
-        if !self.is_closed() {
-            *journal = None;
+    pub(super) fn forget(&self, journal: &Journal) {
+        // Who holds the lock is opening another, or takes the next step with this one.
+        if let Ok(mut present) = self.journal.try_lock()
+            && !self.is_closed()
+            && present.as_ref().is_some_and(|present| present.is_same(journal))
+        {
+            *present = None;
         }
     }
 
@@ -122,14 +149,18 @@ impl Member {
         let mut paused_since = None;
         let mut pause = every;
         loop {
-            let found = self.look(&mut conn).await.map_err(|error| error.to_string());
+            // It only reads, on a connection of its own, which is given up with it: the next look opens another.
+            let found = match timeout(LOOK_MAX, self.look(&mut conn)).await {
+                Ok(found) => found.map_err(|error| error.to_string()),
+                Err(_) => Err(HANGS.to_owned()),
+            };
             pause = if found.is_ok() { every } else { (pause * 2).min(LOOK_EVERY_MAX) };
             let at = Instant::now();
             let paused = found.as_ref().is_ok_and(|seen| seen.paused.is_some() && seen.away.is_none());
             paused_since = paused.then(|| paused_since.unwrap_or(at));
             let momentary = paused_since.is_some_and(|since| at - since < pause_grace);
             self.sight.send_replace(Some(Sight { at, found, momentary }));
-            // Only the pause is cut short, never a look.
+            // The end cuts the pause short, never a look.
             if timeout(pause, end.wait_for(|end| *end)).await.is_ok() {
                 return;
             }

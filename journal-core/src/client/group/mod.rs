@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, watch};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 use uuid::Uuid;
 
 use self::attempt::Attempt;
@@ -31,6 +31,8 @@ use crate::store::sql::read_posted;
 
 /// Looks older than this are no ground for a feature gate.
 const SUPPORTS_AGE_MAX: Duration = Duration::from_secs(2);
+/// Longest wait at a site for what nobody can be in doubt of afterwards, before it is seen again which site to write at.
+const TURN_MAX: Duration = Duration::from_secs(5);
 /// Between two looks at what is waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
@@ -112,12 +114,21 @@ impl GroupJournal {
                 Ok(claim) => return Ok(Attempt::new(&self.shared, transaction, claim, until)),
                 Err(NotClaimed::Full) => return Err(GroupFailure::TooManyInDoubt),
                 Err(NotClaimed::Busy) if Instant::now() >= until => {
-                    let why = "another caller appends the same transaction".to_owned();
-                    return Err(GroupFailure::NoSite { why });
+                    return Err(self.busy(transaction.tx_id()).await);
                 }
                 Err(NotClaimed::Busy) => sleep(LOOK_AGAIN).await,
             }
         }
+    }
+
+    /// What is known of a transaction that another caller works on: it may be anywhere on its way.
+    async fn busy(&self, tx_id: Uuid) -> GroupFailure {
+        let at = match self.shared.doubts.sent(tx_id) {
+            Some(sent) => sent.at,
+            None => *self.shared.current.lock().await,
+        };
+        let (site, why) = (self.shared.members[at].site.clone(), "another caller appends it".to_owned());
+        GroupFailure::OutcomeUnknown { tx_id, site, why }
     }
 
     /// The next id of a sequence: never one that another site or another process gives out. Ids skip numbers, and those
@@ -130,14 +141,18 @@ impl GroupJournal {
                 return Err(GroupFailure::NoSite { why: "the group has no site".to_owned() });
             };
             let member = &self.shared.members[at];
-            let why = match member.journal().await {
-                Ok(journal) => match journal.next_id(sequence).await {
-                    Ok(id) => return Ok(id),
-                    Err(error) => error.to_string(),
+            let turn = until.min(Instant::now() + TURN_MAX);
+            let why = match member.journal(turn).await {
+                Ok(journal) => match timeout_at(turn, journal.next_id(sequence)).await {
+                    Ok(Ok(id)) => return Ok(id),
+                    Ok(Err(error)) => {
+                        member.lost(&error);
+                        error.to_string()
+                    }
+                    Err(_) => member.hangs(&journal),
                 },
-                Err(error) => error.to_string(),
+                Err(why) => why,
             };
-            member.lost(&why);
             if Instant::now() >= until {
                 return Err(GroupFailure::NoSite { why });
             }
@@ -213,10 +228,11 @@ impl Shared {
         let until = Instant::now() + self.options.follow;
         let mut conn = None;
         while Instant::now() < until {
-            match self.has_followed(from, to, &mut conn).await {
-                Ok(true) => return,
-                Ok(false) => {}
-                Err(error) => {
+            // It only reads, on a connection of its own.
+            match timeout_at(until, self.has_followed(from, to, &mut conn)).await {
+                Ok(Ok(true)) => return,
+                Ok(Ok(false)) | Err(_) => {}
+                Ok(Err(error)) => {
                     to.lost(&error);
                     return;
                 }

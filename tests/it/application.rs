@@ -2,6 +2,7 @@
 
 mod closing;
 mod frozen;
+mod ids;
 mod moves;
 mod once;
 mod pair;

@@ -145,6 +145,10 @@ impl GroupJournal {
             let why = match member.journal(turn).await {
                 Ok(journal) => match timeout_at(turn, journal.next_id(sequence)).await {
                     Ok(Ok(id)) => return Ok(id),
+                    // No other site would take the sequence either.
+                    Ok(Err(error)) if error.is_of_content() => {
+                        return Err(GroupFailure::Append(AppendFailure::Refused(error)));
+                    }
                     Ok(Err(error)) => {
                         member.lost(&error);
                         error.to_string()
@@ -156,6 +160,8 @@ impl GroupJournal {
             if Instant::now() >= until {
                 return Err(GroupFailure::NoSite { why });
             }
+            // Before the pause: the next look may find a site well again that gives no ids.
+            self.shared.station(&[]).await;
             sleep(LOOK_AGAIN).await;
         }
     }

@@ -2,11 +2,12 @@
 
 use applier::audit::chain::audit;
 use applier::audit::unwatched;
+use applier::control::status::SiteStatus;
 use journal_core::journal::{AppendError, JournalStore as _};
 use journal_core::model::{Change, NewTransaction, TransNr};
 use journal_tests::rig::Rig;
 
-use crate::club::{member, renamed, rigs};
+use crate::club::{member, renamed, rigs, set};
 
 /// Entries numbered from 0.
 const FROM_0: &str = "UPDATE {d}journal SET entry_nr = 0 WHERE trans_nr = 2 AND entry_nr = 1; \
@@ -71,6 +72,8 @@ async fn rows_that_are_not_those_of_one_transaction_are_rejected_and_stop_nobody
                     rig.row(site, &format!("SELECT full_name FROM member WHERE id = {id}"), vec![]).await;
                 assert_eq!(row.text(0).unwrap(), name, "{store} {site}");
             }
+            let status = SiteStatus::read(rig.url(site)).await.unwrap();
+            assert_eq!(status.own.unsealed, 0, "{store} {site}");
             let report = audit(rig.url(site), &mut unwatched).await.unwrap();
             assert!(report.sound, "{store} {site}: {report:?}");
         }
@@ -100,5 +103,24 @@ async fn a_key_that_stands_in_torn_rows_is_taken() {
         let answer = rig.journal("a").await.append(&[again]).await;
         let taken = AppendError::OtherContent { tx_id, trans_nr: TransNr(5) };
         assert_eq!(answer, Err(taken), "{store}");
+    }
+}
+
+/// The other stores have no place for it.
+#[tokio::test]
+async fn a_key_of_other_than_16_bytes_is_rejected_on_sqlite() {
+    let rig = Rig::sqlite(&["a", "b"], set(3)).await;
+    rig.append("a", 1, &[member(1, "ADA BYRON", None)]).await;
+    rig.append("a", 1, &[renamed(1, "ADA")]).await;
+    rig.execute("a", "UPDATE {d}journal SET tx_id = x'01' WHERE trans_nr = 2").await;
+    rig.append("a", 1, &[renamed(1, "ADA LOVELACE")]).await;
+    rig.settle(&mut [("a", rig.poster("a").await), ("b", rig.poster("b").await)]).await;
+    for site in ["a", "b"] {
+        let rejected = rig.row(site, "SELECT trans_nr, code, detail FROM {d}rejection", vec![]).await;
+        assert_eq!((rejected.i64(0).unwrap(), rejected.text(1).unwrap().as_str()), (2, "D0214"), "{site}");
+        assert!(rejected.text(2).unwrap().contains("not 16 bytes"), "{site}");
+        let row = rig.row(site, "SELECT full_name FROM member", vec![]).await;
+        assert_eq!(row.text(0).unwrap(), "ADA LOVELACE", "{site}");
+        assert!(audit(rig.url(site), &mut unwatched).await.unwrap().sound, "{site}");
     }
 }

@@ -15,8 +15,8 @@ use crate::ledger::LedgerError;
 /// How far the look for a hole goes: enough for a status, little enough to be quick when much is unsealed.
 const HOLE_LOOK: ReadLimit = ReadLimit { transactions: 100, bytes: 1024 * 1024 };
 
-const OWN_APPENDED: &str =
-    "SELECT count(*) FROM {d}journal WHERE origin = $1 AND epoch = $2 AND entry_nr = 1";
+const OWN_UNSEALED: &str = "SELECT count(DISTINCT trans_nr) FROM {d}journal WHERE origin = $1 AND epoch = $2 \
+     AND trans_nr > coalesce((SELECT last_nr FROM {d}received WHERE origin = $1 AND epoch = $2), 0)";
 const OWN_VERDICTS: &str = "SELECT CAST(coalesce(sum(tx_count - rejected_count), 0) AS {bigint}), \
      CAST(coalesce(sum(rejected_count), 0) AS {bigint}) FROM {d}seal WHERE origin = $1 AND epoch = $2";
 const POSTED: &str = "SELECT origin, epoch, seal_nr, trans_nr FROM {d}posted";
@@ -240,10 +240,10 @@ async fn read_origins(
     }
     let [seal_nr, trans_nr, ..] = places.remove(own).unwrap_or_default();
     let params = || -> Vec<Param> { vec![own.site.as_str().into(), own.epoch.0.into()] };
-    let appended = conn.fetch_one(OWN_APPENDED, params()).await?.i64(0)?;
+    let unsealed = conn.fetch_one(OWN_UNSEALED, params()).await?.i64(0)?;
     let verdicts = conn.fetch_one(OWN_VERDICTS, params()).await?;
     let (accepted, rejected) = (verdicts.i64(0)?, verdicts.i64(1)?);
-    let unsealed = appended - accepted - rejected;
+    let appended = accepted + rejected + unsealed;
     let own = OwnStatus { seal_nr, trans_nr, appended, accepted, rejected, unsealed };
     let mut peers = Vec::with_capacity(places.len());
     for (origin, [received_seal, received_nr, posted_seal, posted_nr]) in places {

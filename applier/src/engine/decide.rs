@@ -17,13 +17,13 @@ use crate::control::spent::Work;
 use crate::ledger::{Fault, Ledger, Posted};
 
 impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
-    /// Decides a run of own transactions. An empty tail makes an empty seal.
+    /// Decides a run of own transactions. An empty tail makes an empty seal. [`Turn::Idle`]: the first of them has to wait.
     pub(super) async fn decide(&mut self, mut tail: Tail) -> Result<Turn, PostError> {
         let any = !tail.transactions.is_empty();
         let (ready, verdicts) = self.judge_own(&mut tail);
         self.lap(Work::Preparing);
         if any && ready.is_empty() {
-            return Ok(self.waiting.take().map_or(Turn::Idle, Turn::Waiting));
+            return Ok(Turn::Idle);
         }
         let mut narrow = Narrow::new(verdicts, self.settings.batch.transactions);
         let mut range = narrow.next().unwrap_or(0..0);

@@ -19,7 +19,7 @@ use crate::control::spent::Work;
 use crate::ledger::{Fault, Ledger, Posted, Quarantined};
 
 impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
-    /// Posts sealed runs of one peer origin, in order.
+    /// Posts sealed runs of one peer origin, in order. [`Turn::Idle`]: the first of them has to wait.
     pub(super) async fn post(
         &mut self,
         mut runs: Vec<SealedRun>,
@@ -28,7 +28,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         let mut judged = self.judge_runs(&mut runs, judged);
         self.lap(Work::Preparing);
         let Some(first) = runs.first() else {
-            return Ok(self.waiting.take().map_or(Turn::Idle, Turn::Waiting));
+            return Ok(Turn::Idle);
         };
         let origin = first.seal.origin.clone();
         let more = self.look_ahead(&runs).await?;

@@ -169,10 +169,16 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
     pub fn is_level(&self) -> bool {
         let nothing_open = self.tail.transactions.is_empty() && self.lanes().is_empty();
         let acknowledged = !self.unacknowledged || !self.acknowledge_due();
-        self.saw_all && nothing_open && acknowledged && self.begun.is_none() && !self.recheck_held
+        let nothing_waits = self.waiting.is_none() && self.begun.is_none() && !self.recheck_held;
+        self.saw_all && nothing_open && acknowledged && nothing_waits
     }
 
-    /// Does one unit of work.
+    /// What the last turn found that cannot be done yet, though it did something else.
+    pub fn waits_for(&self) -> Option<&str> {
+        self.waiting.as_deref()
+    }
+
+    /// Does one unit of work. What has to wait is passed over for what need not.
     pub async fn turn(&mut self) -> Result<Turn, PostError> {
         self.waiting = None;
         self.spent.begin(self.clock.now());
@@ -188,11 +194,10 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         let asked_first = (self.recheck_held || self.is_due(self.asked_at, patience))
             // What leaves quarantine may be long; what comes from peers waits for it, for it may depend on it.
             && !(undecided && self.served_last);
-        if asked_first && let Some(turn) = self.serve_asked().await? {
-            (self.served_last, self.decided_last) = (true, false);
+        self.served_last = false;
+        if asked_first && let Some(turn) = self.serve().await? {
             return Ok(turn);
         }
-        self.served_last = false;
         self.lap(Work::Reading);
         if let Some(hole) = &self.tail.hole {
             let writers = hole.writers.join(", ");
@@ -219,18 +224,25 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
                     (self.decided_last, self.last_lane) = (false, Some(lane));
                     // One try: should it wait for something, the others shall not wait for it.
                     self.begun.take_if(|begun| *begun == lanes[lane]);
-                    let turn = self.post(runs, judged).await?;
-                    return self.rather_than_wait(turn).await;
+                    match self.post(runs, judged).await? {
+                        Turn::Idle => view.lanes[lane] = false,
+                        turn => return Ok(turn),
+                    }
                 }
                 Step::Decide => {
                     self.decided_last = true;
                     let tail = std::mem::take(&mut self.tail);
-                    let turn = self.decide(tail).await?;
-                    return self.rather_than_wait(turn).await;
+                    match self.decide(tail).await? {
+                        Turn::Idle => view.undecided = false,
+                        turn => return Ok(turn),
+                    }
                 }
-                Step::Acknowledge => return self.acknowledge().await,
+                Step::Acknowledge => {
+                    let nothing = Tail { up_to: self.own().trans_nr, ..Tail::default() };
+                    return self.decide(nothing).await;
+                }
                 Step::Wait => {
-                    if !asked_first && let Some(turn) = self.serve_asked().await? {
+                    if !asked_first && let Some(turn) = self.serve().await? {
                         self.saw_all = false;
                         return Ok(turn);
                     }
@@ -240,18 +252,12 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         }
     }
 
-    /// Seals nothing, so that the peers learn what is posted here.
-    async fn acknowledge(&mut self) -> Result<Turn, PostError> {
-        self.decide(Tail { up_to: self.own().trans_nr, ..Tail::default() }).await
-    }
-
-    /// What has to wait keeps nothing else from being done.
-    async fn rather_than_wait(&mut self, turn: Turn) -> Result<Turn, PostError> {
-        match turn {
-            Turn::Waiting(_) if self.unacknowledged && self.acknowledge_due() => self.acknowledge().await,
-            Turn::Waiting(_) if self.recheck_held => Ok(Turn::Progress),
-            turn => Ok(turn),
+    async fn serve(&mut self) -> Result<Option<Turn>, PostError> {
+        let turn = self.serve_asked().await?;
+        if turn.is_some() {
+            (self.served_last, self.decided_last) = (true, false);
         }
+        Ok(turn)
     }
 
     /// Puts the time since the last look at the clock down to some work.

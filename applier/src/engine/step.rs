@@ -30,7 +30,7 @@ pub enum Step {
     Wait,
 }
 
-/// Own decisions and peer lanes take turns, so that neither starves; acknowledging comes when all are quiet. A run that
+/// Own decisions and peer lanes take turns, so that neither starves; acknowledging comes when all are quiet or have to wait. A run that
 /// was begun comes first: a seal tells what was seen by whole runs only, so what is decided on top of half a run would
 /// look concurrent with it.
 pub fn next_step(view: &View) -> Step {

@@ -31,6 +31,9 @@ const NOTE_BUSY: Duration = Duration::from_secs(5);
 /// The same when it has come to rest.
 const NOTE_IDLE: Duration = Duration::from_secs(1);
 
+/// How long a reason for waiting stands while turns do other work, and how often it is asked then whether it still does.
+const STANDS: Duration = Duration::from_secs(1);
+
 /// Runs the site until shutdown, or until its store can no longer be trusted.
 pub(super) async fn run(context: Context) {
     let Some(url) = context.config.site(&context.site).map(|site| site.url.clone()) else { return };
@@ -80,15 +83,18 @@ async fn post(
 ) -> anyhow::Result<Reaction> {
     let mut poster = open(context, url, control, fence).await?;
     // Unknown at first: a reason that an earlier life wrote down is void now.
-    let mut noted = None;
-    note(control, &mut noted, "").await?;
+    let mut reason = Reason::default();
+    reason.note(control, "").await?;
     let mut ear = Ear::default();
     let mut account = Account::open();
     while !end.is_cancelled() {
         match poster.turn().await {
             Ok(Turn::Progress) => {
                 backoff.reset();
-                note(control, &mut noted, "").await?;
+                reason.beside_work(control, poster.waits_for()).await?;
+                if reason.is_to_be_asked() && known_versions_grew(url, &poster).await? {
+                    return Ok(Reaction::Reopen);
+                }
                 account.note(control, &poster, NOTE_BUSY).await?;
                 // A look now would stand in the way of who is told of this turn's seal.
                 if poster.is_level() && ear.is_open() && context.rest_told().await {
@@ -98,19 +104,19 @@ async fn post(
                 }
             }
             Ok(Turn::Idle) => {
-                note(control, &mut noted, "").await?;
+                reason.note(control, "").await?;
                 account.note(control, &poster, NOTE_IDLE).await?;
                 if !ear.idle(control).await? {
                     context.rest_idle().await;
                 }
             }
             Ok(Turn::Paused) => {
-                note(control, &mut noted, "").await?;
+                reason.note(control, "").await?;
                 ear.shut(control).await?;
                 context.rest_idle().await;
             }
-            Ok(Turn::Waiting(reason)) => {
-                note(control, &mut noted, &reason).await?;
+            Ok(Turn::Waiting(why)) => {
+                reason.note(control, &why).await?;
                 ear.shut(control).await?;
                 context.rest_idle().await;
                 if known_versions_grew(url, &poster).await? {
@@ -187,13 +193,43 @@ impl Account {
     }
 }
 
-/// Writes down why nothing moves, when that changes.
-async fn note(control: &mut SqlControl, noted: &mut Option<String>, reason: &str) -> anyhow::Result<()> {
-    if noted.as_deref() != Some(reason) {
-        control.note_waiting(reason).await?;
-        *noted = Some(reason.to_owned());
+/// Why something does not move, as it is written down for `status`.
+#[derive(Default)]
+struct Reason {
+    noted: Option<String>,
+    /// When it was last found to stand, beside other work or alone.
+    found: Option<Instant>,
+    asked: Option<Instant>,
+}
+
+impl Reason {
+    /// Writes it down when it changes; empty when all moves.
+    async fn note(&mut self, control: &mut SqlControl, why: &str) -> anyhow::Result<()> {
+        self.found = (!why.is_empty()).then(Instant::now);
+        if self.noted.as_deref() != Some(why) {
+            control.note_waiting(why).await?;
+            self.noted = Some(why.to_owned());
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// The same after a turn that did something else: not every one comes by what waits, so it stands for a while.
+    async fn beside_work(&mut self, control: &mut SqlControl, why: Option<&str>) -> anyhow::Result<()> {
+        match why {
+            Some(why) => self.note(control, why).await,
+            None if self.found.is_some_and(|found| found.elapsed() < STANDS) => Ok(()),
+            None => self.note(control, "").await,
+        }
+    }
+
+    /// Whether something waits, and it is time again to ask whether it still has to.
+    fn is_to_be_asked(&mut self) -> bool {
+        let due = self.found.is_some() && self.asked.is_none_or(|asked| asked.elapsed() >= STANDS);
+        if due {
+            self.asked = Some(Instant::now());
+        }
+        due
+    }
 }
 
 /// A lane may wait for a schema version that has been released here since.

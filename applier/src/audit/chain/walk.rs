@@ -20,8 +20,10 @@ const NEXT_SEAL: &str = "SELECT seal_nr, hash, last_nr FROM {d}seal WHERE origin
      ORDER BY seal_nr LIMIT 1";
 const SEALS_BEFORE_THE_FIRST: &str =
     "SELECT count(*) FROM {d}seal WHERE origin = $1 AND epoch = $2 AND seal_nr < 1";
-/// A transaction of a range whose rows do not agree on what each of them repeats.
-const TORN: &str = "SELECT trans_nr FROM {d}journal WHERE origin = $1 AND epoch = $2 AND trans_nr > $3 AND trans_nr <= $4 \
+/// A transaction of a range whose rows do not agree on what each of them repeats, and that was not rejected for it.
+const TORN: &str = "SELECT trans_nr FROM {d}journal j WHERE origin = $1 AND epoch = $2 AND trans_nr > $3 AND trans_nr <= $4 \
+     AND NOT EXISTS (SELECT 1 FROM {d}rejection r WHERE r.origin = j.origin AND r.epoch = j.epoch AND r.trans_nr = j.trans_nr \
+     AND r.code = 'D0214') \
      GROUP BY trans_nr HAVING count(DISTINCT tx_id) > 1 OR count(DISTINCT schema_version) > 1 \
      OR count(DISTINCT author) > 1 OR count(DISTINCT appended_at) > 1 ORDER BY trans_nr LIMIT 1";
 const UNCOVERED: &str = "SELECT trans_nr FROM {d}journal WHERE origin = $1 AND epoch = $2 AND (trans_nr < 1 OR trans_nr > $3) \

@@ -10,12 +10,17 @@ use crate::model::{
 };
 use crate::sql::{Record, SqlError};
 
+/// Place of the idempotency key in a row. SQLite keeps any bytes there; none of 16 bytes is read as zeros.
+const TX_ID: usize = 2;
+const NO_KEY: &str = "a tx_id that is not 16 bytes";
+const ANOTHER: &str = "another header than the entries before it";
+
 /// The rows of one transaction, as they stand: who writes in plain SQL can write what is none.
 pub(super) struct Assembled {
     /// With the header of its first row.
     pub(super) transaction: StoredTransaction,
-    /// The first entry whose row has another header.
-    torn_at: Option<i64>,
+    /// The first entry whose header is none, or another than the first one's; and which of the two.
+    torn_at: Option<(i64, &'static str)>,
 }
 
 /// The site's own transactions in the form in which they are sealed.
@@ -37,14 +42,15 @@ pub(super) fn assemble(origin: &Origin, records: &[Record]) -> Result<Vec<Assemb
         match assembled.last_mut() {
             Some(Assembled { transaction: open, torn_at }) if open.id.trans_nr == trans_nr => {
                 if torn_at.is_none() && !has_header_of(record, open)? {
-                    *torn_at = Some(entry.entry_nr);
+                    *torn_at = Some((entry.entry_nr, ANOTHER));
                 }
                 open.entries.push(entry);
             }
             _ => {
                 let header = read_header(origin, trans_nr, record, &mut names)?;
+                let torn_at = record.uuid(TX_ID).err().map(|_| (entry.entry_nr, NO_KEY));
                 let transaction = StoredTransaction { entries: vec![entry], ..header };
-                assembled.push(Assembled { transaction, torn_at: None });
+                assembled.push(Assembled { transaction, torn_at });
             }
         }
     }
@@ -67,7 +73,7 @@ pub(super) fn sealed(
             return Ok(each.in_form());
         }
         match each.torn_at {
-            Some(entry_nr) => Err(torn(&each.transaction.id, entry_nr)),
+            Some(at) => Err(torn(&each.transaction.id, at)),
             None => Ok(each.transaction),
         }
     };
@@ -101,7 +107,7 @@ impl Assembled {
                 )
             })
         };
-        let torn = self.torn_at.map(|entry_nr| torn_words(id, entry_nr));
+        let torn = self.torn_at.map(|torn| torn_words(id, torn));
         torn.or_else(|| self.transaction.entries.iter().zip(1..).find_map(numbered))
     }
 
@@ -131,7 +137,7 @@ fn read_header(
 ) -> Result<StoredTransaction, SqlError> {
     Ok(StoredTransaction {
         id: TransactionId { origin: origin.clone(), trans_nr },
-        tx_id: record.uuid(2)?,
+        tx_id: record.uuid(TX_ID).unwrap_or_default(),
         schema_version: SchemaVersion(record.i64(3)?),
         author: names.of(record.text_ref(9)?),
         appended_at: record.i64(10)?,
@@ -140,17 +146,17 @@ fn read_header(
 }
 
 fn has_header_of(record: &Record, open: &StoredTransaction) -> Result<bool, SqlError> {
-    Ok(record.uuid(2)? == open.tx_id
+    Ok(record.uuid(TX_ID).unwrap_or_default() == open.tx_id
         && record.i64(3)? == open.schema_version.0
         && record.text_ref(9)? == &*open.author
         && record.i64(10)? == open.appended_at)
 }
 
 /// Seal 0 stands for "not looked for"; who knows the seal puts it in.
-fn torn(id: &TransactionId, entry_nr: i64) -> ReadError {
-    ReadError::Corrupt { origin: id.origin.clone(), seal_nr: SealNr(0), detail: torn_words(id, entry_nr) }
+fn torn(id: &TransactionId, at: (i64, &str)) -> ReadError {
+    ReadError::Corrupt { origin: id.origin.clone(), seal_nr: SealNr(0), detail: torn_words(id, at) }
 }
 
-fn torn_words(id: &TransactionId, entry_nr: i64) -> String {
-    format!("entry {entry_nr} of transaction {id} has another header than the entries before it")
+fn torn_words(id: &TransactionId, (entry_nr, what): (i64, &str)) -> String {
+    format!("entry {entry_nr} of transaction {id} has {what}")
 }

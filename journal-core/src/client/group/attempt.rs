@@ -133,13 +133,17 @@ impl<'g> Attempt<'g> {
             // It was not sent, and the next site may have room.
             Err(_) => return Step::Again("its queue has no room".to_owned()),
         };
+        let since = Instant::now();
         let answered = self.put(at, origin, room, transaction);
         match timeout_at(self.until, answered).await {
-            Ok(Ok(Ok(receipt))) => Step::Ended(Ok(receipt)),
+            Ok(Ok(Ok(receipt))) => {
+                self.claim.told();
+                Step::Ended(Ok(receipt))
+            }
             Ok(Ok(Err(failure))) => self.failed(at, &journal, failure).await,
             Ok(Err(error)) => Step::Again(error.to_string()),
             // The task of that site still tries: whatever comes of it, this transaction stays with it.
-            Err(_) => Step::Ended(Err(self.unknown(member, member.hangs(&journal)))),
+            Err(_) => Step::Ended(Err(self.unknown(member, member.silent(&journal, since)))),
         }
     }
 
@@ -222,6 +226,7 @@ impl<'g> Attempt<'g> {
         if *origin != sent.origin {
             return Err(Step::Ended(Err(self.unknown(member, format!("the site is {origin} now")))));
         }
+        let since = Instant::now();
         let waited =
             async { journal.room().await?.put(void(self.transaction.tx_id()), false).durable().await };
         match timeout_at(self.until, waited).await {
@@ -231,7 +236,7 @@ impl<'g> Attempt<'g> {
                 member.lost(&error);
                 Err(Step::Again(error.to_string()))
             }
-            Err(_) => Err(Step::Ended(Err(self.unknown(member, member.hangs(&journal))))),
+            Err(_) => Err(Step::Ended(Err(self.unknown(member, member.silent(&journal, since))))),
         }
     }
 

@@ -18,6 +18,8 @@ use crate::model::Origin;
 const IN_DOUBT_MAX: usize = 65_536;
 /// Acknowledged transactions whose site is remembered. Whoever repeats an older one asks all sites.
 pub(super) const ACKNOWLEDGED_MAX: usize = 16_384;
+/// The same of those whose caller had gone before the answer came, and may well append them again.
+const UNTOLD_MAX: usize = 65_536;
 
 /// Where a transaction was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +39,8 @@ struct Open {
     anywhere: bool,
     claimed: bool,
     acknowledged: bool,
+    /// Whether some caller was given the receipt.
+    told: bool,
 }
 
 /// All of them.
@@ -49,14 +53,16 @@ pub(super) struct Doubts {
 #[derive(Debug, Default)]
 struct Book {
     open: HashMap<Uuid, Open>,
-    /// Those that are acknowledged, the oldest first.
+    /// Those that are acknowledged and whose caller knows, the oldest first.
     acknowledged: VecDeque<Uuid>,
+    /// Those that are acknowledged to nobody yet.
+    untold: VecDeque<Uuid>,
 }
 
 impl Book {
     /// How many are without a definite answer, or worked on now.
     fn in_doubt(&self) -> usize {
-        self.open.len() - self.acknowledged.len()
+        self.open.len() - self.acknowledged.len() - self.untold.len()
     }
 
     /// Drops what nothing is to be remembered of.
@@ -64,9 +70,39 @@ impl Book {
         if self.open.get(&tx_id).is_some_and(|open| !open.claimed && open.sent.is_none() && !open.anywhere) {
             self.open.remove(&tx_id);
         }
-        while self.acknowledged.len() > ACKNOWLEDGED_MAX {
-            let oldest = self.acknowledged.pop_front();
-            oldest.map(|oldest| self.open.remove(&oldest));
+        evict(&mut self.acknowledged, &mut self.open, ACKNOWLEDGED_MAX);
+        evict(&mut self.untold, &mut self.open, UNTOLD_MAX);
+    }
+
+    /// Puts an entry into the queue it belongs to.
+    fn enqueue(&mut self, tx_id: Uuid, before: (bool, bool), now: (bool, bool)) {
+        if before == now {
+            return;
+        }
+        if before.0 {
+            let queue = if before.1 { &mut self.acknowledged } else { &mut self.untold };
+            // Of those that nobody knows of yet, nearly all are of a moment ago.
+            if let Some(at) = queue.iter().rposition(|queued| *queued == tx_id) {
+                queue.remove(at);
+            }
+        }
+        if now.0 {
+            let queue = if now.1 { &mut self.acknowledged } else { &mut self.untold };
+            queue.push_back(tx_id);
+        }
+    }
+}
+
+/// Forgets the oldest of too many; not one that somebody works on.
+fn evict(queue: &mut VecDeque<Uuid>, open: &mut HashMap<Uuid, Open>, max: usize) {
+    if queue.len() <= max {
+        return;
+    }
+    if let Some(oldest) = queue.pop_front() {
+        if open.get(&oldest).is_some_and(|open| open.claimed) {
+            queue.push_back(oldest);
+        } else {
+            open.remove(&oldest);
         }
     }
 }
@@ -101,6 +137,12 @@ impl Doubts {
         book.open.get(&tx_id).and_then(|open| open.sent.clone())
     }
 
+    /// Whether it may stand somewhere, as far as is known here.
+    pub(super) fn may_stand(&self, tx_id: Uuid) -> bool {
+        let book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        book.open.get(&tx_id).is_some_and(|open| open.sent.is_some() || open.anywhere)
+    }
+
     #[cfg(test)]
     pub(super) fn in_doubt(&self) -> usize {
         self.book.lock().unwrap().in_doubt()
@@ -109,13 +151,10 @@ impl Doubts {
     fn with<T>(&self, tx_id: Uuid, work: impl FnOnce(&mut Open) -> T) -> T {
         let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = book.open.entry(tx_id).or_default();
-        let before = entry.acknowledged;
+        let before = (entry.acknowledged, entry.told);
         let done = work(entry);
-        match (before, entry.acknowledged) {
-            (false, true) => book.acknowledged.push_back(tx_id),
-            (true, false) => book.acknowledged.retain(|acknowledged| *acknowledged != tx_id),
-            (true, true) | (false, false) => {}
-        }
+        let now = (entry.acknowledged, entry.told);
+        book.enqueue(tx_id, before, now);
         book.tidy(tx_id);
         done
     }
@@ -158,9 +197,16 @@ impl Claim {
         Sending { doubts, tx_id: self.tx_id, sent, send, doubted: earlier.is_some() }
     }
 
+    /// The caller has its receipt.
+    pub(super) fn told(&self) {
+        self.doubts.with(self.tx_id, |open| open.told = true);
+    }
+
     /// It is certain that it does not stand where it was sent.
     pub(super) fn absent(&self) {
-        self.doubts.with(self.tx_id, |open| (open.sent, open.acknowledged) = (None, false));
+        self.doubts.with(self.tx_id, |open| {
+            (open.sent, open.acknowledged, open.told) = (None, false, false);
+        });
     }
 
     /// The same of one place, which need not be where it was sent.

@@ -4,9 +4,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::super::journal::{Journal, JournalBuilder, OpenError};
+use super::LOOK_AGAIN;
 use super::choice::Sight;
 use crate::model::{Origin, SiteName, TransNr};
 use crate::sql::{Access, Conn, DbUrl, SqlError};
@@ -16,6 +18,8 @@ use crate::store::sql::read_serving;
 pub(super) const LOOK_MAX: Duration = Duration::from_secs(2);
 /// What is told of a site that hangs.
 const HANGS: &str = "it has not answered";
+/// Journals of one site that may be on their way out at a time: each has connections of its own.
+const LEAVING_MAX: usize = 2;
 /// Longest time between two looks at a site that does not answer.
 const LOOK_EVERY_MAX: Duration = Duration::from_secs(1);
 
@@ -28,6 +32,8 @@ pub(super) struct Member {
     journal: tokio::sync::Mutex<Option<Journal>>,
     sight: watch::Sender<Option<Sight>>,
     written: Mutex<Written>,
+    /// Journals that were let go of, until what they had taken is durable or refused.
+    leaving: Mutex<Vec<JoinHandle<()>>>,
     /// True once the group is closed.
     end: watch::Receiver<bool>,
 }
@@ -49,9 +55,9 @@ impl Member {
         builder: JournalBuilder,
         end: watch::Receiver<bool>,
     ) -> Self {
-        let (journal, sight, written) =
-            (tokio::sync::Mutex::default(), watch::Sender::new(None), Mutex::default());
-        Self { site, url, builder, journal, sight, written, end }
+        let (journal, sight) = (tokio::sync::Mutex::default(), watch::Sender::new(None));
+        let (written, leaving) = (Mutex::default(), Mutex::default());
+        Self { site, url, builder, journal, sight, written, leaving, end }
     }
 
     pub(super) fn sight(&self) -> Option<Sight> {
@@ -64,20 +70,24 @@ impl Member {
         self.sight.send_replace(Some(Sight { at: Instant::now(), found, momentary: false }));
     }
 
-    /// Takes note that the site kept somebody waiting until the end. The next append opens its journal anew: the
-    /// connections of this one may be those that hang, and what it was sent stays in its queue.
-    pub(super) fn hangs(&self, journal: &Journal) -> String {
-        self.lost(&HANGS);
-        self.forget(journal);
+    /// Somebody has waited in vain since then. Where that is long, it takes note that the site hangs, and the next append opens
+    /// its journal anew: the connections of this one may be those that hang. What it was sent stays in its queue.
+    pub(super) fn silent(&self, journal: &Journal, since: Instant) -> String {
+        if since.elapsed() >= LOOK_MAX {
+            self.lost(&HANGS);
+            self.forget(journal);
+        }
         HANGS.to_owned()
     }
 
     /// The journal, waited for until then. Takes note of a site that has none to give.
     pub(super) async fn journal(&self, until: Instant) -> Result<Journal, String> {
+        let since = Instant::now();
         // Opening only reads: who gives it up leaves nothing half-done.
         let why = match timeout_at(until, self.open()).await {
             Ok(Ok(journal)) => return Ok(journal),
             Ok(Err(error)) => error.to_string(),
+            Err(_) if since.elapsed() < LOOK_MAX => return Err(HANGS.to_owned()),
             Err(_) => HANGS.to_owned(),
         };
         self.lost(&why);
@@ -100,12 +110,16 @@ impl Member {
 
     /// Lets go of a journal that can no longer be written to, so that the next append opens it anew.
     pub(super) fn forget(&self, journal: &Journal) {
+        let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
+        leaving.retain(|left| !left.is_finished());
         // Who holds the lock is opening another, or takes the next step with this one.
-        if let Ok(mut present) = self.journal.try_lock()
+        if leaving.len() < LEAVING_MAX
+            && let Ok(mut present) = self.journal.try_lock()
             && !self.is_closed()
             && present.as_ref().is_some_and(|present| present.is_same(journal))
+            && let Some(left) = present.take()
         {
-            *present = None;
+            leaving.push(tokio::spawn(async move { left.close().await }));
         }
     }
 
@@ -113,11 +127,20 @@ impl Member {
         *self.end.borrow()
     }
 
-    /// Waits until what its journal has taken is durable or refused. The journal stays, for who closes it again.
+    /// Waits until what its journals have taken is durable or refused. The last one stays, for who closes it again.
     pub(super) async fn close(&self) {
         let journal = self.journal.lock().await.clone();
         if let Some(journal) = journal {
             journal.close().await;
+        }
+        while self
+            .leaving
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .any(|left| !left.is_finished())
+        {
+            sleep(LOOK_AGAIN).await;
         }
     }
 

@@ -89,7 +89,7 @@ impl GroupJournal {
 
     /// Appends a transaction at the site in service and returns once it is durable there; [`Receipt::id`] names the site.
     /// Appended again it gives the first receipt, wherever the client has moved meanwhile: the group remembers the sites
-    /// of all transactions without an answer, and of the last 16,384 with one. One caller at a time works on a
+    /// of all transactions without an answer, of the last 16,384 with one, and of the last 65,536 whose answer came when their caller had gone. One caller at a time works on a
     /// transaction; a second one waits.
     ///
     /// After [`GroupFailure::OutcomeUnknown`] append it again, to this same group: it stays bound to the site it was sent to
@@ -108,26 +108,32 @@ impl GroupJournal {
 
     async fn attempt<'g>(&'g self, transaction: &'g Transaction) -> Result<Attempt<'g>, GroupFailure> {
         let until = Instant::now() + self.shared.options.patience;
-        self.shared.still_open()?;
+        if let Err(closed) = self.shared.still_open() {
+            // What was sent may stand: that it is closed says nothing of it.
+            return Err(match self.shared.doubts.may_stand(transaction.tx_id()) {
+                true => self.unknown(transaction.tx_id(), "the group was closed").await,
+                false => closed,
+            });
+        }
         loop {
             match self.shared.doubts.claim(transaction.tx_id()) {
                 Ok(claim) => return Ok(Attempt::new(&self.shared, transaction, claim, until)),
                 Err(NotClaimed::Full) => return Err(GroupFailure::TooManyInDoubt),
                 Err(NotClaimed::Busy) if Instant::now() >= until => {
-                    return Err(self.busy(transaction.tx_id()).await);
+                    return Err(self.unknown(transaction.tx_id(), "another caller appends it").await);
                 }
                 Err(NotClaimed::Busy) => sleep(LOOK_AGAIN).await,
             }
         }
     }
 
-    /// What is known of a transaction that another caller works on: it may be anywhere on its way.
-    async fn busy(&self, tx_id: Uuid) -> GroupFailure {
+    /// What is known of a transaction that another caller works on, or did: it may be anywhere on its way.
+    async fn unknown(&self, tx_id: Uuid, why: &str) -> GroupFailure {
         let at = match self.shared.doubts.sent(tx_id) {
             Some(sent) => sent.at,
             None => *self.shared.current.lock().await,
         };
-        let (site, why) = (self.shared.members[at].site.clone(), "another caller appends it".to_owned());
+        let (site, why) = (self.shared.members[at].site.clone(), why.to_owned());
         GroupFailure::OutcomeUnknown { tx_id, site, why }
     }
 
@@ -142,6 +148,7 @@ impl GroupJournal {
             };
             let member = &self.shared.members[at];
             let turn = until.min(Instant::now() + TURN_MAX);
+            let asked = Instant::now();
             let why = match member.journal(turn).await {
                 Ok(journal) => match timeout_at(turn, journal.next_id(sequence)).await {
                     Ok(Ok(id)) => return Ok(id),
@@ -153,7 +160,7 @@ impl GroupJournal {
                         member.lost(&error);
                         error.to_string()
                     }
-                    Err(_) => member.hangs(&journal),
+                    Err(_) => member.silent(&journal, asked),
                 },
                 Err(why) => why,
             };

@@ -65,3 +65,18 @@ async fn the_answer_after_the_end_of_patience_ends_the_doubt() {
     assert_eq!(group.shared.doubts.in_doubt(), 1);
     settled(&group).await;
 }
+
+/// It was told as a definite no.
+#[tokio::test]
+async fn what_was_sent_before_the_close_may_stand_also_after_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let group = group(&directory, Duration::ZERO).await;
+    let transaction = item(1);
+    let unknown =
+        |answer: Result<_, GroupFailure>| matches!(answer, Err(GroupFailure::OutcomeUnknown { .. }));
+    assert!(unknown(group.append(&transaction).await));
+    group.close().await;
+    assert!(unknown(group.append(&transaction).await));
+    let closed = group.append(&item(2)).await.unwrap_err();
+    assert_eq!(closed, GroupFailure::Append(AppendFailure::Closed));
+}

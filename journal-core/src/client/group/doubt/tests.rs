@@ -80,20 +80,26 @@ fn what_may_stand_anywhere_is_remembered_and_one_place_settles_itself_alone() {
 #[test]
 fn acknowledged_ones_are_remembered_up_to_a_bound_and_doubts_for_good() {
     let (doubts, origin) = (Arc::<Doubts>::default(), Origin { site: "a".parse().unwrap(), epoch: Epoch(1) });
-    let send = |acknowledge: bool| {
+    let send = |acknowledge: bool, tell: bool| {
         let tx_id = Uuid::now_v7();
         let claim = doubts.claim(tx_id).unwrap();
         let sending = claim.sending(0, origin.clone());
         if acknowledge {
             sending.settle(Ok(()));
         }
+        if tell {
+            claim.told();
+        }
         tx_id
     };
-    let (doubt, first, second) = (send(false), send(true), send(true));
+    let (doubt, untold) = (send(false, false), send(true, false));
+    let (first, second) = (send(true, true), send(true, true));
     for _ in 1..ACKNOWLEDGED_MAX {
-        send(true);
+        send(true, true);
     }
     let known = |tx_id: Uuid| doubts.claim(tx_id).unwrap().sent().is_some();
     assert_eq!((known(doubt), known(first), known(second)), (true, false, true));
-    assert_eq!(doubts.book.lock().unwrap().open.len(), ACKNOWLEDGED_MAX + 1);
+    assert!(known(untold), "its caller may append it again, and the client may have moved");
+    assert_eq!(doubts.book.lock().unwrap().open.len(), ACKNOWLEDGED_MAX + 2);
+    assert_eq!(doubts.in_doubt(), 1);
 }

@@ -51,7 +51,7 @@ async fn a_site_that_hangs_is_left_and_what_it_was_sent_waits_for_it() {
 #[tokio::test]
 async fn one_append_that_a_site_left_without_an_answer_is_enough_to_leave_it() {
     let Some(pair) = Pair::or_skip().await else { return };
-    let group = client(&pair.urls).patience(Duration::from_secs(1)).open().await.unwrap();
+    let group = client(&pair.urls).patience(Duration::from_millis(2_500)).open().await.unwrap();
     group.append(&sale(1)).await.unwrap();
     pair.proxies[0].freeze();
     let sent = sale(2);

@@ -43,14 +43,36 @@ async fn a_constraint_that_speaks_up_at_commit_is_a_fault_and_a_definite_no() {
 #[tokio::test]
 async fn what_a_trigger_of_the_application_raises_is_the_fault_of_the_change() {
     let Some(rig) = rig().await else { return };
-    let trigger =
-        "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''never''; END';
-                   CREATE TRIGGER no BEFORE INSERT ON shop FOR EACH ROW EXECUTE FUNCTION no()";
-    script(rig.url(), trigger).await;
-    let mut ledger = rig.ledger().await;
-    ledger.begin().await.unwrap();
-    let refused = ledger.apply(&[shop(1)]).await;
-    assert!(matches!(refused, Err(LedgerError::Fault { fault: Fault::Check, .. })), "{refused:?}");
+    for (code, expected) in [
+        ("P0001", Fault::Check),
+        ("MY001", Fault::Check),
+        ("45000", Fault::Check),
+        ("22012", Fault::OutOfRange),
+    ] {
+        let raises = format!(
+            "CREATE OR REPLACE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS \
+             'BEGIN RAISE EXCEPTION ''never'' USING ERRCODE = ''{code}''; END'"
+        );
+        let at_once = "DROP TRIGGER IF EXISTS no ON shop; \
+                       CREATE TRIGGER no BEFORE INSERT ON shop FOR EACH ROW EXECUTE FUNCTION no()";
+        let deferred = "DROP TRIGGER no ON shop; CREATE CONSTRAINT TRIGGER no AFTER INSERT ON shop \
+                        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION no()";
+        script(rig.url(), &raises).await;
+        for (when, trigger) in [("at once", at_once), ("at the commit", deferred)] {
+            script(rig.url(), trigger).await;
+            let mut ledger = rig.ledger().await;
+            ledger.begin().await.unwrap();
+            let refused = match ledger.apply(&[shop(1)]).await {
+                Ok(()) => ledger.commit().await,
+                refused => refused,
+            };
+            let fault = refused.map_err(|error| match error {
+                LedgerError::Fault { fault, .. } => Some(fault),
+                _ => None,
+            });
+            assert_eq!(fault, Err(Some(expected)), "{code} {when}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -68,7 +68,7 @@ async fn a_snapshot_stays_and_what_was_open_by_mistake_is_never_committed() {
     conn.begin_snapshot().await.unwrap();
     script(&mut other, "INSERT INTO t VALUES (1)").await;
     assert_eq!(number(&mut conn, "SELECT count(*) FROM t").await, 0);
-    assert_eq!(error(&mut conn, "INSERT INTO t VALUES (2)", vec![]).await.class, SqlClass::Data);
+    assert_eq!(error(&mut conn, "INSERT INTO t VALUES (2)", vec![]).await.class, SqlClass::Transient);
     assert_eq!(number(&mut conn, IDLE).await, 0);
     conn.commit().await.unwrap();
     assert_eq!(number(&mut conn, "SELECT count(*) FROM t").await, 1);

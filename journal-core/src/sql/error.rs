@@ -11,8 +11,10 @@ pub enum Constraint {
     ForeignKey,
     /// NULL where none may stand.
     NotNull,
-    /// A CHECK or exclusion constraint.
+    /// A CHECK constraint.
     Check,
+    /// What a trigger or function of the application raises, by whatever code.
+    Raised,
 }
 
 /// What an error means for the work that met it.
@@ -65,11 +67,12 @@ impl SqlError {
     /// of its answer, and no other site takes it. All else may be about the server, or the moment.
     pub fn is_of_content(&self) -> bool {
         match self.class {
-            // Something stands there under the key: it may be what an earlier try has left.
-            SqlClass::Constraint(Constraint::Unique) => false,
+            // Something stands there under the key: it may be what an earlier try has left. And what a trigger says may be
+            // about the moment.
+            SqlClass::Constraint(Constraint::Unique | Constraint::Raised) => false,
             SqlClass::Constraint(_) => true,
             // Without a code, it was found on this side.
-            SqlClass::Data => self.code.is_empty() || has_no_place(&self.code),
+            SqlClass::Data => self.code.is_empty() || self.has_no_place(),
             SqlClass::Transient
             | SqlClass::Full
             | SqlClass::Lost
@@ -78,6 +81,21 @@ impl SqlError {
             | SqlClass::Unsafe
             | SqlClass::Schema => false,
         }
+    }
+
+    /// Whether a value has no place where it was to go: PostgreSQL's class 22 and what is beyond its limits, SQLite's "too
+    /// big", "datatype mismatch" and the datatype check of STRICT tables, MariaDB's own numbers.
+    pub fn has_no_place(&self) -> bool {
+        self.is_beyond_limits()
+            || (self.code.len() == 5 && self.code.starts_with("22"))
+            || matches!(self.code.as_str(), "18" | "20" | "3091")
+            || MISFITTING.contains(&self.code.as_str())
+    }
+
+    /// Whether it is of PostgreSQL's class for what is larger than it can take: a key longer than an index's page has room
+    /// for, JSON deeper than its parser goes. Its messages tell the limit and no value.
+    pub fn is_beyond_limits(&self) -> bool {
+        self.code.len() == 5 && self.code.starts_with("54")
     }
 
     /// Whether the work may be tried again as it is.
@@ -153,16 +171,9 @@ fn from_database(error: &dyn sqlx::error::DatabaseError) -> SqlError {
     }
     let code = error.code().unwrap_or_default().into_owned();
     let postgres = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some();
-    let class = if postgres { postgres_class(&code) } else { sqlite_class(&code) };
+    let class = if postgres { postgres_class(&code) } else { sqlite_class(&code, error.message()) };
     let object = error.constraint().or_else(|| error.table()).map(str::to_owned);
     SqlError { class, code, object, message: error.message().to_owned() }
-}
-
-/// Whether the code says that a value has no place where it was to go: PostgreSQL's classes 22 and 54, SQLite's "too big",
-/// "datatype mismatch" and the datatype check of STRICT tables, MariaDB's own numbers.
-fn has_no_place(code: &str) -> bool {
-    let of_postgres = code.len() == 5 && (code.starts_with("22") || code.starts_with("54"));
-    of_postgres || matches!(code, "18" | "20" | "3091") || MISFITTING.contains(&code)
 }
 
 fn postgres_class(state: &str) -> SqlClass {
@@ -176,22 +187,31 @@ fn postgres_class(state: &str) -> SqlClass {
         "25006" => SqlClass::Transient,
         "53100" => SqlClass::Full,
         "57P01" | "57P02" | "57P03" | "57P04" | "57P05" | "25P02" | "25P03" | "25P04" => SqlClass::Lost,
+        "40003" => SqlClass::Lost,
         "3D000" | "42501" => SqlClass::Refused,
         "42P01" | "3F000" | "42703" | "42883" => SqlClass::Schema,
+        "44000" => SqlClass::Constraint(Constraint::Check),
         _ => match state.get(..2).unwrap_or_default() {
-            "53" => SqlClass::Transient,
+            "40" | "53" => SqlClass::Transient,
             "08" => SqlClass::Lost,
             "28" => SqlClass::Refused,
             "58" | "XX" => SqlClass::Broken,
-            _ => SqlClass::Data,
+            // A value that has no place.
+            "22" | "54" => SqlClass::Data,
+            // About the statement, the session, its transaction or the server: no rule of the application says these.
+            "" | "0A" | "0B" | "0L" | "0P" | "24" | "25" | "26" | "2B" | "2D" | "34" | "3B" | "3D" | "3F"
+            | "42" | "55" | "57" | "72" | "F0" | "HV" => SqlClass::Data,
+            _ => SqlClass::Constraint(Constraint::Raised),
         },
     }
 }
 
-fn sqlite_class(code: &str) -> SqlClass {
+fn sqlite_class(code: &str, said: &str) -> SqlClass {
     let code: i64 = code.parse().unwrap_or(0);
     match code {
         1555 | 2067 | 2579 => return SqlClass::Constraint(Constraint::Unique),
+        // Some actions of a reference are carried out by triggers of SQLite's own.
+        1811 if said != "FOREIGN KEY constraint failed" => return SqlClass::Constraint(Constraint::Raised),
         787 | 1811 => return SqlClass::Constraint(Constraint::ForeignKey),
         1299 => return SqlClass::Constraint(Constraint::NotNull),
         275 => return SqlClass::Constraint(Constraint::Check),
@@ -235,9 +255,9 @@ mod tests {
             assert!(!error(postgres_class(state), state).is_of_content(), "{state}");
         }
         for code in ["18", "20", "3091"] {
-            assert!(error(sqlite_class(code), code).is_of_content(), "{code}");
+            assert!(error(sqlite_class(code, ""), code).is_of_content(), "{code}");
         }
-        assert!(!error(sqlite_class("10"), "10").is_of_content());
+        assert!(!error(sqlite_class("10", ""), "10").is_of_content());
         assert!(error(SqlClass::Data, "1406").is_of_content());
         assert!(
             !error(SqlClass::Data, "1105").is_of_content(),
@@ -245,5 +265,20 @@ mod tests {
         );
         assert!(SqlError::new(SqlClass::Data, "found on this side").is_of_content());
         assert!(error(SqlClass::Constraint(Constraint::Check), "23514").is_of_content());
+        assert!(!error(postgres_class("P0001"), "P0001").is_of_content(), "it may be about the moment");
+    }
+
+    #[test]
+    fn what_a_trigger_raises_is_told_from_a_wrong_statement() {
+        let raised = SqlClass::Constraint(Constraint::Raised);
+        for state in ["P0001", "P0004", "MY001", "45000", "23000", "21000", "38000"] {
+            assert_eq!(postgres_class(state), raised, "{state}");
+        }
+        for state in ["42601", "0A000", "55000", "25001", "26000", ""] {
+            assert_eq!(postgres_class(state), SqlClass::Data, "{state}");
+        }
+        assert_eq!(sqlite_class("1811", "stock is short"), raised);
+        let reference = SqlClass::Constraint(Constraint::ForeignKey);
+        assert_eq!(sqlite_class("1811", "FOREIGN KEY constraint failed"), reference);
     }
 }

@@ -8,11 +8,6 @@ use journal_core::sql::{Constraint, SqlClass, SqlError};
 use crate::ledger::fit::Misfit;
 use crate::ledger::{Fault, LedgerError};
 
-/// The codes for what a trigger or function of the application raises: PostgreSQL's, and MariaDB's.
-const RAISED: [&str; 2] = ["P0001", "1644"];
-/// MariaDB's for a value that is too large, too long, cut off or none of the type.
-const MISFITTING: [&str; 8] = ["1264", "1265", "1292", "1366", "1367", "1406", "1411", "1690"];
-
 /// The error of a statement that carried out a change.
 pub(super) fn of_change(
     error: SqlError,
@@ -25,9 +20,8 @@ pub(super) fn of_change(
         SqlClass::Constraint(Constraint::Unique) => Fault::DuplicateKey,
         SqlClass::Constraint(Constraint::ForeignKey) => foreign_key(schema, table, key, change),
         SqlClass::Constraint(Constraint::NotNull) => Fault::NotNull,
-        SqlClass::Constraint(Constraint::Check) => Fault::Check,
-        SqlClass::Data if RAISED.contains(&error.code.as_str()) => Fault::Check,
-        SqlClass::Data if no_place(&error.code) => Fault::OutOfRange,
+        SqlClass::Constraint(Constraint::Check | Constraint::Raised) => Fault::Check,
+        SqlClass::Data if error.has_no_place() => Fault::OutOfRange,
         SqlClass::Data | SqlClass::Schema => {
             return LedgerError::Damaged(format!("{} {}: {error}", table.name, key_text(key)));
         }
@@ -49,7 +43,7 @@ pub(super) fn of_set(error: SqlError, table: &Name) -> LedgerError {
         SqlClass::Constraint(Constraint::Unique) => Fault::DuplicateKey,
         SqlClass::Constraint(Constraint::ForeignKey) => Fault::MissingParent,
         SqlClass::Constraint(Constraint::NotNull) => Fault::NotNull,
-        SqlClass::Constraint(Constraint::Check) => Fault::Check,
+        SqlClass::Constraint(Constraint::Check | Constraint::Raised) => Fault::Check,
         SqlClass::Data | SqlClass::Schema => Fault::OutOfRange,
         _ => return LedgerError::Store(error),
     };
@@ -62,27 +56,13 @@ pub(super) fn of_commit(error: SqlError) -> LedgerError {
         SqlClass::Constraint(Constraint::Unique) => Fault::DuplicateKey,
         SqlClass::Constraint(Constraint::ForeignKey) => Fault::MissingParent,
         SqlClass::Constraint(Constraint::NotNull) => Fault::NotNull,
-        SqlClass::Constraint(Constraint::Check) => Fault::Check,
-        SqlClass::Data if RAISED.contains(&error.code.as_str()) => Fault::Check,
+        SqlClass::Constraint(Constraint::Check | Constraint::Raised) => Fault::Check,
+        // A trigger that was deferred reckoned with a value.
+        SqlClass::Data if error.has_no_place() => Fault::OutOfRange,
         _ => return LedgerError::Store(error),
     };
     let by = error.object.as_deref().unwrap_or("a deferred constraint");
     LedgerError::Fault { fault, detail: format!("{by} refused the transaction as a whole") }
-}
-
-/// Whether the code says that a value has no place in its column: PostgreSQL's classes 22 and 54, SQLite's "too big",
-/// "datatype mismatch" and the datatype check of STRICT tables, MariaDB's own numbers.
-fn no_place(code: &str) -> bool {
-    (code.len() == 5 && code.starts_with("22"))
-        || is_beyond_limits(code)
-        || matches!(code, "18" | "20" | "3091")
-        || MISFITTING.contains(&code)
-}
-
-/// Whether the code is of PostgreSQL's class for what is larger than it can take: a key longer than an index's page has
-/// room for, JSON deeper than its parser goes. Its messages tell the limit and no value.
-fn is_beyond_limits(code: &str) -> bool {
-    code.len() == 5 && code.starts_with("54")
 }
 
 /// A broken reference has two ends, and the databases name neither alike: the operation tells which.
@@ -117,8 +97,11 @@ fn why(fault: Fault, error: &SqlError, schema: &Schema, table: &Table, change: &
         Fault::MissingParent => format!("{} is not there{by}", parents(schema, table, &change.cells)),
         Fault::StillReferenced => format!("other rows refer to it{by}"),
         Fault::NotNull => format!("a column that may not be NULL would be{by}"),
+        Fault::Check if error.class == SqlClass::Constraint(Constraint::Raised) => {
+            format!("a trigger of the ledger refuses it ({})", error.code)
+        }
         Fault::Check => format!("a check of the ledger refuses it{by}"),
-        _ if is_beyond_limits(&error.code) => format!("a value is too large here: {}", error.message),
+        _ if error.is_beyond_limits() => format!("a value is too large here: {}", error.message),
         _ => "a value has no exact place in its column".to_owned(),
     }
 }

@@ -18,6 +18,9 @@ pub(in crate::sql) fn from_database(error: &MySqlDatabaseError) -> SqlError {
 
 fn class(number: u16, state: &str, said: &str) -> SqlClass {
     match number {
+        // What a trigger signals. The state is kept for that, and may come with any number.
+        _ if state.starts_with("45") => SqlClass::Constraint(Constraint::Raised),
+        1643 | 1644 => SqlClass::Constraint(Constraint::Raised),
         1022 | 1062 | 1169 | 1586 | 1859 => SqlClass::Constraint(Constraint::Unique),
         1216 | 1217 | 1451 | 1452 | 1761 | 1762 => SqlClass::Constraint(Constraint::ForeignKey),
         1048 | 1263 | 1364 => SqlClass::Constraint(Constraint::NotNull),
@@ -171,6 +174,13 @@ mod tests {
         let commit = "Plugin instructed the server to rollback the current transaction.";
         assert_eq!(class(3101, "40000", commit), SqlClass::Transient);
         assert_eq!(class(3019, "HY000", "Undo Log error: No more space left"), SqlClass::Full);
+    }
+
+    #[test]
+    fn what_a_trigger_signals_is_so_whatever_its_number() {
+        for (number, state) in [(1644, "45000"), (5001, "45000"), (1205, "45777"), (1644, "23000")] {
+            assert_eq!(class(number, state, "never"), SqlClass::Constraint(Constraint::Raised), "{number}");
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ async fn what_a_trigger_of_the_application_raises_is_the_fault_of_the_change() {
     let Some(rig) = rig().await else { return };
     for number in ["", ", MYSQL_ERRNO = 5001", ", MYSQL_ERRNO = 1146"] {
         let trigger = format!(
-            "CREATE OR REPLACE TRIGGER no BEFORE INSERT ON shop FOR EACH ROW \
+            "DROP TRIGGER IF EXISTS no; CREATE TRIGGER no BEFORE INSERT ON shop FOR EACH ROW \
              SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'never'{number}"
         );
         script(rig.url(), &trigger).await;

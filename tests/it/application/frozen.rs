@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use journal_core::client::{GroupFailure, GroupJournal};
 use journal_core::model::SchemaVersion;
+use journal_core::sql::{Access, Conn};
 
-use super::pair::{Pair, at_once, client, name, sale, standing};
+use super::pair::{Pair, at_once, client, name, sale, settled, standing};
 use crate::shop::BOUND;
 
 /// Waits until the client has seen of the first site that it does not answer.
@@ -62,13 +63,38 @@ async fn one_append_that_a_site_left_without_an_answer_is_enough_to_leave_it() {
     let answer = group.append(&sent).await;
     assert!(is_unknown_at_a(&answer), "{answer:?}");
     pair.proxies[0].thaw();
-    let receipt = loop {
-        let answer = group.append(&sent).await;
-        match answer {
-            Ok(receipt) => break receipt,
-            answer => assert!(is_unknown_at_a(&answer), "{answer:?}"),
-        }
-    };
+    let receipt = settled(&group, &sent).await;
+    assert_eq!(standing(&pair.rig, sent.tx_id()).await, [receipt.id().to_string()]);
+}
+
+/// Looks found it well, and so each append waited there for as long as its patience.
+#[tokio::test]
+async fn a_site_that_answers_looks_and_hangs_at_every_commit_is_left() {
+    let Some(pair) = Pair::or_skip().await else { return };
+    let group = client(&pair.urls).patience(BOUND).open().await.unwrap();
+    group.append(&sale(1)).await.unwrap();
+    let mut holder = Conn::open(pair.rig.url("a"), Access::Write, "test").await.unwrap();
+    // No lock: a session ends its wait for one by itself.
+    let waits = "CREATE TABLE public.hold (); INSERT INTO public.hold DEFAULT VALUES; \
+                 CREATE FUNCTION public.waits() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+                 WHILE EXISTS (SELECT FROM public.hold) LOOP PERFORM pg_sleep(0.005); END LOOP; RETURN NULL; END $$; \
+                 CREATE CONSTRAINT TRIGGER waits AFTER INSERT ON daybook.journal \
+                 DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.waits()";
+    holder.lend().ddl(waits).await.unwrap();
+    let sent = sale(2);
+    let waiting = tokio::spawn({
+        let (group, sent) = (group.clone(), sent.clone());
+        async move { group.append(&sent).await }
+    });
+    let deadline = Instant::now() + BOUND;
+    while group.site().await == name("a") {
+        assert!(Instant::now() < deadline, "nobody leaves it");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    assert!(!waiting.is_finished(), "it stays with its site");
+    assert_eq!(group.append(&sale(3)).await.unwrap().id().origin.site, name("b"));
+    holder.lend().execute("DELETE FROM public.hold", vec![]).await.unwrap();
+    let receipt = waiting.await.unwrap().unwrap();
     assert_eq!(standing(&pair.rig, sent.tx_id()).await, [receipt.id().to_string()]);
 }
 

@@ -1,10 +1,10 @@
 //! Two sites behind proxies, and what an application writes there.
 
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use applier::demo::history;
-use journal_core::client::{GroupBuilder, GroupJournal, Journal, Transaction};
+use journal_core::client::{GroupBuilder, GroupFailure, GroupJournal, Journal, Receipt, Transaction};
 use journal_core::model::{Row, SchemaVersion, SiteName, Value};
 use journal_core::sql::{Access, Conn, DbUrl};
 use journal_tests::proxy::Proxy;
@@ -12,6 +12,8 @@ use journal_tests::rig::Rig;
 use journal_tests::servers::{Server, two_postgres_or_skip};
 use schema_mappers::SchemaSet;
 use uuid::Uuid;
+
+use crate::shop::BOUND;
 
 pub(super) const SITES: [&str; 2] = ["a", "b"];
 
@@ -54,6 +56,20 @@ pub(super) async fn standing(rig: &Rig, tx_id: Uuid) -> Vec<String> {
         }
     }
     found
+}
+
+/// The receipt of a transaction that is in doubt, once its sites answer.
+pub(super) async fn settled(group: &GroupJournal, transaction: &Transaction) -> Receipt {
+    let deadline = Instant::now() + BOUND;
+    loop {
+        match group.append(transaction).await {
+            Ok(receipt) => return receipt,
+            Err(failure @ GroupFailure::OutcomeUnknown { .. }) => {
+                assert!(Instant::now() < deadline, "{failure}");
+            }
+            Err(failure) => panic!("{failure:?}"),
+        }
+    }
 }
 
 /// Two sites on PostgreSQL, each behind a proxy.

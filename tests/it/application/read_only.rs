@@ -7,7 +7,7 @@ use journal_core::model::SchemaVersion;
 use journal_core::sql::{Access, Conn};
 use journal_tests::proxy::Cut;
 
-use super::pair::{Pair, client, name, sale, standing};
+use super::pair::{Pair, client, name, sale, settled, standing};
 
 /// A standby, a database that takes no connections or was dropped, a transaction that took too long.
 const CODES: [&str; 4] = ["25006", "55000", "57P04", "25P04"];
@@ -64,6 +64,30 @@ async fn what_was_sent_to_a_site_stays_in_doubt_though_the_site_takes_no_writes_
         let receipt = alone.append(&transaction).await.unwrap();
         assert_eq!(standing(&pair.rig, transaction.tx_id()).await, [receipt.id().to_string()], "{code}");
     }
+}
+
+/// It was told to stand nowhere.
+#[tokio::test]
+async fn what_an_earlier_process_may_have_appended_stays_in_doubt_at_a_site_that_takes_no_writes() {
+    let Some(pair) = Pair::or_skip().await else { return };
+    let transaction = sale(1);
+    let earlier = pair.client().await;
+    let first = earlier.append(&transaction).await.unwrap();
+    earlier.close().await;
+    refuse_once_written(&pair, "25006").await;
+    let group = client(&pair.urls).patience(Duration::from_millis(300)).open().await.unwrap();
+    for again in [true, false] {
+        let answer =
+            if again { group.append_again(&transaction).await } else { group.append(&transaction).await };
+        assert!(
+            matches!(&answer, Err(GroupFailure::OutcomeUnknown { site, .. }) if *site == name("a")),
+            "{answer:?}"
+        );
+    }
+    refuse_no_more(&pair).await;
+    let receipt = settled(&group, &transaction).await;
+    assert_eq!((receipt.id(), receipt.repeated()), (first.id(), true));
+    assert_eq!(standing(&pair.rig, transaction.tx_id()).await, [first.id().to_string()]);
 }
 
 #[tokio::test]

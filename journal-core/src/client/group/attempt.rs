@@ -1,6 +1,7 @@
 //! Appending one transaction to a group: once, wherever that is. It goes to another site only when it is certain that it
 //! does not stand, and never will, at the one it was sent to.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -11,7 +12,7 @@ use super::super::journal::Journal;
 use super::super::receipt::Receipt;
 use super::super::transaction::Transaction;
 use super::doubt::{Claim, Sent};
-use super::member::Member;
+use super::member::{HANGS, Member};
 use super::void::void;
 use super::{GroupFailure, Shared, TURN_MAX};
 use crate::model::{NewTransaction, Origin};
@@ -29,8 +30,6 @@ pub(super) struct Attempt<'g> {
     claim: Claim,
     until: Instant,
     wait: Duration,
-    /// The sites that will never take it.
-    void: Vec<bool>,
 }
 
 /// What one step came to.
@@ -45,69 +44,71 @@ enum Step {
 
 impl<'g> Attempt<'g> {
     pub(super) fn new(group: &'g Shared, transaction: &'g Transaction, claim: Claim, until: Instant) -> Self {
-        let void = vec![false; group.members.len()];
-        Self { group, transaction, claim, until, wait: BACKOFF_MIN, void }
+        Self { group, transaction, claim, until, wait: BACKOFF_MIN }
     }
 
     /// To the end: a receipt, a definite no, or the end of patience.
-    pub(super) async fn run(self) -> Result<Receipt, GroupFailure> {
-        if self.claim.may_be_anywhere() { self.run_again().await } else { self.run_once().await }
+    pub(super) async fn run(mut self) -> Result<Receipt, GroupFailure> {
+        let ended = self.step_on().await;
+        match &ended {
+            // It stands, or its content stands nowhere.
+            Ok(_)
+            | Err(GroupFailure::Void { .. })
+            | Err(GroupFailure::Append(AppendFailure::OtherContent { .. } | AppendFailure::Refused(_))) => {
+                self.claim.note_anywhere(false);
+            }
+            Err(_) => {}
+        }
+        ended
     }
 
     /// The same of one that may stand at any site.
-    pub(super) async fn run_again(mut self) -> Result<Receipt, GroupFailure> {
-        // Until it is certain of all, whoever appends it has to ask again.
+    pub(super) async fn run_again(self) -> Result<Receipt, GroupFailure> {
+        // Until its end is known, whoever appends it has to ask all of them.
         self.claim.note_anywhere(true);
-        let found = self.clear_others().await?;
-        self.claim.note_anywhere(false);
-        match found {
-            Some(receipt) => Ok(receipt),
-            None => self.run_once().await,
-        }
+        self.run().await
     }
 
-    async fn run_once(mut self) -> Result<Receipt, GroupFailure> {
+    async fn step_on(&mut self) -> Result<Receipt, GroupFailure> {
         loop {
-            let Some(at) = self.group.station(&self.void).await else {
+            let Some(at) = self.group.station(&self.void()).await else {
                 return Err(GroupFailure::Void { tx_id: self.transaction.tx_id() });
             };
-            let step = match self.claim.sent() {
-                Some(sent) if sent.at != at => self.void_at(&sent).await,
-                _ => self.send(at).await,
+            let sent = self.claim.sent().filter(|sent| sent.at != at);
+            let asked = sent.as_ref().map(|sent| sent.at).or_else(|| self.elsewhere(at)).unwrap_or(at);
+            let step = match sent {
+                Some(sent) => self.void_at(&sent).await,
+                None if asked != at => self.clear(asked).await,
+                None => self.send(at).await,
             };
             match step {
                 Step::Ended(answer) => return answer,
                 Step::Next => self.wait = BACKOFF_MIN,
                 Step::Again(why) => {
                     // Before the pause: the next look may find a site well again that takes no writes.
-                    self.group.station(&self.void).await;
-                    self.rest(why).await?;
+                    self.group.station(&self.void()).await;
+                    self.rest(asked, why).await?;
                 }
             }
         }
     }
 
-    /// Makes it certain for every other site that the transaction does not stand there, as far as that is not known.
-    async fn clear_others(&mut self) -> Result<Option<Receipt>, GroupFailure> {
-        let Some(keep) = self.group.station(&self.void).await else { return Ok(None) };
-        for at in (0..self.group.members.len()).filter(|at| *at != keep) {
-            loop {
-                let member = &self.group.members[at];
-                let origin = match member.journal(self.until).await {
-                    Ok(journal) => journal.site().origin.clone(),
-                    Err(why) => {
-                        self.rest_at(member, why).await?;
-                        continue;
-                    }
-                };
-                match self.void_at(&Sent { at, origin }).await {
-                    Step::Ended(answer) => return answer.map(Some),
-                    Step::Next => break,
-                    Step::Again(why) => self.rest_at(member, why).await?,
-                }
-            }
+    fn void(&self) -> Vec<bool> {
+        self.claim.void(self.group.members.len())
+    }
+
+    /// A site beside this one where it may stand though it was not sent there from here.
+    fn elsewhere(&self, at: usize) -> Option<usize> {
+        let void = self.void();
+        (0..void.len()).find(|other| *other != at && !void[*other]).filter(|_| self.claim.may_be_anywhere())
+    }
+
+    /// Makes it certain for a site that it was not sent to from here.
+    async fn clear(&mut self, at: usize) -> Step {
+        match self.group.members[at].journal(self.until).await {
+            Ok(journal) => self.void_at(&Sent { at, origin: journal.site().origin.clone() }).await,
+            Err(why) => Step::Again(why),
         }
-        Ok(None)
     }
 
     async fn send(&mut self, at: usize) -> Step {
@@ -133,9 +134,8 @@ impl<'g> Attempt<'g> {
             // It was not sent, and the next site may have room.
             Err(_) => return Step::Again("its queue has no room".to_owned()),
         };
-        let since = Instant::now();
         let answered = self.put(at, origin, room, transaction);
-        match timeout_at(self.until, answered).await {
+        match self.answer(member, &journal, answered).await {
             Ok(Ok(Ok(receipt))) => {
                 self.claim.told();
                 Step::Ended(Ok(receipt))
@@ -143,8 +143,28 @@ impl<'g> Attempt<'g> {
             Ok(Ok(Err(failure))) => self.failed(at, &journal, failure).await,
             Ok(Err(error)) => Step::Again(error.to_string()),
             // The task of that site still tries: whatever comes of it, this transaction stays with it.
-            Err(_) => Step::Ended(Err(self.unknown(member, member.silent(&journal, since)))),
+            Err(unknown) => Step::Ended(Err(unknown)),
         }
+    }
+
+    /// Waits for an answer until patience ends. After a turn in vain others leave the site, which may answer looks and hang
+    /// at every commit.
+    async fn answer<T>(
+        &self,
+        member: &Member,
+        journal: &Journal,
+        answered: impl Future<Output = T>,
+    ) -> Result<T, GroupFailure> {
+        let since = Instant::now();
+        let mut answered = pin!(answered);
+        for until in [self.until.min(since + TURN_MAX), self.until] {
+            if let Ok(answer) = timeout_at(until, answered.as_mut()).await {
+                return Ok(answer);
+            }
+            member.silent(journal, since);
+            self.group.station(&[]).await;
+        }
+        Err(self.unknown(member, HANGS.to_owned()))
     }
 
     /// Sends it. A task of its own waits for the answer and takes note of it, for the caller may go away or run out of
@@ -174,14 +194,20 @@ impl<'g> Attempt<'g> {
     async fn failed(&mut self, at: usize, journal: &Journal, failure: AppendFailure) -> Step {
         let member = &self.group.members[at];
         match failure {
-            AppendFailure::OtherContent { .. } if self.is_void_at(member).await => {
-                self.claim.absent();
-                self.void[at] = true;
-                Step::Next
+            AppendFailure::OtherContent { .. } => {
+                let place = Sent { at, origin: journal.site().origin.clone() };
+                // Were that void, somebody has made it so who may have brought it to any other site.
+                self.claim.note_anywhere(true);
+                match self.append_void(member, &place).await {
+                    Ok(()) => {
+                        self.claim.is_void(&place);
+                        Step::Next
+                    }
+                    Err(Step::Next) => Step::Ended(Err(GroupFailure::Append(failure))),
+                    Err(step) => step,
+                }
             }
-            failure @ (AppendFailure::Invalid(_) | AppendFailure::OtherContent { .. }) => {
-                Step::Ended(Err(GroupFailure::Append(failure)))
-            }
+            AppendFailure::Invalid(_) => Step::Ended(Err(GroupFailure::Append(failure))),
             // No other site would take it either.
             AppendFailure::Refused(error) if error.is_of_content() => {
                 Step::Ended(Err(GroupFailure::Append(AppendFailure::Refused(error))))
@@ -209,8 +235,7 @@ impl<'g> Attempt<'g> {
         let member = &self.group.members[sent.at];
         match self.append_void(member, sent).await {
             Ok(()) => {
-                self.claim.absent_at(sent);
-                self.void[sent.at] = true;
+                self.claim.is_void(sent);
                 Step::Next
             }
             // Something stands there under its key: itself, or what its own append will tell.
@@ -226,57 +251,36 @@ impl<'g> Attempt<'g> {
         if *origin != sent.origin {
             return Err(Step::Ended(Err(self.unknown(member, format!("the site is {origin} now")))));
         }
-        let since = Instant::now();
-        let waited =
+        let appended =
             async { journal.room().await?.put(void(self.transaction.tx_id()), false).durable().await };
-        match timeout_at(self.until, waited).await {
+        match self.answer(member, &journal, appended).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(AppendFailure::OtherContent { .. })) => Err(Step::Next),
             Ok(Err(error)) => {
                 member.lost(&error);
+                if error == AppendFailure::Closed {
+                    member.forget(&journal);
+                }
                 Err(Step::Again(error.to_string()))
             }
-            Err(_) => Err(Step::Ended(Err(self.unknown(member, member.silent(&journal, since))))),
+            Err(unknown) => Err(Step::Ended(Err(unknown))),
         }
     }
 
-    /// Whether what stands at a site under the key is a void entry.
-    async fn is_void_at(&self, member: &Member) -> bool {
-        let Ok(journal) = member.journal(self.until).await else { return false };
-        let origin = journal.site().origin.clone();
-        let at = self.group.members.iter().position(|other| other.site == member.site).unwrap_or_default();
-        self.append_void(member, &Sent { at, origin }).await.is_ok()
-    }
-
-    /// Waits before the next try, or tells what is known when patience ends.
-    async fn rest(&mut self, why: String) -> Result<(), GroupFailure> {
-        match self.claim.sent() {
-            Some(sent) => {
-                let group = self.group;
-                self.rest_at(&group.members[sent.at], why).await
+    /// Waits before the next try of what was asked of a site, or tells what is known when patience ends.
+    async fn rest(&mut self, asked: usize, why: String) -> Result<(), GroupFailure> {
+        let ended = Instant::now() >= self.until;
+        match self.claim.sent().map(|sent| sent.at).or(self.claim.may_be_anywhere().then_some(asked)) {
+            Some(at) if ended || self.group.still_open().is_err() => {
+                return Err(self.unknown(&self.group.members[at], why));
             }
-            None => {
-                self.group.still_open()?;
-                if Instant::now() >= self.until {
-                    return Err(GroupFailure::NoSite { why });
-                }
-                self.pause().await;
-                Ok(())
-            }
+            None if ended => return Err(GroupFailure::NoSite { why }),
+            None => self.group.still_open()?,
+            Some(_) => {}
         }
-    }
-
-    async fn rest_at(&mut self, member: &Member, why: String) -> Result<(), GroupFailure> {
-        if member.is_closed() || Instant::now() >= self.until {
-            return Err(self.unknown(member, why));
-        }
-        self.pause().await;
-        Ok(())
-    }
-
-    async fn pause(&mut self) {
         sleep(self.wait.min(self.until.saturating_duration_since(Instant::now()))).await;
         self.wait = (self.wait * 2).min(BACKOFF_MAX);
+        Ok(())
     }
 
     fn unknown(&self, member: &Member, why: String) -> GroupFailure {

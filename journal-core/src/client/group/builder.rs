@@ -7,7 +7,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::choice::{Fitness, choose, fitness};
-use super::member::{LOOK_MAX, Member};
+use super::member::{HANGS, Member, OPEN_MAX};
 use super::{GroupJournal, LOOK_AGAIN, Options, Shared};
 use crate::client::group_commit::GroupCommit;
 use crate::client::journal::{Journal, OpenError};
@@ -137,10 +137,10 @@ impl GroupBuilder {
         for (site, url) in &self.sites {
             let looked = async { read_serving(Conn::open(url, Access::Read, "open").await?.lend()).await };
             // It only reads, on a connection that is given up with it.
-            match timeout(LOOK_MAX, looked).await {
+            match timeout(OPEN_MAX, looked).await {
                 Ok(Ok(serving)) => return Ok(serving.ledger_version),
                 Ok(Err(error)) => why = format!("{site}: {error}"),
-                Err(_) => why = format!("{site}: it has not answered"),
+                Err(_) => why = format!("{site}: {HANGS}"),
             }
         }
         Err(OpenError::NoSite { why })

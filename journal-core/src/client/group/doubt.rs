@@ -37,6 +37,8 @@ struct Open {
     send: u64,
     /// Whether it may stand at sites that it was not sent to from here.
     anywhere: bool,
+    /// The sites that will never take it, by their places in the group.
+    void: Vec<usize>,
     claimed: bool,
     acknowledged: bool,
     /// Whether some caller was given the receipt.
@@ -202,18 +204,21 @@ impl Claim {
         self.doubts.with(self.tx_id, |open| open.told = true);
     }
 
-    /// It is certain that it does not stand where it was sent.
-    pub(super) fn absent(&self) {
+    /// It is certain that it does not stand at a place, which need not be where it was sent, and never will.
+    pub(super) fn is_void(&self, place: &Sent) {
         self.doubts.with(self.tx_id, |open| {
-            (open.sent, open.acknowledged, open.told) = (None, false, false);
+            if !open.void.contains(&place.at) {
+                open.void.push(place.at);
+            }
+            if open.sent.as_ref() == Some(place) {
+                (open.sent, open.acknowledged, open.told) = (None, false, false);
+            }
         });
     }
 
-    /// The same of one place, which need not be where it was sent.
-    pub(super) fn absent_at(&self, place: &Sent) {
-        if self.sent().as_ref() == Some(place) {
-            self.absent();
-        }
+    /// Which of that many sites will never take it. Made void at the last one, too, it would stand nowhere for ever.
+    pub(super) fn void(&self, sites: usize) -> Vec<bool> {
+        self.doubts.with(self.tx_id, |open| (0..sites).map(|at| open.void.contains(&at)).collect())
     }
 
     /// Whether it may stand at sites that it was not sent to from here.

@@ -15,9 +15,11 @@ use crate::sql::{Access, Conn, DbUrl, SqlError};
 use crate::store::sql::read_serving;
 
 /// Longest time that a look may take. Who hangs keeps the connection, and would be waited for without an end.
-pub(super) const LOOK_MAX: Duration = Duration::from_secs(2);
+const LOOK_MAX: Duration = Duration::from_secs(2);
+/// Longest time that opening a journal may take, or a look that connects first.
+pub(super) const OPEN_MAX: Duration = Duration::from_secs(10);
 /// What is told of a site that hangs.
-const HANGS: &str = "it has not answered";
+pub(super) const HANGS: &str = "it has not answered";
 /// Journals of one site that may be on their way out at a time: each has connections of its own.
 const LEAVING_MAX: usize = 2;
 /// Longest time between two looks at a site that does not answer.
@@ -29,7 +31,7 @@ pub(super) struct Member {
     pub(super) site: SiteName,
     pub(super) url: DbUrl,
     builder: JournalBuilder,
-    journal: tokio::sync::Mutex<Option<Journal>>,
+    journal: Arc<tokio::sync::Mutex<Option<Journal>>>,
     sight: watch::Sender<Option<Sight>>,
     written: Mutex<Written>,
     /// Journals that were let go of, until what they had taken is durable or refused.
@@ -45,6 +47,8 @@ pub(super) struct Written {
     pub(super) under_way: usize,
     /// The last transaction that was acknowledged, and the life it belongs to.
     pub(super) last: Option<(Origin, TransNr)>,
+    /// When an append had its answer, of whichever kind.
+    answered: Option<Instant>,
 }
 
 impl Member {
@@ -55,7 +59,7 @@ impl Member {
         builder: JournalBuilder,
         end: watch::Receiver<bool>,
     ) -> Self {
-        let (journal, sight) = (tokio::sync::Mutex::default(), watch::Sender::new(None));
+        let (journal, sight) = (Arc::default(), watch::Sender::new(None));
         let (written, leaving) = (Mutex::default(), Mutex::default());
         Self { site, url, builder, journal, sight, written, leaving, end }
     }
@@ -70,20 +74,19 @@ impl Member {
         self.sight.send_replace(Some(Sight { at: Instant::now(), found, momentary: false }));
     }
 
-    /// Somebody has waited in vain since then. Where that is long, it takes note that the site hangs, and the next append opens
-    /// its journal anew: the connections of this one may be those that hang. What it was sent stays in its queue.
-    pub(super) fn silent(&self, journal: &Journal, since: Instant) -> String {
-        if since.elapsed() >= LOOK_MAX {
+    /// Somebody has waited in vain since then. Where that is long, and nobody else had an answer, it takes note that the site
+    /// hangs, and the next append opens its journal anew: the connections of this one may be those that hang. What it was
+    /// sent stays in its queue.
+    pub(super) fn silent(&self, journal: &Journal, since: Instant) {
+        if since.elapsed() >= LOOK_MAX && self.written().answered <= Some(since) {
             self.lost(&HANGS);
             self.forget(journal);
         }
-        HANGS.to_owned()
     }
 
     /// The journal, waited for until then. Takes note of a site that has none to give.
     pub(super) async fn journal(&self, until: Instant) -> Result<Journal, String> {
         let since = Instant::now();
-        // Opening only reads: who gives it up leaves nothing half-done.
         let why = match timeout_at(until, self.open()).await {
             Ok(Ok(journal)) => return Ok(journal),
             Ok(Err(error)) => error.to_string(),
@@ -94,9 +97,9 @@ impl Member {
         Err(why)
     }
 
-    /// The journal, opened now if it was not.
+    /// The journal, opened now if it was not. That goes on when its caller goes away: the next one finds it done.
     pub(super) async fn open(&self) -> Result<Journal, OpenError> {
-        let mut journal = self.journal.lock().await;
+        let mut journal = self.journal.clone().lock_owned().await;
         if let Some(journal) = journal.as_ref() {
             return Ok(journal.clone());
         }
@@ -104,8 +107,14 @@ impl Member {
         if self.is_closed() {
             return Err(OpenError::NoSite { why: "the group was closed".to_owned() });
         }
-        let opened = self.builder.clone().open().await?;
-        Ok(journal.insert(opened).clone())
+        let opening = self.builder.clone().open();
+        let opening = tokio::spawn(async move {
+            // Opening only reads: given up, it leaves nothing half-done.
+            let opened = timeout(OPEN_MAX, opening).await;
+            let opened = opened.map_err(|_| OpenError::NoSite { why: HANGS.to_owned() })??;
+            Ok(journal.insert(opened).clone())
+        });
+        opening.await.unwrap_or_else(|panic| Err(OpenError::NoSite { why: panic.to_string() }))
     }
 
     /// Lets go of a journal that can no longer be written to, so that the next append opens it anew.
@@ -173,7 +182,8 @@ impl Member {
         let mut pause = every;
         loop {
             // It only reads, on a connection of its own, which is given up with it: the next look opens another.
-            let found = match timeout(LOOK_MAX, self.look(&mut conn)).await {
+            let bound = if conn.is_some() { LOOK_MAX } else { OPEN_MAX };
+            let found = match timeout(bound, self.look(&mut conn)).await {
                 Ok(found) => found.map_err(|error| error.to_string()),
                 Err(_) => Err(HANGS.to_owned()),
             };
@@ -209,6 +219,9 @@ pub(super) struct Writing {
 
 impl Drop for Writing {
     fn drop(&mut self) {
-        self.member.with_written(|written| written.under_way -= 1);
+        self.member.with_written(|written| {
+            written.under_way -= 1;
+            written.answered = Some(Instant::now());
+        });
     }
 }

@@ -13,6 +13,7 @@ mod void;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, sleep, timeout_at};
 use uuid::Uuid;
@@ -21,7 +22,7 @@ use self::attempt::Attempt;
 pub use self::builder::GroupBuilder;
 use self::choice::{Fitness, Sight, choose, fitness};
 use self::doubt::{Doubts, NotClaimed};
-use self::member::Member;
+use self::member::{HANGS, Member};
 use super::group_commit::AppendFailure;
 use super::receipt::Receipt;
 use super::transaction::Transaction;
@@ -31,7 +32,7 @@ use crate::store::sql::read_posted;
 
 /// Looks older than this are no ground for a feature gate.
 const SUPPORTS_AGE_MAX: Duration = Duration::from_secs(2);
-/// Longest wait at a site for what nobody can be in doubt of afterwards, before it is seen again which site to write at.
+/// Longest wait at a site for one answer before it is seen again which site to write at.
 const TURN_MAX: Duration = Duration::from_secs(5);
 /// Between two looks at what is waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
@@ -89,8 +90,8 @@ impl GroupJournal {
 
     /// Appends a transaction at the site in service and returns once it is durable there; [`Receipt::id`] names the site.
     /// Appended again it gives the first receipt, wherever the client has moved meanwhile: the group remembers the sites
-    /// of all transactions without an answer, of the last 16,384 with one, and of the last 65,536 whose answer came when their caller had gone. One caller at a time works on a
-    /// transaction; a second one waits.
+    /// of all transactions without an answer, of the last 16,384 with one, and of the last 65,536 whose answer came when
+    /// their caller had gone. One caller at a time works on a transaction; a second one waits.
     ///
     /// After [`GroupFailure::OutcomeUnknown`] append it again, to this same group: it stays bound to the site it was sent to
     /// until that answers. A process that starts anew knows nothing of either: see [`Self::append_again`]. Dropping the
@@ -160,7 +161,10 @@ impl GroupJournal {
                         member.lost(&error);
                         error.to_string()
                     }
-                    Err(_) => member.silent(&journal, asked),
+                    Err(_) => {
+                        member.silent(&journal, asked);
+                        HANGS.to_owned()
+                    }
                 },
                 Err(why) => why,
             };
@@ -199,13 +203,12 @@ impl GroupJournal {
         Some((member.site.clone(), member.url.reading(version)))
     }
 
-    /// Takes no more appends ([`AppendFailure::Closed`]), waits until what a site's journal has taken is durable or refused,
-    /// and ends. For all clones. May be called again, also after one that was cut off: each waits as long.
+    /// Takes no more appends ([`AppendFailure::Closed`]), waits until what the sites' journals have taken is durable or
+    /// refused, for ever where a site hangs, and ends. For all clones. May be called again, also after one that was cut off:
+    /// each waits as long.
     pub async fn close(&self) {
         self.shared.end.send_replace(true);
-        for member in &self.shared.members {
-            member.close().await;
-        }
+        join_all(self.shared.members.iter().map(|member| member.close())).await;
     }
 }
 

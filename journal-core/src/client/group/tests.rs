@@ -80,3 +80,21 @@ async fn what_was_sent_before_the_close_may_stand_also_after_it() {
     let closed = group.append(&item(2)).await.unwrap_err();
     assert_eq!(closed, GroupFailure::Append(AppendFailure::Closed));
 }
+
+/// Each caller began anew, and none got there.
+#[tokio::test]
+async fn a_journal_is_opened_also_for_callers_with_less_patience_than_that_takes() {
+    let directory = tempfile::tempdir().unwrap();
+    let group = group(&directory, BOUND).await;
+    let member = &group.shared.members[0];
+    let journal = member.journal(tokio::time::Instant::now() + BOUND).await.unwrap();
+    member.forget(&journal);
+    // One poll and no more.
+    let impatient = || member.journal(tokio::time::Instant::now() - Duration::from_secs(1));
+    impatient().await.unwrap_err();
+    let deadline = Instant::now() + BOUND;
+    while impatient().await.is_err() {
+        assert!(Instant::now() < deadline, "it is never opened");
+        sleep(LOOK_AGAIN).await;
+    }
+}

@@ -14,8 +14,10 @@ fn what_was_sent_outlives_its_caller_until_it_is_settled() {
     claim.sending(1, origin.clone());
     drop(claim);
     let claim = doubts.claim(tx_id).unwrap();
-    assert_eq!(claim.sent(), Some(Sent { at: 1, origin }));
-    claim.absent();
+    let place = Sent { at: 1, origin };
+    assert_eq!(claim.sent().as_ref(), Some(&place));
+    claim.is_void(&place);
+    assert_eq!(claim.sent(), None);
     drop(claim);
     assert!(doubts.book.lock().unwrap().open.is_empty());
 }
@@ -42,7 +44,7 @@ fn an_answer_that_comes_late_settles_its_own_send_and_nothing_newer() {
     assert_eq!(sent(), None);
     // It was void at the first site and sent to another: what the first still says is not about that.
     let first = send(0);
-    doubts.claim(tx_id).unwrap().absent();
+    doubts.claim(tx_id).unwrap().is_void(&place(0));
     let second = send(1);
     for late in [Err(&lost), Err(&refused), Ok(())] {
         first.settle(late);
@@ -64,14 +66,16 @@ fn what_may_stand_anywhere_is_remembered_and_one_place_settles_itself_alone() {
     let claim = doubts.claim(tx_id).unwrap();
     assert!(claim.may_be_anywhere());
     claim.sending(2, place(2).origin);
-    claim.absent_at(&place(1));
+    claim.is_void(&place(1));
     assert_eq!(claim.sent(), Some(place(2)));
-    claim.absent_at(&place(2));
+    assert_eq!(claim.void(3), [false, true, false]);
+    claim.is_void(&place(2));
+    assert_eq!((claim.sent(), claim.void(3)), (None, vec![false, true, true]));
     assert!(claim.may_be_anywhere());
     claim.sending(1, place(1).origin).settle(Ok(()));
     claim.note_anywhere(true);
     assert!(!claim.may_be_anywhere(), "its receipt waits for no other site");
-    claim.absent();
+    claim.is_void(&place(1));
     assert_eq!(claim.sent(), None);
     drop(claim);
     assert!(doubts.book.lock().unwrap().open.is_empty());

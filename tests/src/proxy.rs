@@ -96,11 +96,6 @@ impl Proxy {
         cuts.wait_for(|made| *made >= count).await.expect("the sender lives as long as the proxy");
     }
 
-    /// Cuts made so far.
-    pub fn cuts(&self) -> u64 {
-        *self.control.cuts.borrow()
-    }
-
     /// COMMITs seen so far, cut ones included.
     pub fn commits_seen(&self) -> u64 {
         *self.control.commits.borrow()

@@ -68,13 +68,14 @@ async fn what_was_sent_to_a_site_stays_in_doubt_though_the_site_takes_no_writes_
 
 /// It was told to stand nowhere.
 #[tokio::test]
-async fn what_an_earlier_process_may_have_appended_stays_in_doubt_at_a_site_that_takes_no_writes() {
+async fn what_an_earlier_process_may_have_appended_stays_in_doubt_at_a_site_that_refuses_it() {
     let Some(pair) = Pair::or_skip().await else { return };
     let transaction = sale(1);
     let earlier = pair.client().await;
     let first = earlier.append(&transaction).await.unwrap();
     earlier.close().await;
-    refuse_once_written(&pair, "25006").await;
+    // A definite no of this try.
+    refuse_once_written(&pair, "42P01").await;
     let group = client(&pair.urls).patience(Duration::from_millis(300)).open().await.unwrap();
     for again in [true, false] {
         let answer =

@@ -13,18 +13,22 @@ use crate::store::sql::{ReleasedSchema, insert_schema_version};
 /// Far above what a commit takes.
 const BOUND: Duration = Duration::from_secs(60);
 
-/// A group of one site in a file, with one table.
-async fn group(directory: &tempfile::TempDir, patience: Duration) -> GroupJournal {
-    let url: DbUrl = format!("sqlite:{}/a.db", directory.path().display()).parse().unwrap();
-    initialise(&url, &origin("a")).await;
+/// A group of sites in files, with one table.
+async fn group(directory: &tempfile::TempDir, sites: &[&str], patience: Duration) -> GroupJournal {
     let columns = vec![Column { name: "id".into(), ty: Type::Int, nullable: false }];
     let item = Table::new("item", columns, vec!["id".into()]);
     let tables = BTreeMap::from([("item".into(), item)]);
     let schema = Schema { version: SchemaVersion(1), tables, operations: BTreeMap::new() };
     let released = ReleasedSchema { hash: "h".to_owned(), schema, files: String::new(), released_at: 0 };
-    let mut conn = Conn::open(&url, Access::Write, "test").await.unwrap();
-    insert_schema_version(conn.lend(), &released).await.unwrap();
-    Journal::group_builder(&[(origin("a").site, url)]).patience(patience).open().await.unwrap()
+    let mut urls = Vec::new();
+    for site in sites {
+        let url: DbUrl = format!("sqlite:{}/{site}.db", directory.path().display()).parse().unwrap();
+        initialise(&url, &origin(site)).await;
+        let mut conn = Conn::open(&url, Access::Write, "test").await.unwrap();
+        insert_schema_version(conn.lend(), &released).await.unwrap();
+        urls.push((origin(site).site, url));
+    }
+    Journal::group_builder(&urls).patience(patience).open().await.unwrap()
 }
 
 fn item(id: i64) -> Transaction {
@@ -44,7 +48,7 @@ async fn settled(group: &GroupJournal) {
 #[tokio::test]
 async fn the_answer_to_a_caller_who_has_gone_ends_the_doubt() {
     let directory = tempfile::tempdir().unwrap();
-    let group = group(&directory, BOUND).await;
+    let group = group(&directory, &["a"], BOUND).await;
     let transaction = item(1);
     let polled = std::pin::pin!(group.append(&transaction)).poll(&mut Context::from_waker(Waker::noop()));
     assert!(polled.is_pending());
@@ -59,7 +63,7 @@ async fn the_answer_to_a_caller_who_has_gone_ends_the_doubt() {
 #[tokio::test]
 async fn the_answer_after_the_end_of_patience_ends_the_doubt() {
     let directory = tempfile::tempdir().unwrap();
-    let group = group(&directory, Duration::ZERO).await;
+    let group = group(&directory, &["a"], Duration::ZERO).await;
     let unknown = group.append(&item(1)).await.unwrap_err();
     assert!(matches!(unknown, GroupFailure::OutcomeUnknown { .. }), "{unknown}");
     assert_eq!(group.shared.doubts.in_doubt(), 1);
@@ -70,7 +74,7 @@ async fn the_answer_after_the_end_of_patience_ends_the_doubt() {
 #[tokio::test]
 async fn what_was_sent_before_the_close_may_stand_also_after_it() {
     let directory = tempfile::tempdir().unwrap();
-    let group = group(&directory, Duration::ZERO).await;
+    let group = group(&directory, &["a"], Duration::ZERO).await;
     let transaction = item(1);
     let unknown =
         |answer: Result<_, GroupFailure>| matches!(answer, Err(GroupFailure::OutcomeUnknown { .. }));
@@ -85,7 +89,7 @@ async fn what_was_sent_before_the_close_may_stand_also_after_it() {
 #[tokio::test]
 async fn a_journal_is_opened_also_for_callers_with_less_patience_than_that_takes() {
     let directory = tempfile::tempdir().unwrap();
-    let group = group(&directory, BOUND).await;
+    let group = group(&directory, &["a"], BOUND).await;
     let member = &group.shared.members[0];
     let journal = member.journal(tokio::time::Instant::now() + BOUND).await.unwrap();
     member.forget(&journal);
@@ -97,4 +101,42 @@ async fn a_journal_is_opened_also_for_callers_with_less_patience_than_that_takes
         assert!(Instant::now() < deadline, "it is never opened");
         sleep(LOOK_AGAIN).await;
     }
+}
+
+/// Forgotten between two calls, it was made void at the second site as well, and stood nowhere for ever.
+#[tokio::test]
+async fn what_is_void_at_one_site_and_in_doubt_at_the_other_keeps_a_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let group = group(&directory, &["a", "b"], BOUND).await;
+    let transaction = item(1);
+    let claim = group.shared.doubts.claim(transaction.tx_id()).unwrap();
+    let journal = group.shared.members[0].open().await.unwrap();
+    let pending = journal.room().await.unwrap().put(void::void(transaction.tx_id()), false);
+    pending.durable().await.unwrap();
+    claim.is_void(&doubt::Sent { at: 0, origin: origin("a") });
+    // Sent, and no answer: it may stand there or not.
+    claim.sending(1, origin("b"));
+    drop(claim);
+    let receipt = group.append(&transaction).await.unwrap();
+    assert_eq!((receipt.id().origin.site.as_str(), receipt.repeated()), ("b", false));
+}
+
+/// It was told to stand nowhere, or written at a third site.
+#[tokio::test]
+async fn a_void_entry_that_nobody_here_knows_of_says_that_it_may_stand_anywhere() {
+    let directory = tempfile::tempdir().unwrap();
+    let group = group(&directory, &["a", "b", "c"], BOUND).await;
+    let transaction = item(1);
+    let put = |at: usize, what: crate::model::NewTransaction| {
+        let member = group.shared.members[at].clone();
+        async move {
+            let journal = member.open().await.unwrap();
+            journal.room().await.unwrap().put(what, false).durable().await.unwrap()
+        }
+    };
+    put(0, void::void(transaction.tx_id())).await;
+    let journal = group.shared.members[2].open().await.unwrap();
+    let first = put(2, journal.encode(&transaction).unwrap()).await;
+    let receipt = group.append(&transaction).await.unwrap();
+    assert_eq!((receipt.id(), receipt.repeated()), (first.id(), true));
 }

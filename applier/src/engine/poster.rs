@@ -33,6 +33,7 @@ use super::held::Held;
 use super::pace::Pace;
 use super::reaction::PostError;
 use super::recent::Recent;
+use super::release::Round;
 use super::step::{Step, View, next_step};
 use crate::control::Standing;
 use crate::control::spent::{Spent, Work};
@@ -82,6 +83,8 @@ pub struct Poster<J, L, C> {
     pub(super) held: Held,
     /// Whether something left quarantine, so that what waited for it may go.
     pub(super) recheck_held: bool,
+    /// The going through the quarantine that is under way.
+    pub(super) round: Option<Round>,
     pub(super) done: Done,
     pub(super) unacknowledged: bool,
     pub(super) waiting: Option<String>,
@@ -130,6 +133,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
             recent: Recent::new(peers),
             held: Held::default(),
             recheck_held: true,
+            round: None,
             done: Done::default(),
             unacknowledged: false,
             waiting: None,
@@ -169,7 +173,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
     pub fn is_level(&self) -> bool {
         let nothing_open = self.tail.transactions.is_empty() && self.lanes().is_empty();
         let acknowledged = !self.unacknowledged || !self.acknowledge_due();
-        let nothing_waits = self.waiting.is_none() && self.begun.is_none() && !self.recheck_held;
+        let nothing_waits = self.waiting.is_none() && self.begun.is_none() && !self.is_rechecking();
         self.saw_all && nothing_open && acknowledged && nothing_waits
     }
 
@@ -191,7 +195,7 @@ impl<J: JournalStore, L: Ledger, C: Clock> Poster<J, L, C> {
         // What was asked waits for what is to be posted, but not for long.
         let patience = self.settings.ask_every_micros.saturating_mul(ASKED_WAITS);
         let undecided = !self.tail.transactions.is_empty();
-        let asked_first = (self.recheck_held || self.is_due(self.asked_at, patience))
+        let asked_first = (self.is_rechecking() || self.is_due(self.asked_at, patience))
             // What leaves quarantine may be long; what comes from peers waits for it, for it may depend on it.
             && !(undecided && self.served_last);
         self.served_last = false;

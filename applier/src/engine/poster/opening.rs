@@ -1,4 +1,4 @@
-//! What a poster reads when it opens.
+//! What a poster reads when it opens, and of what is held.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,8 +13,10 @@ use journal_core::store::memory::MemoryJournal;
 use super::keeps_on::sealed_at_b;
 use super::lives::released;
 use super::{Poster, Settings, Turn};
+use crate::control::ControlStore as _;
 use crate::engine::clock::WallClock;
 use crate::ledger::memory::MemorySite;
+use crate::ledger::{Asked, Ledger as _};
 
 /// Counts how often runs are read.
 struct Counting {
@@ -54,14 +56,15 @@ impl JournalStore for Counting {
     }
 }
 
-/// How often runs are read by a poster that opens where so many transactions of one run are held.
-async fn reads_with(held: u64) -> usize {
+/// How often runs are read where so many transactions of one run are held: by a poster that opens, and to try all of them
+/// again.
+async fn reads_with(held: u64) -> (usize, usize) {
     let (schema, registry) = released();
     let mut journal = MemoryJournal::new(origin("a"));
     let site = MemorySite::new(journal.clone(), schema.into());
     journal.receive(&[sealed_at_b(held).await]).await.unwrap();
     let sites = ["a", "b"].map(|name| origin(name).site).to_vec();
-    let settings = Settings::new(sites, registry);
+    let settings = Settings { ask_every_micros: 0, ..Settings::new(sites, registry) };
     let reads = Arc::new(AtomicUsize::new(0));
     let open = async || {
         let journal = Counting { journal: journal.clone(), reads: reads.clone() };
@@ -71,8 +74,17 @@ async fn reads_with(held: u64) -> usize {
     while poster.turn().await.unwrap() == Turn::Progress {}
     assert_eq!(poster.done().quarantined, held);
     reads.store(0, Ordering::Relaxed);
-    open().await;
-    reads.load(Ordering::Relaxed)
+    let mut poster = open().await;
+    let opening = reads.swap(0, Ordering::Relaxed);
+    let mut turns = 0;
+    for (entry, _) in site.ledger().quarantined().await.unwrap() {
+        assert!(site.control().ask(&entry.id, Asked::Retry, "test", "").await.unwrap());
+    }
+    while poster.turn().await.unwrap() == Turn::Progress {
+        turns += 1;
+    }
+    assert_eq!(turns, held, "each is held again");
+    (opening, reads.load(Ordering::Relaxed))
 }
 
 /// It was once read for each of them.

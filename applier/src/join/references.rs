@@ -5,7 +5,7 @@
 //! the two asks first whose it is.
 
 use journal_core::model::Schema;
-use journal_core::sql::{Dialect, SqlClass, SqlError, quote};
+use journal_core::sql::{Constraint, Dialect, SqlClass, SqlError, quote};
 use schema_mappers::ddl::tables_in_order;
 
 use super::JoinError;
@@ -64,7 +64,7 @@ pub(super) async fn put_back(into: &mut SqlLedger, hold: &Hold) -> Result<(), Jo
 
 fn broken(table: &str, error: SqlError) -> SqlError {
     match error.class {
-        SqlClass::Constraint(_) => {
+        SqlClass::Constraint(Constraint::ForeignKey) => {
             let message =
                 format!("rows of {table} refer to rows that the source's ledger does not have: {error}");
             SqlError { message, ..error }

@@ -3,7 +3,7 @@
 //! meanwhile so that another process finds them. In MariaDB, where they are off for the connection as well, a query looks
 //! for rows without their parents.
 
-use journal_core::sql::{ConnRef, Dialect, SqlClass, SqlError, quote};
+use journal_core::sql::{ConnRef, Constraint, Dialect, SqlClass, SqlError, quote};
 
 use super::layout::{Layout, NEW_SCHEMA, staged_name};
 use super::reshape::ReshapeError;
@@ -56,7 +56,7 @@ pub(super) async fn put_back(mut conn: ConnRef<'_>, layout: &Layout) -> Result<(
             quote(&name)
         );
         conn.ddl(&add).await.map_err(|error| match error.class {
-            SqlClass::Constraint(_) => {
+            SqlClass::Constraint(Constraint::ForeignKey) => {
                 let parent = definition.split("REFERENCES ").nth(1).unwrap_or(&definition);
                 orphan(&table, parent)
             }

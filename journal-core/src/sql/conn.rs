@@ -64,12 +64,18 @@ impl Conn {
     pub fn open<'a>(url: &'a DbUrl, access: Access, purpose: &'a str) -> Answer<'a, Self> {
         Box::pin(async move {
             let (inner, gate) = match &url.target {
-                Target::Sqlite(path) => (open_sqlite(path, access).await?, Some(gate(path))),
-                Target::Postgres(options) => (open_postgres(options, access, purpose).await?, None),
+                Target::Sqlite(path) => (open_sqlite(path, access).await, Some(gate(path))),
+                Target::Postgres(options) => (open_postgres(options, access, purpose).await, None),
                 Target::MariaDb(address) => {
-                    (Inner::MariaDb(Box::new(mariadb::open(&address.options, access).await?)), None)
+                    let opened = mariadb::open(&address.options, access).await;
+                    (opened.map(|conn| Inner::MariaDb(Box::new(conn))), None)
                 }
             };
+            // Whatever code a server has for it, nothing was sent yet that it could be about.
+            let inner = inner.map_err(|error| match error.class {
+                SqlClass::Data | SqlClass::Constraint(_) => SqlError { class: SqlClass::Refused, ..error },
+                _ => error,
+            })?;
             Ok(Self { inner, place: url.place(), gate, turn: None, after_snapshot: false })
         })
     }

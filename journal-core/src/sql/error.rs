@@ -40,8 +40,8 @@ pub enum SqlClass {
     Schema,
 }
 
-/// MariaDB's numbers for a value that is too large, too long, cut off or none of the type.
-const MISFITTING: [&str; 8] = ["1264", "1265", "1292", "1366", "1367", "1406", "1411", "1690"];
+/// MariaDB's numbers for a value that is too large, too long, cut off or none of the type, or that nothing can be divided by.
+const MISFITTING: [&str; 9] = ["1264", "1265", "1292", "1365", "1366", "1367", "1406", "1411", "1690"];
 
 /// An error of a SQL database: its class, its code and its message. Never holds a password; bound values are not part
 /// of it.
@@ -71,8 +71,8 @@ impl SqlError {
             // about the moment.
             SqlClass::Constraint(Constraint::Unique | Constraint::Raised) => false,
             SqlClass::Constraint(_) => true,
-            // Without a code, it was found on this side.
-            SqlClass::Data => self.code.is_empty() || self.has_no_place(),
+            // Without a code, it was found on this side. And how deep a statement may go is a setting.
+            SqlClass::Data => self.code.is_empty() || (self.has_no_place() && self.code != "54001"),
             SqlClass::Transient
             | SqlClass::Full
             | SqlClass::Lost
@@ -96,6 +96,11 @@ impl SqlError {
     /// for, JSON deeper than its parser goes. Its messages tell the limit and no value.
     pub fn is_beyond_limits(&self) -> bool {
         self.code.len() == 5 && self.code.starts_with("54")
+    }
+
+    /// Whether it is more than the server takes at once, as it is set now. An earlier try may have met another setting.
+    pub fn is_too_large(&self) -> bool {
+        self.code == super::mariadb::TOO_LARGE
     }
 
     /// Whether the work may be tried again as it is.
@@ -251,7 +256,7 @@ mod tests {
             assert!(error(postgres_class(state), state).is_of_content(), "{state}");
         }
         // "Not now", a view that takes no rows or a database that takes nobody; read only; what stands there already.
-        for state in ["55000", "25006", "42601", "57P04", "23505", "57014"] {
+        for state in ["55000", "25006", "42601", "57P04", "23505", "57014", "54001"] {
             assert!(!error(postgres_class(state), state).is_of_content(), "{state}");
         }
         for code in ["18", "20", "3091"] {
@@ -264,6 +269,7 @@ mod tests {
             "MariaDB's error without a number of its own"
         );
         assert!(SqlError::new(SqlClass::Data, "found on this side").is_of_content());
+        assert!(!error(SqlClass::Data, "1153").is_of_content(), "the server may be set otherwise");
         assert!(error(SqlClass::Constraint(Constraint::Check), "23514").is_of_content());
         assert!(!error(postgres_class("P0001"), "P0001").is_of_content(), "it may be about the moment");
     }

@@ -133,7 +133,9 @@ fn read_row(dialect: Dialect, table: &Table, record: &Record) -> Result<Row, Sql
 /// A table that cannot be read as its schema version says.
 pub(super) fn damaged(table: &Table, error: SqlError) -> LedgerError {
     match error.class {
-        SqlClass::Schema | SqlClass::Data => LedgerError::Damaged(format!("table {}: {error}", table.name)),
+        SqlClass::Schema | SqlClass::Data | SqlClass::Constraint(_) => {
+            LedgerError::Damaged(format!("table {}: {error}", table.name))
+        }
         _ => LedgerError::Store(error),
     }
 }

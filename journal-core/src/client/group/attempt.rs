@@ -2,10 +2,11 @@
 //! does not stand, and never will, at the one it was sent to.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::super::group_commit::{AppendFailure, Room};
 use super::super::journal::Journal;
@@ -15,7 +16,7 @@ use super::doubt::{Claim, Sent};
 use super::member::{HANGS, Member};
 use super::void::void;
 use super::{GroupFailure, Shared, TURN_MAX};
-use crate::model::{NewTransaction, Origin};
+use crate::model::NewTransaction;
 use crate::sql::SqlClass;
 
 /// First wait before the sites are tried again; each further one is twice as long.
@@ -25,7 +26,7 @@ const BACKOFF_MAX: Duration = Duration::from_millis(200);
 
 /// One append under way.
 pub(super) struct Attempt<'g> {
-    group: &'g Shared,
+    group: &'g Arc<Shared>,
     transaction: &'g Transaction,
     claim: Claim,
     until: Instant,
@@ -43,7 +44,12 @@ enum Step {
 }
 
 impl<'g> Attempt<'g> {
-    pub(super) fn new(group: &'g Shared, transaction: &'g Transaction, claim: Claim, until: Instant) -> Self {
+    pub(super) fn new(
+        group: &'g Arc<Shared>,
+        transaction: &'g Transaction,
+        claim: Claim,
+        until: Instant,
+    ) -> Self {
         Self { group, transaction, claim, until, wait: BACKOFF_MIN }
     }
 
@@ -64,6 +70,13 @@ impl<'g> Attempt<'g> {
 
     /// The same of one that may stand at any site.
     pub(super) async fn run_again(self) -> Result<Receipt, GroupFailure> {
+        // Before a site is told that it shall never take it.
+        if let Some(at) = self.group.station(&self.void()).await
+            && let Ok(journal) = self.group.members[at].journal(self.until).await
+            && let Err(failure) = journal.encode(self.transaction)
+        {
+            return Err(self.unknown(&self.group.members[at], failure.to_string()));
+        }
         // Until its end is known, whoever appends it has to ask all of them.
         self.claim.note_anywhere(true);
         self.run().await
@@ -118,15 +131,15 @@ impl<'g> Attempt<'g> {
             Ok(journal) => journal,
             Err(why) => return Step::Again(why),
         };
-        let origin = journal.site().origin.clone();
+        let (since, origin) = (Instant::now(), &journal.site().origin);
         let doubted = self.claim.sent();
         // One that may be anywhere can be found here though it was sent to another site.
-        if doubted.as_ref().is_some_and(|sent| sent.at == at && sent.origin != origin) {
+        if doubted.as_ref().is_some_and(|sent| sent.at == at && sent.origin != *origin) {
             return Step::Ended(Err(self.unknown(member, format!("the site is {origin} now"))));
         }
         let transaction = match journal.encode(self.transaction) {
             Ok(transaction) => transaction,
-            Err(failure) => return Step::Ended(Err(GroupFailure::Append(failure))),
+            Err(failure) => return self.failed(at, &journal, failure).await,
         };
         let room = match timeout_at(turn, journal.room()).await {
             Ok(Ok(room)) => room,
@@ -134,8 +147,8 @@ impl<'g> Attempt<'g> {
             // It was not sent, and the next site may have room.
             Err(_) => return Step::Again("its queue has no room".to_owned()),
         };
-        let answered = self.put(at, origin, room, transaction);
-        match self.answer(member, &journal, answered).await {
+        let answered = self.put(at, &journal, room, transaction);
+        match timeout_at(self.until, answered).await {
             Ok(Ok(Ok(receipt))) => {
                 self.claim.told();
                 Step::Ended(Ok(receipt))
@@ -143,44 +156,44 @@ impl<'g> Attempt<'g> {
             Ok(Ok(Err(failure))) => self.failed(at, &journal, failure).await,
             Ok(Err(error)) => Step::Again(error.to_string()),
             // The task of that site still tries: whatever comes of it, this transaction stays with it.
-            Err(unknown) => Step::Ended(Err(unknown)),
+            Err(_) => Step::Ended(Err(self.unheard(member, &journal, since).await)),
         }
     }
 
-    /// Waits for an answer until patience ends. After a turn in vain others leave the site, which may answer looks and hang
-    /// at every commit.
-    async fn answer<T>(
-        &self,
-        member: &Member,
-        journal: &Journal,
-        answered: impl Future<Output = T>,
-    ) -> Result<T, GroupFailure> {
-        let since = Instant::now();
-        let mut answered = pin!(answered);
-        for until in [self.until.min(since + TURN_MAX), self.until] {
-            if let Ok(answer) = timeout_at(until, answered.as_mut()).await {
-                return Ok(answer);
-            }
-            member.silent(journal, since);
-            self.group.station(&[]).await;
-        }
-        Err(self.unknown(member, HANGS.to_owned()))
+    /// What is told when patience ends before an answer.
+    async fn unheard(&self, member: &Member, journal: &Journal, since: Instant) -> GroupFailure {
+        member.silent(journal, since);
+        self.group.station(&[]).await;
+        self.unknown(member, HANGS.to_owned())
     }
 
     /// Sends it. A task of its own waits for the answer and takes note of it, for the caller may go away or run out of
-    /// patience. Awaits nothing, so that what is noted as sent is in the queue, too.
+    /// patience; and of a site that answers looks and hangs at every commit, so that others leave it. Awaits nothing, so that
+    /// what is noted as sent is in the queue, too.
     fn put(
         &self,
         at: usize,
-        origin: Origin,
+        journal: &Journal,
         room: Room<'_>,
         transaction: NewTransaction,
     ) -> JoinHandle<Result<Receipt, AppendFailure>> {
-        let member = self.group.members[at].clone();
+        let (group, member) = (Arc::downgrade(self.group), self.group.members[at].clone());
+        let (journal, origin) = (journal.clone(), journal.site().origin.clone());
         let (sending, under_way) = (self.claim.sending(at, origin.clone()), member.write());
+        let since = Instant::now();
         let pending = room.put(transaction, false);
         tokio::spawn(async move {
-            let answer = pending.durable().await;
+            let mut answered = pin!(pending.durable());
+            let answer = match timeout(TURN_MAX, answered.as_mut()).await {
+                Ok(answer) => answer,
+                Err(_) => {
+                    member.silent(&journal, since);
+                    if let Some(group) = group.upgrade() {
+                        group.station(&[]).await;
+                    }
+                    answered.await
+                }
+            };
             if let Ok(receipt) = &answer {
                 member.acknowledged(&origin, receipt.id().trans_nr);
             }
@@ -199,7 +212,7 @@ impl<'g> Attempt<'g> {
                 // Were that void, somebody has made it so who may have brought it to any other site.
                 self.claim.note_anywhere(true);
                 match self.append_void(member, &place).await {
-                    Ok(()) => {
+                    Ok(_) => {
                         self.claim.is_void(&place);
                         Step::Next
                     }
@@ -207,34 +220,35 @@ impl<'g> Attempt<'g> {
                     Err(step) => step,
                 }
             }
-            AppendFailure::Invalid(_) => Step::Ended(Err(GroupFailure::Append(failure))),
+            // What an earlier process sent at another version may stand.
+            AppendFailure::Invalid(_) if self.may_stand() => {
+                Step::Ended(Err(self.unknown(member, failure.to_string())))
+            }
             // No other site would take it either.
-            AppendFailure::Refused(error) if error.is_of_content() => {
-                Step::Ended(Err(GroupFailure::Append(AppendFailure::Refused(error))))
+            AppendFailure::Invalid(_) => Step::Ended(Err(GroupFailure::Append(failure))),
+            AppendFailure::Refused(ref error)
+                if error.is_of_content() || (error.is_too_large() && !self.may_stand()) =>
+            {
+                Step::Ended(Err(GroupFailure::Append(failure)))
             }
-            AppendFailure::Refused(error) => {
-                member.lost(&error);
-                if error.class == SqlClass::Schema {
-                    member.forget(journal);
-                }
-                Step::Again(error.to_string())
-            }
-            AppendFailure::InDoubt(error) => {
-                member.lost(&error);
-                Step::Again(error.to_string())
-            }
-            AppendFailure::Closed => {
-                member.forget(journal);
-                Step::Again("its journal was closed".to_owned())
-            }
+            failure => blame(member, journal, &failure),
         }
+    }
+
+    /// Whether it may stand somewhere, as far as is known here.
+    fn may_stand(&self) -> bool {
+        self.claim.sent().is_some() || self.claim.may_be_anywhere()
     }
 
     /// Sees to it that the site it was sent to never takes it; or finds that it stands there, and gives that receipt.
     async fn void_at(&mut self, sent: &Sent) -> Step {
         let member = &self.group.members[sent.at];
         match self.append_void(member, sent).await {
-            Ok(()) => {
+            Ok(repeated) => {
+                if repeated {
+                    // It may not be from here.
+                    self.claim.note_anywhere(true);
+                }
                 self.claim.is_void(sent);
                 Step::Next
             }
@@ -244,26 +258,21 @@ impl<'g> Attempt<'g> {
         }
     }
 
-    /// `Err(Next)`: another entry stands there under the key.
-    async fn append_void(&self, member: &Member, sent: &Sent) -> Result<(), Step> {
+    /// Whether the void entry was there before. `Err(Next)`: another entry stands there under the key.
+    async fn append_void(&self, member: &Arc<Member>, sent: &Sent) -> Result<bool, Step> {
         let journal = member.journal(self.until).await.map_err(Step::Again)?;
         let origin = &journal.site().origin;
         if *origin != sent.origin {
             return Err(Step::Ended(Err(self.unknown(member, format!("the site is {origin} now")))));
         }
+        let since = Instant::now();
         let appended =
             async { journal.room().await?.put(void(self.transaction.tx_id()), false).durable().await };
-        match self.answer(member, &journal, appended).await {
-            Ok(Ok(_)) => Ok(()),
+        match timeout_at(self.until, appended).await {
+            Ok(Ok(receipt)) => Ok(receipt.repeated()),
             Ok(Err(AppendFailure::OtherContent { .. })) => Err(Step::Next),
-            Ok(Err(error)) => {
-                member.lost(&error);
-                if error == AppendFailure::Closed {
-                    member.forget(&journal);
-                }
-                Err(Step::Again(error.to_string()))
-            }
-            Err(unknown) => Err(Step::Ended(Err(unknown))),
+            Ok(Err(failure)) => Err(blame(member, &journal, &failure)),
+            Err(_) => Err(Step::Ended(Err(self.unheard(member, &journal, since).await))),
         }
     }
 
@@ -286,4 +295,21 @@ impl<'g> Attempt<'g> {
     fn unknown(&self, member: &Member, why: String) -> GroupFailure {
         GroupFailure::OutcomeUnknown { tx_id: self.transaction.tx_id(), site: member.site.clone(), why }
     }
+}
+
+/// Takes note of what a failure that is not the transaction's says of the site.
+fn blame(member: &Member, journal: &Journal, failure: &AppendFailure) -> Step {
+    match failure {
+        AppendFailure::Closed => {
+            member.forget(journal);
+            return Step::Again("its journal was closed".to_owned());
+        }
+        AppendFailure::Refused(error) if error.class == SqlClass::Schema => member.forget(journal),
+        _ => {}
+    }
+    // Others need not leave for one that is too large.
+    if !matches!(failure, AppendFailure::Refused(error) if error.is_too_large()) {
+        member.lost(failure);
+    }
+    Step::Again(failure.to_string())
 }

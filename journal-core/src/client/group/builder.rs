@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::choice::{Fitness, choose, fitness};
-use super::member::{HANGS, Member, OPEN_MAX};
+use super::choice::{Fitness, choose};
+use super::member::{HANGS, LOOK_MAX, Member};
 use super::{GroupJournal, LOOK_AGAIN, Options, Shared};
 use crate::client::group_commit::GroupCommit;
 use crate::client::journal::{Journal, OpenError};
@@ -137,7 +137,7 @@ impl GroupBuilder {
         for (site, url) in &self.sites {
             let looked = async { read_serving(Conn::open(url, Access::Read, "open").await?.lend()).await };
             // It only reads, on a connection that is given up with it.
-            match timeout(OPEN_MAX, looked).await {
+            match timeout(LOOK_MAX, looked).await {
                 Ok(Ok(serving)) => return Ok(serving.ledger_version),
                 Ok(Err(error)) => why = format!("{site}: {error}"),
                 Err(_) => why = format!("{site}: {HANGS}"),
@@ -153,14 +153,13 @@ impl Shared {
     async fn begin(&self) -> Result<(), OpenError> {
         let begun = Instant::now();
         loop {
-            let sights = self.sights();
-            let fit = sights.iter().any(|sight| fitness(sight.as_ref()) == Fitness::Serving);
-            if sights.iter().all(Option::is_some) || (fit && begun.elapsed() > FIRST_LOOKS) {
+            let fit = self.members.iter().any(|member| member.fitness() == Fitness::Serving);
+            if self.sights().iter().all(Option::is_some) || (fit && begun.elapsed() > FIRST_LOOKS) {
                 break;
             }
             sleep(LOOK_AGAIN).await;
         }
-        let fitness: Vec<Fitness> = self.sights().iter().map(|sight| fitness(sight.as_ref())).collect();
+        let fitness: Vec<Fitness> = self.members.iter().map(|member| member.fitness()).collect();
         let first = choose(0, &fitness, &[]);
         match first {
             Some(at) if fitness[at] > Fitness::Gone => {

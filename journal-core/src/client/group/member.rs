@@ -9,15 +9,17 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::super::journal::{Journal, JournalBuilder, OpenError};
 use super::LOOK_AGAIN;
-use super::choice::Sight;
+use super::choice::{Fitness, Sight, fitness};
 use crate::model::{Origin, SiteName, TransNr};
 use crate::sql::{Access, Conn, DbUrl, SqlError};
 use crate::store::sql::read_serving;
 
 /// Longest time that a look may take. Who hangs keeps the connection, and would be waited for without an end.
-const LOOK_MAX: Duration = Duration::from_secs(2);
+pub(super) const LOOK_MAX: Duration = Duration::from_secs(2);
 /// Longest time that opening a journal may take, or a look that connects first.
-pub(super) const OPEN_MAX: Duration = Duration::from_secs(10);
+const OPEN_MAX: Duration = Duration::from_secs(10);
+/// So long a site is none to move to after it hung: its looks may be answered all the while.
+const HUNG_FOR: Duration = Duration::from_secs(30);
 /// What is told of a site that hangs.
 pub(super) const HANGS: &str = "it has not answered";
 /// Journals of one site that may be on their way out at a time: each has connections of its own.
@@ -49,6 +51,8 @@ pub(super) struct Written {
     pub(super) last: Option<(Origin, TransNr)>,
     /// When an append had its answer, of whichever kind.
     answered: Option<Instant>,
+    /// When it hung last, if nothing was acknowledged since.
+    hung: Option<Instant>,
 }
 
 impl Member {
@@ -68,6 +72,14 @@ impl Member {
         self.sight.borrow().clone()
     }
 
+    /// How good it is for writing.
+    pub(super) fn fitness(&self) -> Fitness {
+        match self.written().hung {
+            Some(at) if at.elapsed() < HUNG_FOR => Fitness::Gone,
+            _ => fitness(self.sight.borrow().as_ref()),
+        }
+    }
+
     /// Takes note that the site does not answer, until a look finds otherwise.
     pub(super) fn lost(&self, why: &dyn std::fmt::Display) {
         let found = Err(why.to_string());
@@ -79,13 +91,18 @@ impl Member {
     /// sent stays in its queue.
     pub(super) fn silent(&self, journal: &Journal, since: Instant) {
         if since.elapsed() >= LOOK_MAX && self.written().answered <= Some(since) {
-            self.lost(&HANGS);
+            self.hangs();
             self.forget(journal);
         }
     }
 
+    fn hangs(&self) {
+        self.with_written(|written| written.hung = Some(Instant::now()));
+        self.lost(&HANGS);
+    }
+
     /// The journal, waited for until then. Takes note of a site that has none to give.
-    pub(super) async fn journal(&self, until: Instant) -> Result<Journal, String> {
+    pub(super) async fn journal(self: &Arc<Self>, until: Instant) -> Result<Journal, String> {
         let since = Instant::now();
         let why = match timeout_at(until, self.open()).await {
             Ok(Ok(journal)) => return Ok(journal),
@@ -98,7 +115,7 @@ impl Member {
     }
 
     /// The journal, opened now if it was not. That goes on when its caller goes away: the next one finds it done.
-    pub(super) async fn open(&self) -> Result<Journal, OpenError> {
+    pub(super) async fn open(self: &Arc<Self>) -> Result<Journal, OpenError> {
         let mut journal = self.journal.clone().lock_owned().await;
         if let Some(journal) = journal.as_ref() {
             return Ok(journal.clone());
@@ -107,11 +124,14 @@ impl Member {
         if self.is_closed() {
             return Err(OpenError::NoSite { why: "the group was closed".to_owned() });
         }
-        let opening = self.builder.clone().open();
+        let member = self.clone();
         let opening = tokio::spawn(async move {
             // Opening only reads: given up, it leaves nothing half-done.
-            let opened = timeout(OPEN_MAX, opening).await;
-            let opened = opened.map_err(|_| OpenError::NoSite { why: HANGS.to_owned() })??;
+            let opened = timeout(OPEN_MAX, member.builder.clone().open()).await;
+            let opened = opened.map_err(|_| {
+                member.hangs();
+                OpenError::NoSite { why: HANGS.to_owned() }
+            })??;
             Ok(journal.insert(opened).clone())
         });
         opening.await.unwrap_or_else(|panic| Err(OpenError::NoSite { why: panic.to_string() }))
@@ -160,9 +180,12 @@ impl Member {
     }
 
     pub(super) fn acknowledged(&self, origin: &Origin, trans_nr: TransNr) {
-        self.with_written(|written| match &mut written.last {
-            Some((last, nr)) if last == origin => *nr = trans_nr.max(*nr),
-            last => *last = Some((origin.clone(), trans_nr)),
+        self.with_written(|written| {
+            written.hung = None;
+            match &mut written.last {
+                Some((last, nr)) if last == origin => *nr = trans_nr.max(*nr),
+                last => *last = Some((origin.clone(), trans_nr)),
+            }
         });
     }
 

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use self::attempt::Attempt;
 pub use self::builder::GroupBuilder;
-use self::choice::{Fitness, Sight, choose, fitness};
+use self::choice::{Fitness, Sight, choose};
 use self::doubt::{Doubts, NotClaimed};
 use self::member::{HANGS, Member};
 use super::group_commit::AppendFailure;
@@ -97,21 +97,27 @@ impl GroupJournal {
     /// until that answers. A process that starts anew knows nothing of either: see [`Self::append_again`]. Dropping the
     /// future does not stop an append that has begun, and loses nothing of this.
     pub async fn append(&self, transaction: &Transaction) -> Result<Receipt, GroupFailure> {
-        self.attempt(transaction).await?.run().await
+        self.attempt(transaction, false).await?.run().await
     }
 
     /// As [`Self::append`], for a transaction that an earlier process, or another one, may have appended: makes it certain
     /// for every other site that the transaction does not stand there before it appends. Needs all sites, so it fails with
-    /// [`GroupFailure::OutcomeUnknown`] while one does not answer; from then on [`Self::append`] makes it certain as well.
+    /// [`GroupFailure::OutcomeUnknown`] while one does not answer; from then on [`Self::append`] makes it certain as well. The
+    /// same is told of one that the schema version written here cannot say, and by a closed group: it may stand.
     pub async fn append_again(&self, transaction: &Transaction) -> Result<Receipt, GroupFailure> {
-        self.attempt(transaction).await?.run_again().await
+        self.attempt(transaction, true).await?.run_again().await
     }
 
-    async fn attempt<'g>(&'g self, transaction: &'g Transaction) -> Result<Attempt<'g>, GroupFailure> {
+    /// `anywhere`: it may stand where nobody here knows of.
+    async fn attempt<'g>(
+        &'g self,
+        transaction: &'g Transaction,
+        anywhere: bool,
+    ) -> Result<Attempt<'g>, GroupFailure> {
         let until = Instant::now() + self.shared.options.patience;
         if let Err(closed) = self.shared.still_open() {
             // What was sent may stand: that it is closed says nothing of it.
-            return Err(match self.shared.doubts.may_stand(transaction.tx_id()) {
+            return Err(match anywhere || self.shared.doubts.may_stand(transaction.tx_id()) {
                 true => self.unknown(transaction.tx_id(), "the group was closed").await,
                 false => closed,
             });
@@ -227,7 +233,7 @@ impl Shared {
     /// The site to write at, less those a transaction may not go to. Moves the client when its site is to be left.
     async fn station(&self, taken: &[bool]) -> Option<usize> {
         let mut current = self.current.lock().await;
-        let fitness: Vec<Fitness> = self.sights().iter().map(|sight| fitness(sight.as_ref())).collect();
+        let fitness: Vec<Fitness> = self.members.iter().map(|member| member.fitness()).collect();
         let next = choose(*current, &fitness, &[])?;
         if next != *current {
             let (from, to) = (&self.members[*current], &self.members[next]);

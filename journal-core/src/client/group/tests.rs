@@ -81,6 +81,7 @@ async fn what_was_sent_before_the_close_may_stand_also_after_it() {
     assert!(unknown(group.append(&transaction).await));
     group.close().await;
     assert!(unknown(group.append(&transaction).await));
+    assert!(unknown(group.append_again(&item(2)).await), "an earlier process may have appended it");
     let closed = group.append(&item(2)).await.unwrap_err();
     assert_eq!(closed, GroupFailure::Append(AppendFailure::Closed));
 }
@@ -121,22 +122,47 @@ async fn what_is_void_at_one_site_and_in_doubt_at_the_other_keeps_a_place() {
     assert_eq!((receipt.id().origin.site.as_str(), receipt.repeated()), ("b", false));
 }
 
-/// It was told to stand nowhere, or written at a third site.
+/// Three sites: void at the first, and standing at the second; nobody here knows of either.
+async fn brought_elsewhere(group: &GroupJournal, transaction: &Transaction) -> Receipt {
+    let put = async |at: usize, what: crate::model::NewTransaction| {
+        let journal = group.shared.members[at].open().await.unwrap();
+        journal.room().await.unwrap().put(what, false).durable().await.unwrap()
+    };
+    put(0, void::void(transaction.tx_id())).await;
+    let journal = group.shared.members[1].open().await.unwrap();
+    let receipt = put(1, journal.encode(transaction).unwrap()).await;
+    *group.shared.current.lock().await = 2;
+    receipt
+}
+
+/// It was written at a third site.
 #[tokio::test]
 async fn a_void_entry_that_nobody_here_knows_of_says_that_it_may_stand_anywhere() {
     let directory = tempfile::tempdir().unwrap();
     let group = group(&directory, &["a", "b", "c"], BOUND).await;
-    let transaction = item(1);
-    let put = |at: usize, what: crate::model::NewTransaction| {
-        let member = group.shared.members[at].clone();
-        async move {
-            let journal = member.open().await.unwrap();
-            journal.room().await.unwrap().put(what, false).durable().await.unwrap()
-        }
-    };
-    put(0, void::void(transaction.tx_id())).await;
-    let journal = group.shared.members[2].open().await.unwrap();
-    let first = put(2, journal.encode(&transaction).unwrap()).await;
-    let receipt = group.append(&transaction).await.unwrap();
+    let (sent, doubted) = (item(1), item(2));
+    let first = brought_elsewhere(&group, &doubted).await;
+    // Sent where it is void, and no answer.
+    drop(group.shared.doubts.claim(doubted.tx_id()).unwrap().sending(0, origin("a")));
+    let receipt = group.append(&doubted).await.unwrap();
     assert_eq!((receipt.id(), receipt.repeated()), (first.id(), true));
+    // Sent there now.
+    let first = brought_elsewhere(&group, &sent).await;
+    *group.shared.current.lock().await = 0;
+    group.shared.members[1].lost(&"away for a moment");
+    let receipt = group.append(&sent).await.unwrap();
+    assert_eq!((receipt.id(), receipt.repeated()), (first.id(), true));
+}
+
+/// The other site was told never to take it, and then it was a definite no.
+#[tokio::test]
+async fn what_cannot_be_said_in_the_version_written_may_stand_from_another_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let group = group(&directory, &["a", "b"], BOUND).await;
+    let unknown_table = Transaction::new().insert("none", Row::new().with("id", 1));
+    let answer = group.append_again(&unknown_table).await;
+    assert!(matches!(answer, Err(GroupFailure::OutcomeUnknown { .. })), "{answer:?}");
+    assert_eq!(group.shared.doubts.in_doubt(), 0);
+    let answer = group.append(&unknown_table).await;
+    assert!(matches!(answer, Err(GroupFailure::Append(AppendFailure::Invalid(_)))), "{answer:?}");
 }

@@ -62,6 +62,8 @@ async fn prepare(
 
 /// The number of the error "out of range for column".
 const OUT_OF_RANGE: &str = "1264";
+/// The number of the error "got a packet bigger than max_allowed_packet".
+pub(super) const TOO_LARGE: &str = "1153";
 
 /// A NaN would become 0 or NULL, -0.0 would lose its sign.
 fn refuse_what_no_double_holds(params: &[Param]) -> Result<(), SqlError> {
@@ -90,5 +92,5 @@ async fn refuse_what_no_packet_holds(conn: &mut MySqlConnection, params: &[Param
     let message = format!(
         "a statement of {bytes} bytes is more than the server takes (max_allowed_packet is {most}): raise it there"
     );
-    Err(SqlError::new(SqlClass::Data, message))
+    Err(SqlError { code: TOO_LARGE.to_owned(), ..SqlError::new(SqlClass::Data, message) })
 }

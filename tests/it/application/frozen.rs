@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use journal_core::client::{GroupFailure, GroupJournal};
 use journal_core::model::SchemaVersion;
 use journal_core::sql::{Access, Conn};
-use journal_tests::proxy::Cut;
 
 use super::pair::{Pair, at_once, client, name, sale, settled, standing};
 use crate::shop::BOUND;
@@ -96,8 +95,16 @@ async fn a_site_that_answers_looks_and_hangs_at_every_commit_is_left() {
         assert!(Instant::now() < deadline, "it does answer");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    pair.proxies[1].cut_at_commit(Cut::ReplyLost, 0);
-    assert_eq!(group.append(&sale(4)).await.unwrap().id().origin.site, name("b"));
+    pair.proxies[1].close();
+    let last = sale(4);
+    let (receipt, ()) = tokio::join!(group.append(&last), async {
+        while group.read_url(SchemaVersion(1)).await.is_none_or(|(site, _)| site == name("b")) {
+            assert!(Instant::now() < deadline, "nobody sees that b is away");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        pair.proxies[1].open();
+    });
+    assert_eq!(receipt.unwrap().id().origin.site, name("b"));
     holder.lend().execute("DELETE FROM public.hold", vec![]).await.unwrap();
     let receipt = settled(&group, &sent).await;
     assert_eq!(receipt.id().origin.site, name("a"));
